@@ -1,0 +1,1 @@
+"""The body: the real board and the emulated one."""

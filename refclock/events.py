@@ -1,0 +1,274 @@
+"""What the engine is told (facts) and what it tells (commands). Frozen values.
+
+A driver makes facts and never judges them; a command has no effect until the
+shell applies it. A log of facts is a recording: replayed, it gives the same run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from refclock.timebase import Duration, LeapSecond, Local, Mono, Utc
+
+
+class Edge(Enum):
+    """Which flank of the pulse. RFC 2783 calls the rising one the assert."""
+
+    ASSERT = "assert"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class PulseEdge:
+    """One flank of a pulse: the same moment on both clocks."""
+
+    at: Local
+    """The kernel's stamp, as stamped: no latency taken off."""
+    seen: Mono
+    seq: int
+    """The line's own count of this edge; a gap tells of lost edges."""
+    epoch: int
+    """How often the local clock had been stepped when `at` was read."""
+    edge: Edge = Edge.ASSERT
+
+
+class Fix(Enum):
+    """What a receiver says of the time in one sentence or burst."""
+
+    VALID = "A"
+    """From satellites: status A, or a fix quality, and nothing against it."""
+    GUESS = "A*"
+    """GGA or GNS alone vouch for it; good when a date came beside it."""
+    NONE = "V"
+    ESTIMATED = "E"
+    """Status A, but dead reckoning, manual or simulated."""
+    CONTRADICTION = "X"
+    UNSAID = "?"
+    """ZDA alone: it has no word for validity."""
+
+    @property
+    def good(self) -> bool:
+        """May the time be used?"""
+        return self in {Fix.VALID, Fix.GUESS}
+
+
+@dataclass(frozen=True, slots=True)
+class TimeMessage:
+    """A receiver named a time."""
+
+    utc: Utc
+    """As written, fraction kept. 23:59:60 is written as the midnight after it."""
+    seen: Mono
+    """When the first byte of the sentence came, not the last."""
+    kind: str
+    """`RMC`, `ZDA`, `GGA`, `UBX-NAV-PVT` …: lag is learned per kind."""
+    fix: Fix
+    sixty: bool = False
+    """The sentence said second 60: `utc` is one second too late."""
+    queued: bool = False
+    """It waited on a saturated line; its arrival tells nothing."""
+    accuracy: Duration | None = None
+    """The receiver's own estimate of its time error, 1 sigma, if it gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeapNotice:
+    """The receiver told its leap-second count, or an announcement."""
+
+    seen: Mono
+    kind: str
+    utc_behind_tai: Duration | None
+    """TAI - UTC now as the receiver counts it; None where it does not know."""
+    firmware_default: bool = False
+    """The count is built in, not received from the sky."""
+    announced: LeapSecond | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Satellite:
+    """One line of the sky view. Degrees; dB-Hz, None while not tracked."""
+
+    system: str
+    number: int
+    elevation: int | None
+    azimuth: int | None
+    cn0: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkyView:
+    """The satellites of one system or of all, and how many are in the fix."""
+
+    seen: Mono
+    used: int | None = None
+    satellites: tuple[Satellite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the receiver says its antenna is: WGS 84 degrees, metres."""
+
+    seen: Mono
+    latitude: float
+    longitude: float
+    altitude_m: float | None = None
+    hdop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sawtooth:
+    """The receiver's own word on the granularity error of one pulse (TIM-TP qErr)."""
+
+    seen: Mono
+    pulse: Utc | None
+    """The second of the pulse it is about; None: the next one to come."""
+    error: Duration
+    """How much later than the true second the pulse comes (+ is late)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interference:
+    """The receiver's own jamming and spoofing verdict."""
+
+    seen: Mono
+    jammed: bool
+    spoofed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the receiver calls itself."""
+
+    seen: Mono
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """One reading of one thermometer."""
+
+    seen: Mono
+    celsius: float
+    sensor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Another source's word on what time it is: an RTC, an upstream server."""
+
+    source: str
+    offset: Duration
+    """reference - local at `at`."""
+    at: Local
+    seen: Mono
+    epoch: int
+    spread: Duration
+    """How wrong it may be: the truth lies within ± this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed; both clocks, read together."""
+
+    seen: Mono
+    local: Local
+    epoch: int
+
+
+class Reason(StrEnum):
+    """Why bytes from a receiver were refused."""
+
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    CHECKSUM_MISSING = "checksum_missing"
+    CHECKSUM_MALFORMED = "checksum_malformed"
+    CONTROL_BYTE = "control_byte"
+    INTERRUPTED = "interrupted"
+    GLUED = "glued_no_line_end"
+    OVERLONG = "overlong"
+    TRUNCATED = "truncated_eof"
+    BINARY = "binary_checksum"
+    FIELD = "field"
+    """A good checksum around a field that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Bytes refused, and why. `detail` shows them."""
+
+    seen: Mono
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A device is gone; its driver goes on trying."""
+
+    source: str
+    seen: Mono
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A device was opened. `detail`: path, speed."""
+
+    source: str
+    seen: Mono
+    detail: str
+
+
+Event = (
+    PulseEdge
+    | TimeMessage
+    | LeapNotice
+    | SkyView
+    | Position
+    | Sawtooth
+    | Interference
+    | Identity
+    | Temperature
+    | Witness
+    | Tick
+    | Dropped
+    | Lost
+    | Found
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Add this to the local clock at once (+ sets it forward)."""
+
+    by: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class SetRate:
+    """Run the clock this much faster than its raw oscillator (ppb, + is faster)."""
+
+    ppb: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetLeap:
+    """Tell the kernel of the next leap second, or (None) that none is due."""
+
+    leap: LeapSecond | None
+    utc_behind_tai: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """What the kernel may tell other programs of its clock's quality."""
+
+    synchronised: bool
+    bound: Duration
+    """Largest error (maxerror)."""
+    sigma: Duration
+    """Estimated error (esterror)."""
+
+
+Command = Step | SetRate | SetLeap | SetStatus

@@ -1,0 +1,146 @@
+"""What a board must offer. The mind above, the body (real or emulated) below.
+
+Every wait is bounded. `OSError` means the device is gone; nothing else is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from refclock.events import Command, Edge
+from refclock.timebase import Duration, Local, Mono, Utc
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes as they came off a line, with the arrival of the first and the last.
+
+    The bytes between arrived evenly: whoever cuts a sentence out of the middle
+    finds its own arrival by interpolation.
+    """
+
+    data: bytes
+    first: Mono
+    last: Mono
+
+
+class ByteStream(Protocol):
+    """A receiver's line. Used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """Path and speed, for people."""
+        ...
+
+    @property
+    def bits_per_second(self) -> int | None:
+        """The speed of the line, None where it has none (USB, a pipe)."""
+        ...
+
+    def read(self, limit: Duration) -> Chunk | None:
+        """What has come, waiting at most `limit` for a first byte; None: silence."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send to the receiver."""
+        ...
+
+    def close(self) -> None:
+        """Give the line back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flank:
+    """One edge as the line stamped it."""
+
+    seq: int
+    at: Local
+    edge: Edge
+
+
+class PpsLine(Protocol):
+    """A pulse line. Used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """Device and how it is read, for people."""
+        ...
+
+    def wait(self, limit: Duration) -> Flank | None:
+        """The next edge not yet told, or None when none came within `limit`."""
+        ...
+
+    def close(self) -> None:
+        """Give the line back."""
+        ...
+
+
+class SystemClock(Protocol):
+    """The local clock. `read` may be called from any thread."""
+
+    @property
+    def epoch(self) -> int:
+        """How often the clock was stepped, by us or by others, as far as read."""
+        ...
+
+    def read(self) -> tuple[Local, Mono]:
+        """Both clocks at the same moment."""
+        ...
+
+    def apply(self, command: Command) -> None:
+        """Carry out a command. PermissionError: not allowed to steer."""
+        ...
+
+
+class Thermometer(Protocol):
+    """Used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """Which sensor, for people."""
+        ...
+
+    def celsius(self) -> float:
+        """The temperature now."""
+        ...
+
+
+class Rtc(Protocol):
+    """A battery clock. Used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """Which chip, for people."""
+        ...
+
+    def read(self) -> Utc | None:
+        """Its time; None when it says itself that it lost it."""
+        ...
+
+    def write(self, utc: Utc) -> None:
+        """Set it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything a daemon needs of the machine.
+
+    Lines are given as openers, since they are opened anew when they were lost;
+    None: this board has no such part. An opener raises OSError with a sentence
+    that says what to do.
+    """
+
+    name: str
+    clock: SystemClock
+    open_receiver: Callable[[], ByteStream] | None
+    open_pulse: Callable[[], PpsLine] | None
+    open_thermometer: Callable[[], Thermometer] | None = None
+    open_rtc: Callable[[], Rtc] | None = None
+    pulse_latency: Duration = Duration(0)
+    """How late this board stamps a pulse, as known (TIMING: a bias)."""
+    pulse_latency_spread: Duration = Duration(5_000)
+    """How far the true lateness may be from it, either way."""

@@ -1,0 +1,1 @@
+"""What we tell others: pure; bytes and instants in, bytes out."""

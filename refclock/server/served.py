@@ -1,0 +1,103 @@
+"""All the server needs to know, published whole: one writer, many readers.
+
+The engine publishes a `Served` after every event that changes it, at least once
+a second. Between two of them the reader carries it forward itself: the time by
+the published rate, the bound by its growth. A reader who finds it stale says
+that it is not synchronised, so a dead engine is never served from.
+
+The local clock may be stepped between publication and use (by us, by `date -s`,
+by the kernel's own leap second). `skew` tells: it is local - monotonic as it was
+at publication, and a fresh reading of the pair that differs gives the step away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from refclock.timebase import (
+    DAY,
+    MILLISECOND,
+    SECOND,
+    ZERO,
+    Duration,
+    LeapSecond,
+    Local,
+    Mono,
+    Tai,
+    Utc,
+)
+
+STALE_AFTER: Final = 30 * SECOND
+STEPPED: Final = MILLISECOND
+"""A change of local - monotonic beyond this is a step, not reading noise."""
+
+NO_WARNING, INSERT, DELETE, ALARM = range(4)
+"""Leap indicator, RFC 5905 figure 9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Our time and how far it may be off, as estimated at `at`."""
+
+    stratum: int
+    """1, or 16 while not synchronised."""
+    ref_id: bytes
+    at: Mono
+    local: Local
+    """The local clock at `at`."""
+    correction: Duration
+    """TAI - local at `at`: what makes a local reading right."""
+    rate: float
+    """How fast `correction` grows, s/s."""
+    updated: Tai
+    """When the clock was last set by a pulse or sentence (reference time)."""
+    bound: Duration
+    """The error bound at `at`; what root dispersion tells."""
+    bound_rate: float
+    """How fast the bound grows, s/s; never negative."""
+    utc_behind_tai: Duration
+    """TAI - UTC until `leap` begins."""
+    leap: LeapSecond | None
+    """The next leap second, if one is announced."""
+    precision: int
+    """log2 of the time it takes to read the clock, s (RFC 5905 section 7.3)."""
+
+    @property
+    def skew(self) -> Duration:
+        """Local - monotonic at publication."""
+        return Duration(self.local.ns - self.at.ns)
+
+    def synchronised(self, now: Mono) -> bool:
+        """May `now` be served as true time?"""
+        return self.stratum < 16 and now - self.at < STALE_AFTER
+
+    def tai(self, local: Local, skew: Duration) -> Tai:
+        """The instant the local clock called `local`, where local - mono is `skew`."""
+        stepped = skew - self.skew
+        if abs(stepped) < STEPPED:
+            stepped = ZERO
+        since = local.ns - stepped.ns - self.local.ns
+        return Tai(
+            self.local.ns + since + self.correction.ns + round(since * self.rate)
+        )
+
+    def posix(self, tai: Tai) -> Utc:
+        """What NTP calls `tai`: an inserted second reads as 23:59:59 again."""
+        leap = self.leap
+        if leap is not None and tai >= leap.at:
+            return Utc(tai.ns - leap.after.ns)
+        return Utc(tai.ns - self.utc_behind_tai.ns)
+
+    def indicator(self, tai: Tai, now: Mono) -> int:
+        """The leap indicator to send at `tai`."""
+        if not self.synchronised(now):
+            return ALARM
+        if self.leap is None or not ZERO < self.leap.at - tai <= DAY:
+            return NO_WARNING
+        return INSERT if self.leap.inserts else DELETE
+
+    def bound_at(self, now: Mono) -> Duration:
+        """The bound, grown since publication."""
+        age = max((now - self.at).ns, 0)
+        return Duration(self.bound.ns + round(age * self.bound_rate))
