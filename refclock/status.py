@@ -1,0 +1,178 @@
+"""What the daemon says of itself: one frozen snapshot, rendered here. Pure.
+
+The engine fills in `Status`; the daemon adds what the server counted. Every
+duration is in seconds, every offset is reference - local.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LagStatus:
+    """How late one kind of sentence comes after its second."""
+
+    mean_s: float
+    spread_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmStatus:
+    """Something the operator should know, and what to do about it."""
+
+    kind: str
+    text: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything one asks a time server when it misbehaves."""
+
+    mode: str
+    reason: str
+    """Why this mode and no better one, in plain words."""
+    stratum: int
+    refid: str
+    leap: str
+    """none, insert, delete or unsynchronised: what clients are told."""
+    utc: str | None
+    offset_s: float | None
+    """Reference - local clock, as it stands now."""
+    frequency_ppm: float | None
+    """How fast the raw oscillator runs (+ is fast)."""
+    steering_ppm: float | None
+    """What we told the kernel to add; None: the clock is only corrected."""
+    bound_s: float | None
+    bound_parts: Mapping[str, float] = field(default_factory=dict)
+    good_for_s: float | None = None
+    """How long the bound would stay within the holdover limit without pulses."""
+    last_pulse_age_s: float | None = None
+    last_sentence_age_s: float | None = None
+    pulses: int = 0
+    fix: str | None = None
+    receiver: str | None = None
+    satellites_used: int | None = None
+    satellites_seen: int | None = None
+    lag: Mapping[str, LagStatus] = field(default_factory=dict)
+    temperature_c: float | None = None
+    leap_table_expires: str | None = None
+    next_leap: str | None = None
+    alarms: tuple[AlarmStatus, ...] = ()
+    devices: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    uptime_s: float = 0.0
+
+
+def to_json(status: Status, server: Mapping[str, Any]) -> str:
+    """One object; the server's counters under `server`."""
+    return json.dumps({**asdict(status), "server": dict(server)})
+
+
+def to_text(status: Mapping[str, Any]) -> str:
+    """The page `refclock status` prints, from the object of `to_json`."""
+    lines = [
+        f"{status['mode']:<10} {status['reason']}",
+        f"serving    stratum {status['stratum']}, refid {status['refid']}, "
+        f"leap {status['leap']}",
+        f"time       {status['utc'] or 'unknown'}",
+        f"offset     {seconds(status['offset_s'])}  (reference - local clock)",
+        f"bound      {_bound(status)}",
+        f"frequency  {_ppm(status['frequency_ppm'])}, "
+        f"steering {_ppm(status['steering_ppm'], 'off: the clock is only corrected')}",
+        f"pulse      {_ago(status['last_pulse_age_s'])}, {status['pulses']} used",
+        f"sentence   {_ago(status['last_sentence_age_s'])}, fix {status['fix'] or '-'}",
+        f"satellites {_count(status['satellites_used'])} used, "
+        f"{_count(status['satellites_seen'])} seen"
+        + (f" ({status['receiver']})" if status["receiver"] else ""),
+    ]
+    lines += [
+        f"lag        {kind}: {seconds(lag['mean_s'])} ± {seconds(lag['spread_s'])} "
+        f"({lag['count']} heard)"
+        for kind, lag in sorted(status["lag"].items())
+    ]
+    if status["temperature_c"] is not None:
+        lines.append(f"board      {status['temperature_c']:.1f} °C")
+    leap = status["next_leap"] or "none announced"
+    expires = status["leap_table_expires"]
+    lines.append(f"leap       {leap}; table {_expiry(expires, status['utc'])}")
+    lines += [
+        f"{name:<10} {where}" for name, where in sorted(status["devices"].items())
+    ]
+    if status["dropped"]:
+        refused = ", ".join(
+            f"{why} {n}" for why, n in sorted(status["dropped"].items())
+        )
+        lines.append(f"refused    {refused}")
+    lines += [f"ALARM      {alarm['text']}" for alarm in status["alarms"]]
+    lines.append(f"clients    {_server(status['server'])}")
+    return "\n".join(lines)
+
+
+def seconds(length_s: float | None) -> str:
+    """A length of time as a person reads it: `312 ns`, `+4.1 µs`, `2 h 05 m`."""
+    if length_s is None:
+        return "unknown"
+    size = abs(length_s)
+    if size >= 120:
+        return _long(length_s)
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if size >= scale:
+            return f"{length_s / scale:.3g} {unit}"
+    return f"{length_s * 1e9:.0f} ns"
+
+
+def _long(length_s: float) -> str:
+    minutes = round(abs(length_s) / 60)
+    sign = "-" if length_s < 0 else ""
+    if minutes < 60:
+        return f"{sign}{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{sign}{hours} h {minutes:02d} min"
+    return f"{sign}{hours // 24} days"
+
+
+def _bound(status: Mapping[str, Any]) -> str:
+    parts = ", ".join(
+        f"{name} {seconds(part)}" for name, part in status["bound_parts"].items()
+    )
+    text = f"± {seconds(status['bound_s'])}" + (f"  ({parts})" if parts else "")
+    if status["good_for_s"] is not None:
+        text += f"; without pulses good for {seconds(status['good_for_s'])}"
+    return text
+
+
+def _ppm(value: float | None, absent: str = "unknown") -> str:
+    return absent if value is None else f"{value:+.4f} ppm"
+
+
+def _ago(age_s: float | None) -> str:
+    return "none yet" if age_s is None else f"{seconds(age_s)} ago"
+
+
+def _count(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def _expiry(expires: str | None, utc: str | None) -> str:
+    if expires is None:
+        return "unknown"
+    day = expires[:10]
+    if utc is not None and expires < utc:
+        return f"EXPIRED on {day}: update the system's tzdata package"
+    return f"good until {day}"
+
+
+def _server(counters: Mapping[str, Any]) -> str:
+    if not counters:
+        return "not serving"
+    said = [
+        f"{name} {count}" for name, count in counters.items() if isinstance(count, int)
+    ]
+    return ", ".join(said)
