@@ -1,0 +1,119 @@
+"""What is wired where: the settings a real board is found by.
+
+A board below (`hw.linux`) reads them, the configuration above composes them.
+"auto" always means: look, and take what the evidence says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from refclock.settings import Range
+
+Auto = Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """The receiver's line."""
+
+    device: str = "auto"
+    """Path; "auto": /dev/gps0, else the header's UART by model; "none"."""
+    baud: Auto | Annotated[int, Range(4800, 921_600, "Bd")] = "auto"
+    """Speed; "auto": hunt until a checksum proves it."""
+
+
+class PulseSource(StrEnum):
+    """How the pulse is stamped."""
+
+    AUTO = "auto"
+    """Kernel if it has a pulse device, else GPIO."""
+    KERNEL = "kernel"
+    """/dev/ppsN, RFC 2783."""
+    GPIO = "gpio"
+    """A line of a GPIO chip."""
+    SERIAL = "serial"
+    """Carrier detect (DCD) of a serial port."""
+    PHC = "phc"
+    """External timestamps of a PTP hardware clock."""
+    NONE = "none"
+
+
+class WantedEdge(StrEnum):
+    """Which flanks are passed up."""
+
+    AUTO = "auto"
+    """Both, where the source has both: the pulse's width tells them apart."""
+    ASSERT = "assert"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class PulseSettings:
+    """The pulse's line."""
+
+    source: PulseSource = PulseSource.AUTO
+    device: str = "auto"
+    """kernel: /dev/ppsN; serial: the tty; phc: /dev/ptpN or a network interface."""
+    chip: str = "auto"
+    """gpio: path, or label as `gpiodetect` shows it; "auto": the header's."""
+    line: str = "GPIO18"
+    """gpio: name or offset of the line; phc: name or number of the pin."""
+    channel: Annotated[int, Range(0, 31)] = 0
+    """phc: channel of external timestamps."""
+    edge: WantedEdge = WantedEdge.AUTO
+    latency_ns: Auto | Annotated[int, Range(-1_000_000, 1_000_000, "ns")] = "auto"
+    """How late the stamp is, + is late, antenna cable (5 ns/m) included; "auto":
+    what is known of this model."""
+    latency_spread_ns: Auto | Annotated[int, Range(0, 1_000_000, "ns")] = "auto"
+    """How far the true lateness may be from it, either way."""
+
+
+class ThermometerSource(StrEnum):
+    """Which sensor is nearest to the oscillator."""
+
+    AUTO = "auto"
+    """The processor's."""
+    THERMAL = "thermal"
+    """/sys/class/thermal."""
+    DS3231 = "ds3231"
+    """The sensor in that clock chip, in steps of 0.25 degrees."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ThermometerSettings:
+    """The thermometer beside the oscillator."""
+
+    source: ThermometerSource = ThermometerSource.AUTO
+    zone: str = "auto"
+    """thermal: type of the zone, as in /sys/class/thermal/*/type."""
+    every_s: Annotated[int, Range(1, 3600, "s")] = 10
+
+
+class RtcSource(StrEnum):
+    """Which battery clock."""
+
+    AUTO = "auto"
+    """The kernel's if it has one, else a chip that answers on the bus."""
+    KERNEL = "kernel"
+    """/dev/rtcN."""
+    I2C = "i2c"
+    """DS3231, RV-3028 or PCF8523, by how its registers behave."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RtcSettings:
+    """The battery clock."""
+
+    source: RtcSource = RtcSource.AUTO
+    device: str = "auto"
+    """kernel: /dev/rtcN; "auto": /dev/rtc0."""
+    bus: Annotated[int, Range(0, 255)] = 1
+    """i2c: the N of /dev/i2c-N."""
+    spread_s: Annotated[int, Range(1, 86_400, "s")] = 60
+    """How wrong it may be after its longest time unset: 60 s is a year at 2 ppm."""
+    every_s: Annotated[int, Range(1, 86_400, "s")] = 60
