@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from refclock.status import AlarmStatus, LagStatus, Status, seconds, to_json, to_text
+
+COLD = Status(
+    mode="COLD",
+    reason="no sentence with a fix yet",
+    stratum=16,
+    refid="",
+    leap="unsynchronised",
+    utc=None,
+    offset_s=None,
+    frequency_ppm=None,
+    steering_ppm=None,
+    bound_s=None,
+)
+TRACKING = replace(
+    COLD,
+    mode="TRACK",
+    reason="the pulse is followed",
+    stratum=1,
+    refid="PPS",
+    leap="none",
+    utc="2026-11-23T01:00:00Z",
+    offset_s=-2.5e-7,
+    frequency_ppm=12.3,
+    steering_ppm=-12.3,
+    bound_s=4e-6,
+    bound_parts={"latency": 3e-6, "filter": 1e-6},
+    good_for_s=7_500.0,
+    last_pulse_age_s=0.4,
+    lag={"RMC": LagStatus(0.12, 0.003, 88)},
+    temperature_c=48.25,
+    leap_table_expires="2026-06-28T00:00:00Z",
+    alarms=(AlarmStatus("antenna", "the antenna moved 400 m", 3.0),),
+    dropped={"checksum_mismatch": 2},
+    devices={"receiver": "/dev/gps0 at 9600 Bd"},
+)
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (None, "unknown"),
+        (3.12e-7, "312 ns"),
+        (-4.1e-6, "-4.1 µs"),
+        (0.0123, "12.3 ms"),
+        (1.5, "1.5 s"),
+        (1_500.0, "25 min"),
+        (22_800.0, "6 h 20 min"),
+        (-22_800.0, "-6 h 20 min"),
+        (864_000.0, "10 days"),
+    ],
+)
+def test_a_length_of_time_reads_well(length: float | None, said: str) -> None:
+    assert seconds(length) == said
+
+
+def test_a_cold_daemon_says_why() -> None:
+    page = to_text(json.loads(to_json(COLD, {})))
+    assert "COLD       no sentence with a fix yet" in page
+    assert "stratum 16" in page
+    assert "not serving" in page
+    assert "none yet" in page
+
+
+def test_everything_an_operator_asks_is_on_the_page() -> None:
+    page = to_text(json.loads(to_json(TRACKING, {"requests": 7, "clients": {}})))
+    for said in (
+        "stratum 1, refid PPS",
+        "-250 ns  (reference - local clock)",
+        "± 4 µs  (latency 3 µs, filter 1 µs)",
+        "good for 2 h 05 min",
+        "RMC: 120 ms ± 3 ms (88 heard)",
+        "-12.3000 ppm",
+        "48.2 °C",
+        "EXPIRED on 2026-06-28",
+        "checksum_mismatch 2",
+        "ALARM      the antenna moved 400 m",
+        "receiver   /dev/gps0 at 9600 Bd",
+        "requests 7",
+    ):
+        assert said in page
+
+
+def test_a_table_still_good_says_until_when() -> None:
+    page = to_text(
+        json.loads(
+            to_json(replace(TRACKING, leap_table_expires="2027-06-28T00:00:00Z"), {})
+        )
+    )
+    assert "good until 2027-06-28" in page
