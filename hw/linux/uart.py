@@ -1,0 +1,159 @@
+"""The receiver's serial line, through pyserial.
+
+Bytes are stamped as they arrive, never after a line is complete: the first one
+at wake-up, less the time the bytes that wait beside it took on the line (a UART
+tells of several at once). The rest are gathered for a moment, since waking for
+each would cost more than it tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import operator
+import os
+import re
+import select
+import termios
+import time
+from typing import Final
+
+import serial
+
+from refclock.ports import Chunk
+from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
+
+RATES: Final = (9600, 115_200, 38_400, 4800, 57_600, 19_200, 230_400, 460_800)
+"""Bd, the commonest first."""
+
+_GATHER: Final = 20 * MILLISECOND
+_BUFFER: Final = 4096
+"""What the kernel keeps of a line (N_TTY)."""
+_BITS_PER_BYTE: Final = 10
+_LISTEN: Final = 2_200 * MILLISECOND
+"""A receiver that speaks once a second is heard whole at least once."""
+_ENOUGH: Final = 600
+"""Bytes among which some sentence must be, were the speed right."""
+_SENTENCE: Final = re.compile(
+    rb"\$([\x20-\x23\x25-\x29\x2b-\x7e]{5,100})\*([\dA-F]{2})"
+)
+
+
+class Uart:
+    """One open line, raw and for us alone. Used by one thread."""
+
+    def __init__(self, path: str, baud: int) -> None:
+        self._port = _open(path, baud)
+        self._path = path
+        self._baud = baud
+        self._usb = os.path.basename(os.path.realpath(path)).startswith("ttyACM")
+        with contextlib.suppress(ValueError):  # many lines know no such mode
+            self._port.set_low_latency_mode(True)
+
+    @property
+    def name(self) -> str:
+        """Path and speed, for people."""
+        return self._path if self._usb else f"{self._path} at {self._baud} Bd"
+
+    @property
+    def bits_per_second(self) -> int | None:
+        """The speed of the line; None over USB, whose set speed means nothing."""
+        return None if self._usb else self._baud
+
+    def read(self, limit: Duration) -> Chunk | None:
+        """What has come, waiting at most `limit` for a first byte; None: silence.
+
+        Takes 20 ms more than the first byte did. OSError: unplugged.
+        """
+        line = self._port.fileno()
+        if not select.select([line], [], [], limit.seconds)[0]:
+            return None
+        woke = Mono(time.monotonic_ns())
+        waiting = self._port.in_waiting
+        time.sleep(_GATHER.seconds)
+        came = os.read(line, _BUFFER)
+        now = Mono(time.monotonic_ns())
+        if not came:
+            raise OSError(errno.EIO, "the line hung up", self._path)
+        if self._usb:
+            return Chunk(came, woke, now)
+        first = woke - self._on_line(waiting - 1)
+        return Chunk(came, first, min(now, first + self._on_line(len(came) - 1)))
+
+    def write(self, data: bytes) -> None:
+        """Send to the receiver."""
+        self._port.write(data)
+
+    def close(self) -> None:
+        """Give the line back."""
+        self._port.close()
+
+    def _on_line(self, count: int) -> Duration:
+        """How long so many bytes take."""
+        return Duration(max(count, 0) * _BITS_PER_BYTE * SECOND.ns // self._baud)
+
+
+def hunt(path: str, listen: Duration = _LISTEN) -> Uart:
+    """The line at the speed at which a sentence's checksum proves right.
+
+    OSError says whether nothing comes or nothing decodes.
+    """
+    for baud in RATES:
+        uart = Uart(path, baud)
+        try:
+            came = _hear(uart, listen)
+        except OSError:
+            uart.close()
+            raise
+        if proves(came):
+            return uart
+        uart.close()
+        if not came:  # a wrong speed garbles; it does not silence
+            raise TimeoutError(
+                f"{path}: no byte arrives: is the receiver powered, and its TX"
+                " wired to this RX?"
+            )
+    raise OSError(
+        f"{path}: bytes arrive but do not decode at any of"
+        f" {', '.join(map(str, sorted(RATES)))} Bd: not NMEA, or a console on the"
+        " line; a receiver that speaks only binary needs receiver.baud"
+    )
+
+
+def proves(heard: bytes) -> bool:
+    """Is there a sentence with a right checksum in it?"""
+    return any(
+        functools.reduce(operator.xor, body) == int(told, 16)
+        for body, told in _SENTENCE.findall(heard)
+    )
+
+
+def _hear(uart: Uart, listen: Duration) -> bytes:
+    until = Mono(time.monotonic_ns()) + listen
+    heard = b""
+    while len(heard) < _ENOUGH and not proves(heard):
+        left = until - Mono(time.monotonic_ns())
+        chunk = uart.read(left) if left.ns > 0 else None
+        if chunk is None:
+            break
+        heard += chunk.data
+    return heard
+
+
+def _open(path: str, baud: int) -> serial.Serial:
+    try:
+        return serial.Serial(path, baud, write_timeout=2, exclusive=True)
+    except serial.SerialException as error:
+        if error.errno == errno.EACCES:
+            raise PermissionError(
+                f"{path}: not allowed: the service needs the group of this device"
+                " (dialout), or the rules in udev/"
+            ) from error
+        if error.errno == errno.EWOULDBLOCK:
+            raise BlockingIOError(
+                f"{path}: another program holds it: gpsd, or a console?"
+            ) from error
+        raise
+    except (ValueError, termios.error) as error:
+        raise OSError(f"{path}: not a serial line of {baud} Bd: {error}") from error
