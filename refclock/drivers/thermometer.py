@@ -1,0 +1,22 @@
+"""Readings of a thermometer, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from refclock.events import Temperature
+from refclock.ports import SystemClock, Thermometer
+
+
+class ThermometerDriver:
+    """One per sensor. Used by one thread."""
+
+    def __init__(self, thermometer: Thermometer, clock: SystemClock) -> None:
+        self._thermometer = thermometer
+        self._clock = clock
+
+    def poll(self) -> Iterator[Temperature]:
+        """The temperature now. OSError: the sensor is gone."""
+        celsius = self._thermometer.celsius()
+        _, mono = self._clock.read()
+        yield Temperature(mono, celsius, self._thermometer.name)

@@ -1,0 +1,29 @@
+"""A reading is a fact with its moment."""
+
+from __future__ import annotations
+
+from refclock.drivers.thermometer import ThermometerDriver
+from refclock.events import Command, Temperature
+from refclock.timebase import Local, Mono
+
+
+class Sensor:
+    name = "cpu-thermal"
+
+    def celsius(self) -> float:
+        return 51.25
+
+
+class Clock:
+    epoch = 0
+
+    def read(self) -> tuple[Local, Mono]:
+        return Local(5), Mono(7)
+
+    def apply(self, command: Command) -> None:
+        raise NotImplementedError
+
+
+def test_a_reading_carries_its_moment_and_sensor() -> None:
+    events = list(ThermometerDriver(Sensor(), Clock()).poll())
+    assert events == [Temperature(Mono(7), 51.25, "cpu-thermal")]
