@@ -11,7 +11,6 @@ from refclock.events import Command, Edge, PulseEdge
 from refclock.ports import Flank
 from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono
 
-
 NOW = Local(1_000 * SECOND.ns), Mono(SECOND.ns)
 
 
