@@ -1,0 +1,205 @@
+"""The pulse as the kernel stamped it: RFC 2783 by ioctl on /dev/ppsN.
+
+Layouts and numbers: <linux/pps.h>. Three habits of the kernel shape the code
+(drivers/pps/pps.c): PPS_FETCH waits for the next edge after the call, so what
+came since the last one is looked for first; it ends on either edge, also on one
+nobody wants; and with a time-out under a tick it returns the old event as if it
+were new. So sequence numbers alone say what is new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from refclock.events import Edge
+from refclock.ports import Flank
+from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Local, Mono
+from refclock.wiring import WantedEdge
+
+Ioctl = Callable[[int, int, bytearray], int]
+
+CAPTUREASSERT: Final = 0x01
+CAPTURECLEAR: Final = 0x02
+_TSPEC: Final = 0x1000
+_API_VERSION: Final = 1
+
+_POINTER: Final = ctypes.sizeof(ctypes.c_void_p)
+"""The header gives the size of a pointer where others give that of the struct."""
+SETPARAMS: Final = 0x4000_70A2 | _POINTER << 16
+GETCAP: Final = 0x8000_70A3 | _POINTER << 16
+FETCH: Final = 0xC000_70A4 | _POINTER << 16
+
+_INFO: Final = struct.Struct("=IIqiIqiI")
+"""Sequence of assert and of clear, then s, ns, flags of each."""
+_PARAMS: Final = struct.Struct("=iiqiIqiI")
+_TIMEOUT: Final = struct.Struct("=qiI")
+_FETCH_SIZE: Final = 64
+_TICK: Final = 10 * MILLISECOND
+"""The longest tick of a kernel (HZ=100); no shorter wait is asked for."""
+
+_WANTED: Final = {
+    WantedEdge.AUTO: CAPTUREASSERT | CAPTURECLEAR,
+    WantedEdge.ASSERT: CAPTUREASSERT,
+    WantedEdge.CLEAR: CAPTURECLEAR,
+}
+
+
+def timeout_at(pointer: int, machine: str) -> int:
+    """Where in struct pps_fdata the time-out stands, as the kernel reads it.
+
+    A 64-bit kernel reads that of a 32-bit program as i386 would pack it, ARM
+    or not (struct pps_fdata_compat), four bytes before where it is.
+    """
+    return 44 if pointer == 4 and machine in {"aarch64", "armv8l", "x86_64"} else 48
+
+
+_TIMEOUT_AT: Final = timeout_at(_POINTER, os.uname().machine)
+
+
+class KernelPps:
+    """One open pulse device. Used by one thread."""
+
+    def __init__(
+        self,
+        path: str,
+        edge: WantedEdge = WantedEdge.AUTO,
+        ioctl: Ioctl = fcntl.ioctl,
+    ) -> None:
+        self._path = path
+        self._ioctl = ioctl
+        self._file = _open(path)
+        try:
+            self._mode = self._capture(_WANTED[edge])
+            self._seen = dict.fromkeys(Edge, 0)
+            self._fresh: deque[Flank] = deque()
+            self._look(ZERO)
+            self._fresh.clear()  # whatever came before we asked
+        except OSError:
+            os.close(self._file)
+            raise
+
+    @property
+    def name(self) -> str:
+        """Device, for people."""
+        return self._path
+
+    def wait(self, limit: Duration) -> Flank | None:
+        """The next edge not yet told, or None when none came within `limit`.
+
+        OSError: the device is gone.
+        """
+        until = Mono(time.monotonic_ns()) + limit
+        left = ZERO
+        while not self._fresh:
+            if not self._look(left) and not os.path.exists(self._path):
+                raise OSError(errno.ENODEV, "the pulse device is gone", self._path)
+            if not self._fresh:
+                left = until - Mono(time.monotonic_ns())
+                if left.ns <= 0:
+                    return None
+                left = max(left, _TICK)
+        return self._fresh.popleft()
+
+    def close(self) -> None:
+        """Give the device back."""
+        os.close(self._file)
+
+    def _capture(self, wanted: int) -> int:
+        """Ask for these edges; what of them the source gives."""
+        able = bytearray(4)
+        self._ioctl(self._file, GETCAP, able)
+        mode = int.from_bytes(able, "little") & wanted
+        if not mode:
+            raise OSError(errno.ENOTSUP, "it has no such edge", self._path)
+        told = _PARAMS.pack(_API_VERSION, mode | _TSPEC, 0, 0, 0, 0, 0, 0)
+        with contextlib.suppress(PermissionError):  # it needs CAP_SYS_TIME:
+            self._ioctl(self._file, SETPARAMS, bytearray(told))  # else as it is
+        return mode
+
+    def _look(self, limit: Duration) -> bool:
+        """Take in what is new, waiting at most `limit` for it; False: time ran out."""
+        asked = bytearray(_FETCH_SIZE)
+        seconds, nanoseconds = divmod(limit.ns, SECOND.ns)
+        _TIMEOUT.pack_into(asked, _TIMEOUT_AT, seconds, nanoseconds, 0)
+        try:
+            self._ioctl(self._file, FETCH, asked)
+        except (TimeoutError, InterruptedError):
+            return False
+        rise, fall, rise_s, rise_ns, _, fall_s, fall_ns, _ = _INFO.unpack_from(asked)
+        new = [
+            Flank(seq, Local(s * SECOND.ns + ns), edge)
+            for edge, bit, seq, s, ns in (
+                (Edge.ASSERT, CAPTUREASSERT, rise, rise_s, rise_ns),
+                (Edge.CLEAR, CAPTURECLEAR, fall, fall_s, fall_ns),
+            )
+            if self._mode & bit and seq != self._seen[edge]
+        ]
+        self._seen |= {flank.edge: flank.seq for flank in new}
+        self._fresh.extend(sorted(new, key=lambda flank: flank.at))
+        return True
+
+
+def sources(root: Path = Path("/sys/class/pps")) -> Iterator[str]:
+    """The pulse devices that may be a receiver's, the likeliest first.
+
+    A network card's clock is a pulse device too, and often the first of them.
+    """
+    found = [
+        (not name.startswith("pps"), entry.name)
+        for entry in root.glob("pps*")
+        if not (name := (entry / "name").read_text().strip()).startswith("ptp")
+    ]
+    for _, device in sorted(found):
+        yield f"/dev/{device}"
+
+
+def find(
+    edge: WantedEdge,
+    candidates: Iterable[str],
+    listen: Duration = 1_500 * MILLISECOND,
+    ioctl: Ioctl = fcntl.ioctl,
+) -> KernelPps:
+    """The first of the devices on which an edge comes, else the first that opens.
+
+    OSError: there is none, or none may be opened.
+    """
+    opens: str | None = None
+    refusal = OSError("no pulse device: is dtoverlay=pps-gpio in config.txt?")
+    for path in candidates:
+        try:
+            if _ticks(path, edge, listen, ioctl):
+                return KernelPps(path, edge, ioctl)
+            opens = opens or path
+        except OSError as error:
+            refusal = error
+    if opens is None:
+        raise refusal
+    return KernelPps(opens, edge, ioctl)
+
+
+def _ticks(path: str, edge: WantedEdge, listen: Duration, ioctl: Ioctl) -> bool:
+    line = KernelPps(path, edge, ioctl)
+    try:
+        return line.wait(listen) is not None
+    finally:
+        line.close()
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise PermissionError(
+            f"{path}: not allowed: the service needs the group of this device, which"
+            " the rules in udev/ set"
+        ) from error
