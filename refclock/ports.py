@@ -5,9 +5,9 @@ Every wait is bounded. `OSError` means the device is gone; nothing else is raise
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from refclock.events import Command, Edge
 from refclock.timebase import Duration, Local, Mono, Utc
@@ -122,6 +122,49 @@ class Rtc(Protocol):
 
     def write(self, utc: Utc) -> None:
         """Set it."""
+        ...
+
+
+Datagram = tuple[bytes, int, bytes]
+"""Who sent it (4 or 16 bytes of address), CLOCK_REALTIME (ns) when the kernel
+took it in, and what it says. A bare tuple: one is made for every request."""
+
+BATCH: Final = 64
+"""Datagrams in one sweep: more gains no speed and lengthens the wait of each."""
+
+
+class Datagrams(Protocol):
+    """A UDP socket, read and answered in sweeps. Used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """Address and port, for people."""
+        ...
+
+    @property
+    def replies(self) -> bytearray:
+        """Where replies are written: `BATCH` places of 48 bytes."""
+        ...
+
+    def now_ns(self) -> int:
+        """The clock that stamps datagrams, now."""
+        ...
+
+    def receive(self, limit: Duration) -> Sequence[Datagram]:
+        """What has come, at most `BATCH`, waiting at most `limit` for the first."""
+        ...
+
+    def send(self, to: Sequence[int]) -> int:
+        """Send reply i to the sender of datagram `to[i]` of the last sweep, from the
+        address it had asked. How many went out."""
+        ...
+
+    def dropped(self) -> int:
+        """How many the kernel threw away, for want of room, since opening."""
+        ...
+
+    def close(self) -> None:
+        """Give the socket back."""
         ...
 
 
