@@ -1,0 +1,182 @@
+"""Who gets an answer, and how often.
+
+Access: the longest prefix that holds the address decides; between an `allow` and
+a `deny` of the same length the `deny` does; what no rule names is denied.
+
+Pace: a token bucket per client (IPv6: per /64), in bounded memory. A newcomer
+waits in a fixed array where the next one of the same hash takes its place; who
+comes a second time gets an entry of its own, and no entry that was in use
+within `KEEP` is ever taken away. So a flood from made-up addresses only churns
+the array: it costs no client its state, and no client is limited for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Final
+
+from refclock.settings import Range
+from refclock.timebase import HOUR, SECOND
+
+PRIVATE: Final = (
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+)
+"""Loopback, private (RFC 1918, RFC 4193) and link-local networks."""
+
+KEEP: Final = 3 * HOUR
+"""How long a client may be silent before its entry can be given away."""
+
+_TRIES: Final = 4
+
+
+class Verdict(StrEnum):
+    """What to do with a well-formed request."""
+
+    SERVE = "serve"
+    DENIED = "denied"
+    """By the access rules."""
+    LIMITED = "limited"
+    """It asks too often: no answer."""
+    WARNED = "warned"
+    """It asks too often, and is told so."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitSettings:
+    """How often one client may ask."""
+
+    enabled: bool = True
+    interval_s: Annotated[float, Range(0.001, 3600, "s")] = 0.25
+    """Between two requests, in the long run."""
+    burst: Annotated[int, Range(8, 1024, "requests")] = 32
+    """Requests that may come at once; measuring clients send up to 8."""
+    leak: Annotated[float, Range(0.0, 0.5)] = 0.0625
+    """Share of the requests too many that is answered nonetheless, so that
+    nobody is shut out by someone who borrows his address; and, of the same
+    size, the share that is told to slow down."""
+    clients: Annotated[int, Range(64, 1_000_000, "clients")] = 4096
+    """How many are remembered at most; and as many newcomers."""
+
+
+class Access:
+    """Allow and deny rules. A value."""
+
+    def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
+        """ValueError: a rule that is no network."""
+        # by length of the address, then by the bits not compared, fewest first
+        self._rules: dict[int, dict[int, dict[int, bool]]] = {4: {}, 16: {}}
+        for allowed, texts in ((True, allow), (False, deny)):
+            for network in map(ip_network, texts):
+                free = network.max_prefixlen - network.prefixlen
+                rules = self._rules[network.max_prefixlen // 8].setdefault(free, {})
+                rules[int(network.network_address) >> free] = allowed
+        for size, rules_by_free in self._rules.items():
+            self._rules[size] = dict(sorted(rules_by_free.items()))
+
+    def allows(self, source: bytes) -> bool:
+        """Do the rules let this address (4 or 16 bytes) in?"""
+        address = int.from_bytes(source, "big")
+        for free, rules in self._rules[len(source)].items():
+            allowed = rules.get(address >> free)
+            if allowed is not None:
+                return allowed
+        return False
+
+
+class Client:
+    """What we remember of one client. Times are CLOCK_MONOTONIC, ns."""
+
+    __slots__ = ("allowed", "count", "due", "last", "limited", "source", "version")
+
+    def __init__(self, source: bytes, now: int, *, allowed: bool) -> None:
+        self.source = source
+        """The address that asked last; one of a /64 if it is IPv6."""
+        self.allowed = allowed
+        self.due = now
+        """When its bucket will be full again."""
+        self.last = now
+        self.count = 0
+        self.limited = 0
+        self.version = 0
+
+    @property
+    def name(self) -> str:
+        """The address, for people."""
+        return str(ip_address(self.source))
+
+
+class Admission:
+    """Access, pace and the table of clients. Used by one thread."""
+
+    def __init__(
+        self, access: Access, pace: RateLimitSettings, draw: Callable[[], float]
+    ) -> None:
+        """`draw`: a random number, 0 up to but not 1."""
+        self._access = access
+        self._draw = draw
+        self._every = round(pace.interval_s * SECOND.ns) if pace.enabled else 0
+        self._slack = (pace.burst - 1) * self._every
+        self._leak = pace.leak
+        self._known: dict[bytes, Client] = {}
+        self._most = pace.clients
+        self._newcomers: list[Client | None] = [None] * pace.clients
+
+    def admit(self, source: bytes, version: int, now: int) -> Verdict:
+        """What to do with a request from `source` (an address) at `now` (mono ns)."""
+        key = source[:8]
+        client = self._known.get(key) or self._newcomer(source, key, now)
+        client.last = now
+        client.count += 1
+        client.version = version
+        if client.source != source:  # another host of the same /64
+            client.source = source
+            client.allowed = self._access.allows(source)
+        if not client.allowed:
+            return Verdict.DENIED
+        due = max(client.due, now)
+        if due - now <= self._slack:
+            client.due = due + self._every
+            return Verdict.SERVE
+        client.limited += 1
+        draw = self._draw()
+        if draw < self._leak:
+            return Verdict.SERVE
+        return Verdict.WARNED if draw < 2 * self._leak else Verdict.LIMITED
+
+    def clients(self) -> list[Client]:
+        """All that came more than once and are remembered. From any thread."""
+        return list(self._known.values())
+
+    def _newcomer(self, source: bytes, key: bytes, now: int) -> Client:
+        """One not in the table yet; it gets there when it comes again."""
+        seat = hash(key) % self._most
+        client = self._newcomers[seat]
+        if client is None or client.source[:8] != key:
+            client = Client(source, now, allowed=self._access.allows(source))
+            self._newcomers[seat] = client
+        elif client.allowed and self._has_room(now):
+            self._known[key] = client
+            self._newcomers[seat] = None
+        return client
+
+    def _has_room(self, now: int) -> bool:
+        """Is there a free entry, or one idle for so long that it can be given away?"""
+        if len(self._known) < self._most:
+            return True
+        for _ in range(_TRIES):
+            oldest = next(iter(self._known))
+            client = self._known.pop(oldest)
+            if now - client.last > KEEP.ns:
+                return True
+            self._known[oldest] = client
+        return False

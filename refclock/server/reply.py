@@ -1,0 +1,144 @@
+"""Request and published clock in, reply out. RFC 5905 section 9.2.
+
+What a reply says of us is the same for everyone who asks at the same moment, so
+it is worked out once a sweep, as a `Moment`; what differs is the version, the
+poll, the origin and the two stamps.
+
+While we are not synchronised the packet says leap 3 and stratum 0: RFC 5905
+section 7.3 maps our stratum 16 to 0 on the wire. The reference identifier is
+then all zeros, no kiss code, so that no client reads an order into it.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from refclock.server.packet import HEADER_LENGTH, Mode
+from refclock.server.served import ALARM, Served
+from refclock.timebase import (
+    SECOND,
+    ZERO,
+    Duration,
+    Local,
+    Mono,
+    NtpShort,
+    NtpTimestamp,
+    Utc,
+)
+
+UNSYNCHRONISED_DISPERSION: Final = 16 * SECOND
+"""MAXDISP, RFC 5905 section 7.3."""
+RATE: Final = b"RATE"
+DENY: Final = b"DENY"
+LEAST_KISS_POLL: Final = 6
+MOST_POLL: Final = 17
+
+_ABOUT_US: Final = Struct(">bII4sQ")
+_REPLY: Final = Struct(">BBB21s8sQ")
+_STAMP: Final = Struct(">Q")
+_TRANSMIT: Final = HEADER_LENGTH - _STAMP.size
+
+_MASK: Final = (1 << 64) - 1
+_GAIN_SHIFT: Final = 48
+_NEVER: Final = 1 << 80
+
+
+def answers(*, symmetric: bool) -> tuple[int, ...]:
+    """Version and mode to answer with, by those asked with; 0: no answer.
+
+    The index and the value are the low six bits of a packet's first byte. A
+    client gets mode 4, a symmetric active peer mode 2 (we keep no state of it);
+    version 1 has no modes, its clients send zeros there. A version above 4 is
+    from the future: RFC 5905 appendix A.5.1 drops it.
+    """
+    table = [0] * 64
+    for version in range(1, 5):
+        table[version << 3 | Mode.CLIENT] = version << 3 | Mode.SERVER
+        if symmetric:
+            table[version << 3 | Mode.SYMMETRIC_ACTIVE] = (
+                version << 3 | Mode.SYMMETRIC_PASSIVE
+            )
+    table[1 << 3] = 1 << 3 | Mode.SERVER
+    return tuple(table)
+
+
+class Moment:
+    """What we say in one sweep, and how a local stamp is written.
+
+    Built from both clocks, read together. Between the stamps of one sweep the
+    served time is a straight line in the local clock, with one notch where a leap
+    second begins.
+    """
+
+    def __init__(self, served: Served, local: Local, mono: Mono) -> None:
+        tai = served.tai(local, Duration(local.ns - mono.ns))
+        synchronised = served.synchronised(mono)
+        self._leap = served.indicator(tai, mono) << 6
+        self._stratum = served.stratum if synchronised else 0
+        self._about_us = _ABOUT_US.pack(
+            served.precision,
+            NtpShort.of(ZERO).bits,
+            NtpShort.of(
+                served.bound_at(mono) if synchronised else UNSYNCHRONISED_DISPERSION
+            ).bits,
+            served.ref_id if synchronised else bytes(4),
+            NtpTimestamp.of(served.posix(served.updated)).bits if synchronised else 0,
+        )
+        self._pivot = local.ns
+        at_pivot = NtpTimestamp.of(Utc(tai.ns - served.utc_behind_tai.ns)).bits
+        self._at_pivot = at_pivot + 1  # `wire` rounds down; ns must come out exact
+        self._gain = round((1.0 + served.rate) * (1 << 32 + _GAIN_SHIFT) / SECOND.ns)
+        self._leap_at, self._leap_bits = _NEVER, 0
+        if served.leap is not None:
+            self._leap_at = local.ns + (served.leap.at - tai).ns
+            added = served.leap.after - served.leap.before
+            self._leap_bits = (added.ns << 32) // SECOND.ns
+
+    def wire(self, local_ns: int) -> int:
+        """The served time at a reading of the local clock, as an NTP timestamp."""
+        bits = self._at_pivot + ((local_ns - self._pivot) * self._gain >> _GAIN_SHIFT)
+        if local_ns >= self._leap_at:
+            bits -= self._leap_bits
+        return bits & _MASK
+
+    def begin(
+        self, into: bytearray, at: int, kind: int, request: bytes, received_ns: int
+    ) -> None:
+        """Write a reply all but its transmit stamp; `kind` as `answers` has it."""
+        _REPLY.pack_into(
+            into,
+            at,
+            self._leap | kind,
+            self._stratum,
+            request[2],
+            self._about_us,
+            request[40:48],
+            self.wire(received_ns),
+        )
+
+    def kiss(
+        self,
+        into: bytearray,
+        at: int,
+        kind: int,
+        request: bytes,
+        received_ns: int,
+        code: bytes,
+    ) -> None:
+        """As `begin`, but no time: a kiss-o'-death (RFC 5905 section 7.4)."""
+        poll = min(max(request[2] + 1, LEAST_KISS_POLL), MOST_POLL)
+        _REPLY.pack_into(
+            into,
+            at,
+            ALARM << 6 | kind,
+            0,
+            poll,
+            _ABOUT_US.pack(0, 0, 0, code, 0),
+            request[40:48],
+            self.wire(received_ns),
+        )
+
+    def finish(self, into: bytearray, at: int, transmit_ns: int) -> None:
+        """Write the transmit stamp: as late as possible, never in the future."""
+        _STAMP.pack_into(into, at + _TRANSMIT, self.wire(transmit_ns))

@@ -1,0 +1,174 @@
+"""Who gets an answer, and how often."""
+
+from collections import Counter
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+import pytest
+
+from refclock.server.admit import (
+    KEEP,
+    PRIVATE,
+    Access,
+    Admission,
+    RateLimitSettings,
+    Verdict,
+)
+from refclock.timebase import SECOND
+
+ALL = Access(["0.0.0.0/0", "::/0"], [])
+PACE = RateLimitSettings(interval_s=1.0, burst=8, leak=0.1, clients=64)
+START = 10**15
+
+
+def never() -> float:
+    return 0.999
+
+
+def admission(access: Access = ALL, draws: Iterable[float] = ()) -> Admission:
+    drawn = iter(draws)
+    return Admission(access, PACE, lambda: next(drawn, 0.999))
+
+
+def address(text: str) -> bytes:
+    return ip_address(text).packed
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed"),
+    [
+        ("127.0.0.1", True),
+        ("10.255.0.1", True),
+        ("172.31.255.255", True),
+        ("172.32.0.0", False),
+        ("192.168.1.1", True),
+        ("169.254.3.4", True),
+        ("8.8.8.8", False),
+        ("::1", True),
+        ("::2", False),
+        ("fe80::1", True),
+        ("fd12::1", True),
+        ("2001:db8::1", False),
+    ],
+)
+def test_by_default_only_neighbours_are_served(source: str, allowed: bool) -> None:
+    assert Access(PRIVATE, []).allows(address(source)) is allowed
+
+
+def test_the_longest_prefix_decides_and_deny_wins_a_tie() -> None:
+    access = Access(
+        ["10.0.0.0/8", "10.1.2.0/24", "10.9.0.0/16"], ["10.1.0.0/16", "10.9.0.0/16"]
+    )
+    asked = ("10.0.0.1", "10.1.1.1", "10.1.2.1", "10.9.0.1", "11.0.0.1")
+    allowed = [access.allows(address(each)) for each in asked]
+    assert allowed == [True, False, True, False, False]
+
+
+def test_a_rule_that_is_no_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="host bits"):
+        Access(["10.0.0.1/8"], [])
+
+
+def test_a_burst_is_served_and_then_one_a_second() -> None:
+    admit = admission().admit
+    source = address("10.0.0.1")
+    assert [admit(source, 4, START) for _ in range(10)] == [Verdict.SERVE] * 8 + [
+        Verdict.LIMITED
+    ] * 2
+    assert admit(source, 4, START + SECOND.ns) is Verdict.SERVE
+    assert admit(source, 4, START + SECOND.ns) is Verdict.LIMITED
+
+
+def test_a_burst_of_8_in_2_s_every_16_s_is_never_punished() -> None:
+    admit = admission().admit
+    source = address("10.0.0.1")
+    for burst in range(100):
+        for request in range(8):
+            at = START + burst * 16 * SECOND.ns + request * SECOND.ns // 4
+            assert admit(source, 4, at) is Verdict.SERVE
+
+
+def test_one_client_does_not_pay_for_another() -> None:
+    admit = admission().admit
+    for _ in range(20):
+        admit(address("10.0.0.1"), 4, START)
+    assert admit(address("10.0.0.2"), 4, START) is Verdict.SERVE
+
+
+def test_ipv6_is_limited_by_64() -> None:
+    admit = admission().admit
+    for host in range(8):
+        assert admit(address(f"fd00::{host}"), 4, START) is Verdict.SERVE
+    assert admit(address("fd00::9"), 4, START) is Verdict.LIMITED
+    assert admit(address("fd00:0:0:1::9"), 4, START) is Verdict.SERVE
+
+
+def test_access_is_decided_by_the_address_even_within_a_64() -> None:
+    admit = admission(Access(["fd00::1/128"], [])).admit
+    for _ in range(3):
+        assert admit(address("fd00::1"), 4, START) is Verdict.SERVE
+        assert admit(address("fd00::2"), 4, START) is Verdict.DENIED
+
+
+def test_of_the_requests_too_many_a_few_are_answered_and_a_few_warned() -> None:
+    admit = admission(draws=[0.05, 0.15, 0.25]).admit
+    source = address("10.0.0.1")
+    for _ in range(8):
+        admit(source, 4, START)
+    verdicts = [admit(source, 4, START) for _ in range(3)]
+    assert verdicts == [Verdict.SERVE, Verdict.WARNED, Verdict.LIMITED]
+
+
+def test_switched_off_everything_is_served() -> None:
+    admit = Admission(ALL, RateLimitSettings(enabled=False), never).admit
+    asked = Counter(admit(address("10.0.0.1"), 4, START) for _ in range(1000))
+    assert asked == {Verdict.SERVE: 1000}
+
+
+def test_made_up_addresses_take_nothing_from_a_known_client() -> None:
+    table = admission()
+    honest = address("10.0.0.1")
+    for _ in range(8):
+        table.admit(honest, 4, START)
+    assert table.admit(honest, 4, START) is Verdict.LIMITED
+    for made_up in range(10_000):
+        source = made_up.to_bytes(4, "big")
+        for _ in range(2):
+            table.admit(source, 4, START + made_up)
+    assert len(table.clients()) == PACE.clients
+    (entry,) = [each for each in table.clients() if each.name == "10.0.0.1"]
+    assert (entry.count, entry.limited, entry.version) == (9, 1, 4)
+    assert table.admit(honest, 4, START) is Verdict.LIMITED
+
+
+def test_a_newcomer_is_served_while_the_table_is_full() -> None:
+    table = admission()
+    for made_up in range(200):
+        for _ in range(2):
+            table.admit(made_up.to_bytes(4, "big"), 4, START)
+    for request in range(8):
+        at = START + request
+        assert table.admit(address("10.0.0.1"), 4, at) is Verdict.SERVE
+    assert table.admit(address("10.0.0.1"), 4, START + 8) is Verdict.LIMITED
+
+
+def test_who_was_silent_for_long_makes_room() -> None:
+    table = admission()
+    for old in range(64):
+        for _ in range(2):
+            table.admit(old.to_bytes(4, "big"), 4, START)
+    later = START + KEEP.ns + 1
+    for _ in range(2):
+        table.admit(b"\0\0\0\1", 4, later)
+        table.admit(address("10.0.0.1"), 4, later)
+    names = [client.name for client in table.clients()]
+    assert "10.0.0.1" in names
+    assert "0.0.0.1" in names
+    assert len(names) == 64
+
+
+def test_the_denied_are_not_remembered() -> None:
+    table = admission(Access([], []))
+    for _ in range(5):
+        assert table.admit(bytes(4), 4, START) is Verdict.DENIED
+    assert table.clients() == []

@@ -1,0 +1,148 @@
+"""What a reply says, field by field."""
+
+from dataclasses import replace
+
+import pytest
+
+from refclock.server.packet import Mode, Packet
+from refclock.server.reply import RATE, Moment, answers
+from refclock.server.served import STALE_AFTER, Served
+from refclock.timebase import (
+    MICROSECOND,
+    MILLISECOND,
+    SECOND,
+    Duration,
+    LeapSecond,
+    Local,
+    Mono,
+    NtpShort,
+    NtpTimestamp,
+    Tai,
+    Utc,
+)
+
+UTC = Utc.of(2026, 5, 1, 12)
+TAI = Tai((UTC + 37 * SECOND).ns)
+LOCAL = Local((UTC + 3 * SECOND).ns)
+"""Our clock is three seconds ahead, uncorrected."""
+MONO = Mono(5_000 * SECOND.ns)
+SERVED = Served(
+    stratum=1,
+    ref_id=b"PPS\0",
+    at=MONO,
+    local=LOCAL,
+    correction=34 * SECOND,
+    rate=0.0,
+    updated=TAI - SECOND,
+    bound=3 * MICROSECOND,
+    bound_rate=1e-6,
+    utc_behind_tai=37 * SECOND,
+    leap=None,
+    precision=-23,
+)
+REQUEST = bytes([0x23, 0, 10, 0xEC]) + bytes(36) + b"cookies!"
+KIND = answers(symmetric=True)
+
+
+def reply(
+    served: Served = SERVED,
+    request: bytes = REQUEST,
+    after: Duration = 10 * MILLISECOND,
+    took: Duration = 40 * MICROSECOND,
+) -> Packet:
+    """The reply to a request that came `after` publication and waited `took`."""
+    moment = Moment(served, LOCAL + after, MONO + after)
+    out = bytearray(48)
+    received = (LOCAL + after).ns - took.ns
+    moment.begin(out, 0, KIND[request[0] & 63], request, received)
+    moment.finish(out, 0, (LOCAL + after).ns)
+    return Packet.decode(bytes(out))
+
+
+def test_a_reply_tells_our_time_and_how_good_it_is() -> None:
+    packet = reply()
+    assert (packet.leap, packet.version, packet.mode) == (0, 4, Mode.SERVER)
+    assert (packet.stratum, packet.ref_id, packet.precision) == (1, b"PPS\0", -23)
+    assert packet.root_delay.bits == 0
+    assert packet.root_dispersion == NtpShort.of(SERVED.bound_at(MONO + MILLISECOND))
+    assert packet.reference == NtpTimestamp.of(UTC - SECOND)
+    assert packet.origin.bits.to_bytes(8, "big") == b"cookies!"
+    assert packet.poll == 10
+    assert packet.transmit.near(UTC) == UTC + 10 * MILLISECOND
+    waited = packet.transmit.near(UTC) - packet.receive.near(UTC)
+    assert abs(waited - 40 * MICROSECOND) <= Duration(1)
+
+
+def test_the_bound_grows_between_updates() -> None:
+    late = reply(after=20 * SECOND)
+    assert late.root_dispersion == NtpShort.of(23 * MICROSECOND)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_each_version_is_answered_in_kind(version: int) -> None:
+    packet = reply(request=bytes([version << 3 | 3]) + REQUEST[1:])
+    assert (packet.version, packet.mode) == (version, Mode.SERVER)
+
+
+def test_a_symmetric_peer_is_answered_or_not() -> None:
+    assert KIND[4 << 3 | 1] == 4 << 3 | 2
+    assert answers(symmetric=False)[4 << 3 | 1] == 0
+
+
+def test_all_else_gets_no_answer() -> None:
+    asked = {first for first, kind in enumerate(KIND) if kind}
+    clients_and_peers = {v << 3 | m for v in (1, 2, 3, 4) for m in (1, 3)}
+    assert asked == clients_and_peers | {1 << 3}
+
+
+UNSYNCHRONISED = [
+    pytest.param(replace(SERVED, stratum=16), MILLISECOND, id="never set"),
+    pytest.param(SERVED, STALE_AFTER, id="stale"),
+]
+
+
+@pytest.mark.parametrize(("served", "after"), UNSYNCHRONISED)
+def test_without_synchronisation_we_say_so(served: Served, after: Duration) -> None:
+    packet = reply(served, after=after)
+    assert (packet.leap, packet.stratum, packet.ref_id) == (3, 0, bytes(4))
+    assert packet.root_dispersion.seconds == 16
+    assert packet.reference.bits == 0
+
+
+LEAP = LeapSecond.ending(Utc.of(2026, 5, 2), 37 * SECOND, 38 * SECOND)
+
+
+def test_a_leap_second_is_announced_on_its_last_day() -> None:
+    assert reply(replace(SERVED, leap=LEAP)).leap == 1
+    earlier = replace(SERVED, leap=replace(LEAP, at=LEAP.at + 86_400 * SECOND))
+    assert reply(earlier).leap == 0
+
+
+@pytest.mark.parametrize("after", [37 * SECOND, 36 * SECOND])
+def test_a_leap_second_between_two_stamps_of_one_sweep(after: Duration) -> None:
+    leap = LeapSecond(TAI + 10 * MILLISECOND, 37 * SECOND, after)
+    leap = replace(leap, after=after + SECOND if after == 37 * SECOND else after)
+    served = replace(SERVED, leap=leap)
+    moment = Moment(served, LOCAL + 10 * MILLISECOND, MONO + 10 * MILLISECOND)
+    for away in (-MILLISECOND, -Duration(1), Duration(0), MILLISECOND):
+        local = LOCAL + 10 * MILLISECOND + away
+        exact = served.posix(served.tai(local, Duration(LOCAL.ns - MONO.ns)))
+        assert abs(moment.wire(local.ns) - NtpTimestamp.of(exact).bits) <= 4
+
+
+def test_our_own_step_is_not_served() -> None:
+    stepped = Moment(SERVED, LOCAL + SECOND + MILLISECOND, MONO + MILLISECOND)
+    bits = stepped.wire((LOCAL + SECOND + MILLISECOND).ns)
+    assert NtpTimestamp(bits).near(UTC) == UTC + MILLISECOND
+
+
+def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
+    moment = Moment(SERVED, LOCAL, MONO)
+    for asked, told in ((0, 6), (6, 7), (17, 17), (255, 17)):
+        out = bytearray(48)
+        request = REQUEST[:2] + bytes([asked]) + REQUEST[3:]
+        moment.kiss(out, 0, KIND[0x23], request, LOCAL.ns, RATE)
+        packet = Packet.decode(bytes(out))
+        assert (packet.leap, packet.stratum, packet.ref_id) == (3, 0, b"RATE")
+        assert packet.poll == told
+        assert packet.origin.bits.to_bytes(8, "big") == b"cookies!"
