@@ -1,0 +1,1 @@
+"""The real board: Linux devices, clocks and sockets."""

@@ -1,0 +1,161 @@
+"""The service on real sockets, over loopback, with the kernel's stamps."""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from hw.linux.listen import listen
+from hw.linux.udp import UdpSocket
+from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.events import Command
+from refclock.server.admit import RateLimitSettings
+from refclock.server.packet import Packet
+from refclock.server.served import Served
+from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono, Tai, Utc
+
+UNLIMITED = ServerSettings(rate_limit=RateLimitSettings(enabled=False))
+REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
+
+
+class Clock:
+    """The machine's clocks, only read."""
+
+    epoch = 0
+
+    def read(self) -> tuple[Local, Mono]:
+        return Local(time.time_ns()), Mono(time.monotonic_ns())
+
+    def apply(self, command: Command) -> None:
+        raise NotImplementedError
+
+
+def right() -> Served:
+    """The machine's clock is right."""
+    local, mono = Clock().read()
+    return Served(
+        stratum=1,
+        ref_id=b"PPS\0",
+        at=mono,
+        local=local,
+        correction=37 * SECOND,
+        rate=0.0,
+        updated=Tai(local.ns + 37 * SECOND.ns),
+        bound=MICROSECOND,
+        bound_rate=0.0,
+        utc_behind_tai=37 * SECOND,
+        leap=None,
+        precision=-24,
+    )
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[NtpService, socket.socket]]:
+    """A service and a client connected to it."""
+    (bound,) = listen([request.param], 0)
+    place = bound.getsockname()
+    with (
+        closing(NtpService(UdpSocket(bound), right, Clock(), UNLIMITED)) as service,
+        socket.socket(bound.family, socket.SOCK_DGRAM) as client,
+    ):
+        client.connect(place)
+        client.settimeout(2)
+        yield service, client
+
+
+def test_one_request(pair: tuple[NtpService, socket.socket]) -> None:
+    service, client = pair
+    before = Utc(time.time_ns())
+    client.send(REQUEST)
+    service.serve(SECOND)
+    packet = Packet.decode(client.recv(100))
+    after = Utc(time.time_ns())
+    assert packet.origin.bits.to_bytes(8, "big") == b"asked me"
+    stamps = [stamp.near(before) for stamp in (packet.receive, packet.transmit)]
+    assert [before, *stamps, after] == sorted([before, *stamps, after])
+
+
+def test_a_burst_is_answered_in_order_in_few_sweeps(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    for number in range(100):
+        filler = bytes(20) if number % 3 == 0 else b""
+        broken = b"?" if number % 7 == 0 else b""
+        client.send(REQUEST[:47] + bytes([number]) + filler + broken)
+    for _ in range(2):
+        service.serve(SECOND)
+    wanted = [number for number in range(100) if number % 7]
+    assert [client.recv(100)[31] for _ in wanted] == wanted
+    counters = service.counters()
+    assert (counters["requests"], counters["malformed"]) == (100, 15)
+    assert counters["kernel dropped"] == 0
+
+
+def test_a_datagram_too_long_or_empty_harms_nobody(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    for datagram in (b"", bytes(1), REQUEST + bytes(4000), REQUEST):
+        client.send(datagram)
+    service.serve(SECOND)
+    assert len(client.recv(100)) == 48
+    assert service.counters()["malformed"] == 3
+
+
+def test_waiting_is_bounded(pair: tuple[NtpService, socket.socket]) -> None:
+    service, _ = pair
+    begun = time.monotonic()
+    service.serve(Duration(20_000_000))
+    assert 0.015 < time.monotonic() - begun < 1.0
+
+
+def test_what_the_kernel_drops_is_counted(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    service._socket._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # type: ignore[attr-defined]
+    for _ in range(20):
+        client.send(REQUEST)
+    assert service.counters()["kernel dropped"] > 0
+
+
+def test_the_reply_leaves_from_the_address_that_was_asked() -> None:
+    (bound,) = listen(["0.0.0.0"], 0)  # noqa: S104 - the point of the test
+    port = bound.getsockname()[1]
+    with (
+        closing(NtpService(UdpSocket(bound), right, Clock(), UNLIMITED)) as service,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(2)
+        for host in ("127.0.0.2", "127.9.9.9", "127.0.0.1"):
+            client.sendto(REQUEST, (host, port))
+            service.serve(SECOND)
+            assert client.recvfrom(100)[1] == (host, port)
+
+
+def test_a_port_taken_names_the_process_that_holds_it() -> None:
+    (bound,) = listen(["127.0.0.1"], 0)
+    with bound, pytest.raises(OSError, match=rf"\(process {os.getpid()}\)"):
+        listen(["127.0.0.1"], bound.getsockname()[1])
+
+
+def test_an_address_not_ours_is_named() -> None:
+    with pytest.raises(OSError, match="no such address"):
+        listen(["192.0.2.1"], 0)
+
+
+def test_sockets_handed_over_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    (ours,) = listen(["127.0.0.1"], 0)
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setattr("hw.linux.listen._SD_LISTEN_FDS_START", ours.fileno())
+    (passed,) = listen(["192.0.2.1"], 1)
+    assert passed.getsockname() == ours.getsockname()
+    assert not select.select([passed], [], [], 0)[0]
+    ours.detach()
+    passed.close()
