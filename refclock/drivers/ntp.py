@@ -23,7 +23,7 @@ from refclock.server.admit import (
     RateLimitSettings,
     Verdict,
 )
-from refclock.server.packet import HEADER_LENGTH, PacketError, check_length
+from refclock.packet import HEADER_LENGTH, PacketError, check_length
 from refclock.server.reply import DENY, RATE, Moment, answers
 from refclock.server.served import Served
 from refclock.settings import Range

@@ -14,7 +14,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from refclock.server.packet import HEADER_LENGTH, Mode
+from refclock.packet import HEADER_LENGTH, Mode
 from refclock.server.served import ALARM, Served
 from refclock.timebase import (
     SECOND,

@@ -14,7 +14,7 @@ from hw.linux.udp import UdpSocket
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.server.admit import RateLimitSettings
-from refclock.server.packet import Packet
+from refclock.packet import Packet
 from refclock.server.served import Served
 from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono, Tai, Utc
 

@@ -9,7 +9,7 @@ from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.ports import BATCH, Datagram
 from refclock.server.admit import RateLimitSettings
-from refclock.server.packet import Mode, Packet
+from refclock.packet import Mode, Packet
 from refclock.server.served import Served
 from refclock.timebase import (
     MICROSECOND,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.server.packet import Mode, Packet
+from refclock.packet import Mode, Packet
 from refclock.server.reply import RATE, Moment, answers
 from refclock.server.served import STALE_AFTER, Served
 from refclock.timebase import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.server.packet import Mode, Packet, PacketError, check_length
+from refclock.packet import Mode, Packet, PacketError, check_length
 
 REQUEST = bytes([0x23]) + bytes(47)
 
