@@ -107,6 +107,10 @@ class Thermometer(Protocol):
         """The temperature now."""
         ...
 
+    def close(self) -> None:
+        """Give the sensor back."""
+        ...
+
 
 class Rtc(Protocol):
     """A battery clock. Used by one thread."""
@@ -122,6 +126,10 @@ class Rtc(Protocol):
 
     def write(self, utc: Utc) -> None:
         """Set it."""
+        ...
+
+    def close(self) -> None:
+        """Give the chip back."""
         ...
 
 
