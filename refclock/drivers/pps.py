@@ -30,3 +30,7 @@ class PpsDriver:
         if self._clock.epoch == epoch:
             seen = mono - (local - flank.at)
             yield PulseEdge(flank.at, seen, flank.seq, epoch, flank.edge)
+
+    def close(self) -> None:
+        """Give the line back."""
+        self._line.close()

@@ -33,3 +33,7 @@ class RtcDriver:
             offset = Duration(middle.ns - local.ns)
             spread = self._spread + _HALF_A_SECOND
             yield Witness(self._rtc.name, offset, local, mono, epoch, spread)
+
+    def close(self) -> None:
+        """Give the chip back."""
+        self._rtc.close()

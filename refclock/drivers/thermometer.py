@@ -20,3 +20,7 @@ class ThermometerDriver:
         celsius = self._thermometer.celsius()
         _, mono = self._clock.read()
         yield Temperature(mono, celsius, self._thermometer.name)
+
+    def close(self) -> None:
+        """Give the sensor back."""
+        self._thermometer.close()

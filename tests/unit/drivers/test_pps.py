@@ -39,6 +39,7 @@ class Line:
     steps: bool = False
     waited: Duration | None = None
     name: str = "pulse"
+    closed: bool = False
 
     def wait(self, limit: Duration) -> Flank | None:
         self.waited = limit
@@ -46,7 +47,7 @@ class Line:
         return self.flank
 
     def close(self) -> None:
-        """Nothing to give back."""
+        self.closed = True
 
 
 EDGE = Flank(41, Local(1_000 * SECOND.ns - 7_000), Edge.CLEAR)
@@ -84,3 +85,10 @@ def test_a_lost_line_is_an_os_error() -> None:
     clock = Clock()
     with pytest.raises(OSError, match="No such device"):
         list(PpsDriver(Gone(clock), clock).poll())
+
+
+def test_the_line_is_given_back() -> None:
+    clock = Clock()
+    line = Line(clock)
+    PpsDriver(line, clock).close()
+    assert line.closed

@@ -26,12 +26,16 @@ class Clock:
 class Chip:
     utc: Utc | None
     name: str = "DS3231"
+    closed: bool = False
 
     def read(self) -> Utc | None:
         return self.utc
 
     def write(self, utc: Utc) -> None:
         self.utc = utc
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def poll(utc: Utc | None, clock: Clock) -> list[Witness]:
@@ -57,3 +61,9 @@ def test_a_clock_that_lost_its_time_says_nothing() -> None:
 
 def test_nothing_is_told_across_a_step() -> None:
     assert poll(Utc(1_000 * SECOND.ns), Clock(stepped=True)) == []
+
+
+def test_the_chip_is_given_back() -> None:
+    chip = Chip(None)
+    RtcDriver(chip, Clock(), SECOND).close()
+    assert chip.closed

@@ -9,9 +9,13 @@ from refclock.timebase import Local, Mono
 
 class Sensor:
     name = "cpu-thermal"
+    closed = False
 
     def celsius(self) -> float:
         return 51.25
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Clock:
@@ -27,3 +31,9 @@ class Clock:
 def test_a_reading_carries_its_moment_and_sensor() -> None:
     events = list(ThermometerDriver(Sensor(), Clock()).poll())
     assert events == [Temperature(Mono(7), 51.25, "cpu-thermal")]
+
+
+def test_the_sensor_is_given_back() -> None:
+    sensor = Sensor()
+    ThermometerDriver(sensor, Clock()).close()
+    assert sensor.closed
