@@ -13,8 +13,9 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Annotated
 
+from refclock.packet import HEADER_LENGTH, PacketError, check_length
 from refclock.ports import Datagrams, SystemClock
 from refclock.server.admit import (
     PRIVATE,
@@ -23,14 +24,10 @@ from refclock.server.admit import (
     RateLimitSettings,
     Verdict,
 )
-from refclock.packet import HEADER_LENGTH, PacketError, check_length
 from refclock.server.reply import DENY, RATE, Moment, answers
 from refclock.server.served import Served
 from refclock.settings import Range
-from refclock.timebase import SECOND, Duration
-
-_OLDEST_NS: Final = 10 * SECOND.ns
-"""A receive stamp older than this is from before a step of the clock."""
+from refclock.timebase import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ class NtpService:
             if isinstance(kind, str):
                 self._dropped[kind] += 1
                 continue
-            if not 0 <= local.ns - received_ns < _OLDEST_NS:
+            if not moment.oldest_ns <= received_ns <= local.ns:
                 self._dropped["clock stepped"] += 1
                 continue
             verdict = self._admission.admit(source, kind >> 3, mono.ns)

@@ -24,7 +24,6 @@ from refclock.timebase import (
     Mono,
     NtpShort,
     NtpTimestamp,
-    Utc,
 )
 
 UNSYNCHRONISED_DISPERSION: Final = 16 * SECOND
@@ -34,6 +33,8 @@ DENY: Final = b"DENY"
 LEAST_KISS_POLL: Final = 6
 MOST_POLL: Final = 17
 
+_REACH: Final = 10 * SECOND
+
 _ABOUT_US: Final = Struct(">bII4sQ")
 _REPLY: Final = Struct(">BBB21s8sQ")
 _STAMP: Final = Struct(">Q")
@@ -41,7 +42,6 @@ _TRANSMIT: Final = HEADER_LENGTH - _STAMP.size
 
 _MASK: Final = (1 << 64) - 1
 _GAIN_SHIFT: Final = 48
-_NEVER: Final = 1 << 80
 
 
 def answers(*, symmetric: bool) -> tuple[int, ...]:
@@ -66,9 +66,9 @@ def answers(*, symmetric: bool) -> tuple[int, ...]:
 class Moment:
     """What we say in one sweep, and how a local stamp is written.
 
-    Built from both clocks, read together. Between the stamps of one sweep the
-    served time is a straight line in the local clock, with one notch where a leap
-    second begins.
+    Built from both clocks, read together. Over one sweep the served time is a
+    straight line in the local clock: what came before a leap second and would be
+    answered after it cannot be written on it, and is left to ask again.
     """
 
     def __init__(self, served: Served, local: Local, mono: Mono) -> None:
@@ -86,21 +86,20 @@ class Moment:
             NtpTimestamp.of(served.posix(served.updated)).bits if synchronised else 0,
         )
         self._pivot = local.ns
-        at_pivot = NtpTimestamp.of(Utc(tai.ns - served.utc_behind_tai.ns)).bits
+        at_pivot = NtpTimestamp.of(served.posix(tai)).bits
         self._at_pivot = at_pivot + 1  # `wire` rounds down; ns must come out exact
         self._gain = round((1.0 + served.rate) * (1 << 32 + _GAIN_SHIFT) / SECOND.ns)
-        self._leap_at, self._leap_bits = _NEVER, 0
-        if served.leap is not None:
-            self._leap_at = local.ns + (served.leap.at - tai).ns
-            added = served.leap.after - served.leap.before
-            self._leap_bits = (added.ns << 32) // SECOND.ns
+        reach_ns = _REACH.ns
+        if served.leap is not None and served.leap.at <= tai:
+            since_leap = round((tai - served.leap.at).ns / (1.0 + served.rate))
+            reach_ns = min(reach_ns, since_leap)
+        self.oldest_ns = local.ns - reach_ns
+        """Older stamps are from before a leap second or a step of the clock."""
 
     def wire(self, local_ns: int) -> int:
         """The served time at a reading of the local clock, as an NTP timestamp."""
-        bits = self._at_pivot + ((local_ns - self._pivot) * self._gain >> _GAIN_SHIFT)
-        if local_ns >= self._leap_at:
-            bits -= self._leap_bits
-        return bits & _MASK
+        since = (local_ns - self._pivot) * self._gain >> _GAIN_SHIFT
+        return self._at_pivot + since & _MASK
 
     def begin(
         self, into: bytearray, at: int, kind: int, request: bytes, received_ns: int

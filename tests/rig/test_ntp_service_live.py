@@ -13,8 +13,8 @@ from hw.linux.listen import listen
 from hw.linux.udp import UdpSocket
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
-from refclock.server.admit import RateLimitSettings
 from refclock.packet import Packet
+from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
 from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono, Tai, Utc
 

@@ -7,9 +7,9 @@ import pytest
 
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
+from refclock.packet import Mode, Packet
 from refclock.ports import BATCH, Datagram
 from refclock.server.admit import RateLimitSettings
-from refclock.packet import Mode, Packet
 from refclock.server.served import Served
 from refclock.timebase import (
     MICROSECOND,

@@ -118,16 +118,14 @@ def test_a_leap_second_is_announced_on_its_last_day() -> None:
     assert reply(earlier).leap == 0
 
 
-@pytest.mark.parametrize("after", [37 * SECOND, 36 * SECOND])
-def test_a_leap_second_between_two_stamps_of_one_sweep(after: Duration) -> None:
-    leap = LeapSecond(TAI + 10 * MILLISECOND, 37 * SECOND, after)
-    leap = replace(leap, after=after + SECOND if after == 37 * SECOND else after)
-    served = replace(SERVED, leap=leap)
-    moment = Moment(served, LOCAL + 10 * MILLISECOND, MONO + 10 * MILLISECOND)
-    for away in (-MILLISECOND, -Duration(1), Duration(0), MILLISECOND):
-        local = LOCAL + 10 * MILLISECOND + away
-        exact = served.posix(served.tai(local, Duration(LOCAL.ns - MONO.ns)))
-        assert abs(moment.wire(local.ns) - NtpTimestamp.of(exact).bits) <= 4
+def test_what_came_before_a_leap_second_is_not_answered_after_it() -> None:
+    leap = replace(LEAP, at=TAI)
+    before = Moment(replace(SERVED, leap=leap), LOCAL - MILLISECOND, MONO - MILLISECOND)
+    after = Moment(replace(SERVED, leap=leap), LOCAL + MILLISECOND, MONO + MILLISECOND)
+    assert before.oldest_ns == LOCAL.ns - 10_001_000_000
+    assert after.oldest_ns == LOCAL.ns
+    told = NtpTimestamp(after.wire((LOCAL + MILLISECOND).ns)).near(UTC)
+    assert told == UTC - SECOND + MILLISECOND
 
 
 def test_our_own_step_is_not_served() -> None:
