@@ -1,0 +1,1 @@
+"""Asking other servers: pure; what was sent and received in, a measurement out."""
