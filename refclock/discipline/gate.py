@@ -1,0 +1,79 @@
+"""How surprised may we be? The tail of the pulse's noise, learned as it comes.
+
+A pulse is either one of the bulk, Gaussian about the truth, or a straggler: an
+interrupt that had to wait. Stragglers are late, hardly ever early, and how many
+there are and how late is a matter of the machine. So the density of a residual e
+of standard deviation s is
+
+    (1 - share) N(e; 0, s^2)  +  share / 2m * side / (1 + |e| / m)^2
+
+with the share of stragglers and their median lateness m learned, `side` near 2
+for late (e < 0: the reference seems behind) and near 0 for early. The tail falls
+as e^-2 and has no end: nothing is impossible, so nothing ever locks us out. On a
+machine without stragglers the share learned is small and the bulk pays nothing.
+
+A run of pulses all outside the bulk is no tail. Either the clock or the pulse has
+jumped (they agree with each other) or the noise has changed (they do not).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import copysign, exp, log, sqrt
+from typing import Final
+
+_LATE: Final = 1.9
+_EARLY: Final = 0.1
+_MEMORY: Final = 500.0
+"""Over how many pulses the share is averaged."""
+_LEAST, _MOST = 1e-3, 0.4
+_RUN: Final = 8
+"""So many outliers one after another are none."""
+
+
+class Alarm(Enum):
+    """What a run of outliers means."""
+
+    NONE = "none"
+    JUMP = "they agree with each other: the phase is another one"
+    NOISE = "they do not: the noise is another one"
+
+
+class Tail:
+    """What is known of the stragglers. Used by one thread."""
+
+    def __init__(self, share: float = 0.01, scale: float = 10.0) -> None:
+        self.share = share
+        self.scale = scale
+        """Median lateness in standard deviations of the bulk."""
+        self._run: list[float] = []
+
+    def density(self, e: float, sigma: float) -> float:
+        """How likely a straggler is to leave the residual `e` (s), per second."""
+        m = self.scale * sigma
+        side = _LATE if e < 0.0 else _EARLY
+        return self.share * side / (2.0 * m * (1.0 + abs(e) / m) ** 2)
+
+    def learn(self, e: float, sigma: float, bulk: float) -> Alarm:
+        """A residual that belonged to the bulk with chance `bulk`."""
+        out = 1.0 - bulk
+        self.share += (out - self.share) / _MEMORY
+        self.share = min(max(self.share, _LEAST), _MOST)
+        nudge = copysign(out * 0.05, abs(e) - self.scale * sigma)
+        self.scale = min(max(self.scale * exp(nudge), 4.0), 1e4)
+        if bulk > 0.5:
+            self._run.clear()
+            return Alarm.NONE
+        self._run.append(e)
+        if len(self._run) < _RUN:
+            return Alarm.NONE
+        spread = max(self._run) - min(self._run)
+        self._run.clear()
+        return Alarm.JUMP if spread < 8.0 * sigma else Alarm.NOISE
+
+
+def density(e: float, s2: float, freedom: float) -> float:
+    """Student's t for a residual `e` of variance `s2`, times sqrt(2 pi): Gaussian as
+    the degrees of freedom grow."""
+    power = -0.5 * (freedom + 1.0)
+    return exp(power * log(1.0 + e * e / (s2 * freedom))) / sqrt(s2)
