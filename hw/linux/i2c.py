@@ -1,0 +1,229 @@
+"""Battery clocks on the I2C bus, and the thermometer in one of them, by smbus2.
+
+A chip is known by how its registers behave, not by its address: a motion sensor
+also lives at 0x68. Reading past the last register of one of these chips starts
+again at the first, and the calendar in them is a calendar. Registers: data
+sheets of DS3231 (Maxim), RV-3028-C7 (Micro Crystal), PCF8523 (NXP). Hours are
+read and written as 24-hour; switching to the battery is set up by the kernel's
+overlay or in the chip, not here.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from smbus2 import SMBus
+
+from refclock.timebase import SECOND, Utc
+
+
+class Bus(Protocol):
+    """What we need of smbus2, by its own names."""
+
+    def read_i2c_block_data(
+        self, i2c_addr: int, register: int, length: int
+    ) -> list[int]:
+        """So many registers from this one on."""
+        ...
+
+    def write_i2c_block_data(
+        self, i2c_addr: int, register: int, data: Sequence[int]
+    ) -> None:
+        """Set registers from this one on."""
+        ...
+
+    def close(self) -> None:
+        """Give the bus back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """Where a kind of chip keeps what."""
+
+    name: str
+    address: int
+    registers: int
+    """How many there are; reading on starts at 0 again. 0: more than can be read."""
+    time: int
+    """Where seconds, minutes, hours, then two of day and weekday, month, year are."""
+    weekday_first: bool
+    lost: tuple[int, int]
+    """Register and bit that say that the oscillator stopped."""
+
+
+DS3231: Final = Chip("DS3231", 0x68, 0x13, 0x00, True, (0x0F, 0x80))
+PCF8523: Final = Chip("PCF8523", 0x68, 0x14, 0x03, False, (0x03, 0x80))
+RV3028: Final = Chip("RV-3028", 0x52, 0, 0x00, True, (0x0E, 0x01))
+CHIPS: Final = (DS3231, PCF8523, RV3028)
+
+_BLOCK: Final = 32
+"""The most that can be read at once."""
+_TEMPERATURE: Final = 0x11
+_AGEING: Final = 0x10
+
+
+class ChipRtc:
+    """A battery clock on the bus. Used by one thread."""
+
+    def __init__(self, bus: Bus, chip: Chip) -> None:
+        self._bus = bus
+        self._chip = chip
+
+    @property
+    def name(self) -> str:
+        """Which chip, for people."""
+        return self._chip.name
+
+    def read(self) -> Utc | None:
+        """Its time; None when its oscillator stopped. OSError: the chip is gone."""
+        register, stopped = self._chip.lost
+        (flags,) = self._bus.read_i2c_block_data(self._chip.address, register, 1)
+        fields = self._bus.read_i2c_block_data(self._chip.address, self._chip.time, 7)
+        return None if flags & stopped else _calendar(self._chip, fields)
+
+    def write(self, utc: Utc) -> None:
+        """Set it, at the moment the second of `utc` begins; ValueError: 2000-2099."""
+        at = datetime.fromtimestamp(utc.ns // SECOND.ns, UTC)
+        if not 2000 <= at.year <= 2099:
+            raise ValueError(f"{utc.iso()} is in no century a clock chip can tell")
+        days = [at.isoweekday() % 7 + (self._chip is DS3231), _bcd(at.day)]
+        if not self._chip.weekday_first:
+            days.reverse()
+        fields = [_bcd(at.second), _bcd(at.minute), _bcd(at.hour), *days]
+        fields += [_bcd(at.month), _bcd(at.year % 100)]
+        address = self._chip.address
+        self._bus.write_i2c_block_data(address, self._chip.time, fields)
+        register, stopped = self._chip.lost
+        (flags,) = self._bus.read_i2c_block_data(address, register, 1)
+        if flags & stopped:
+            self._bus.write_i2c_block_data(address, register, [flags & ~stopped])
+
+    def close(self) -> None:
+        """Give the bus back."""
+        self._bus.close()
+
+
+class ChipThermometer:
+    """The sensor that trims a DS3231's oscillator: 0.25 degrees. Used by one thread."""
+
+    name = "DS3231"
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def celsius(self) -> float:
+        """The temperature now; it is taken every 64 s. OSError: the chip is gone."""
+        high, low = self._bus.read_i2c_block_data(DS3231.address, _TEMPERATURE, 2)
+        return int.from_bytes(bytes((high, low)), "big", signed=True) / 256
+
+    def close(self) -> None:
+        """Give the bus back."""
+        self._bus.close()
+
+
+def ageing(bus: Bus) -> int:
+    """How a DS3231 is trimmed, -128 to 127: + slows it, by 0.1 ppm each at 25 C."""
+    (steps,) = bus.read_i2c_block_data(DS3231.address, _AGEING, 1)
+    return (steps ^ 0x80) - 0x80
+
+
+def set_ageing(bus: Bus, steps: int) -> None:
+    """Trim a DS3231; it takes it up with its next temperature."""
+    bus.write_i2c_block_data(DS3231.address, _AGEING, [steps & 0xFF])
+
+
+def open_rtc(number: int) -> ChipRtc:
+    """The battery clock on that bus. OSError says what answers instead."""
+    bus = open_bus(number)
+    try:
+        return ChipRtc(bus, identify(bus, CHIPS))
+    except OSError:
+        bus.close()
+        raise
+
+
+def open_thermometer(number: int) -> ChipThermometer:
+    """The DS3231's sensor on that bus. OSError: it has none."""
+    bus = open_bus(number)
+    try:
+        identify(bus, (DS3231,))
+        return ChipThermometer(bus)
+    except OSError:
+        bus.close()
+        raise
+
+
+def open_bus(number: int) -> SMBus:
+    """That bus. OSError says how it is switched on."""
+    try:
+        return SMBus(number)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"no I2C bus {number}: is dtparam=i2c_arm=on in config.txt?"
+        ) from error
+    except PermissionError as error:
+        raise PermissionError(
+            f"I2C bus {number}: not allowed: the service needs the group i2c"
+        ) from error
+
+
+def identify(bus: Bus, chips: Sequence[Chip]) -> Chip:
+    """Which of the chips answers. OSError: none, or the kernel has it already."""
+    claimed = False
+    for chip in chips:
+        try:
+            if _behaves(bus, chip):
+                return chip
+        except OSError as error:  # nobody answers there, mostly
+            claimed |= error.errno == errno.EBUSY
+    names = ", ".join(chip.name for chip in chips)
+    if claimed:
+        raise OSError(
+            errno.EBUSY, f"the kernel's own driver has the chip; {names}: use /dev/rtc0"
+        )
+    raise FileNotFoundError(f"no chip on the bus behaves like {names}")
+
+
+def _behaves(bus: Bus, chip: Chip) -> bool:
+    block = bus.read_i2c_block_data(chip.address, 0, _BLOCK)
+    again = block[chip.registers :] if chip.registers else []
+    ticking = chip.time  # the seconds may have moved on between
+    turns = all(
+        value == block[register]
+        for register, value in enumerate(again)
+        if register != ticking
+    )
+    fields = block[chip.time : chip.time + 7]
+    return turns and _calendar(chip, fields) is not None
+
+
+def _calendar(chip: Chip, fields: Sequence[int]) -> Utc | None:
+    """The time in seven registers, or None if it is none."""
+    second, minute, hour, one, other, month, year = fields
+    day, weekday = (other, one) if chip.weekday_first else (one, other)
+    if weekday > 7:
+        return None
+    try:
+        return Utc.of(
+            2000 + _plain(year),
+            _plain(month & 0x7F),  # DS3231: bit 7 is the century's turn
+            _plain(day),
+            _plain(hour),
+            _plain(minute),
+            _plain(second & 0x7F),  # PCF8523: bit 7 is the lost flag
+        )
+    except ValueError:
+        return None
+
+
+def _bcd(value: int) -> int:
+    return value // 10 << 4 | value % 10
+
+
+def _plain(bcd: int) -> int:
+    return int(f"{bcd:x}")  # ValueError: a digit beyond 9
