@@ -1,0 +1,1 @@
+"""Ports to events: a driver stamps and yields, and never judges."""
