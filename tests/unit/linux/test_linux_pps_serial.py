@@ -149,6 +149,7 @@ class Kernel:
     """A pulse device that opens at the third try, as the rules settle."""
 
     opened: list[str]
+    closed: list[str]
 
     def __init__(self, path: str, edge: WantedEdge) -> None:
         Kernel.opened.append(path)
@@ -156,13 +157,12 @@ class Kernel:
             raise PermissionError(errno.EACCES, "Permission denied")
         self.name = path
         self.edge = edge
-        self.closed = False
 
     def wait(self, limit: Duration) -> Flank | None:
         return Flank(limit.ns, Local(5), Edge.ASSERT)
 
     def close(self) -> None:
-        self.closed = True
+        Kernel.closed.append(self.name)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, port: Port) -> type[
     device_of = pps_serial._device_of
     monkeypatch.setattr(pps_serial, "_device_of", lambda tty: device_of(tty, tmp_path))
     monkeypatch.setattr(pps_serial, "KernelPps", Kernel)
-    Kernel.opened = []
+    Kernel.opened, Kernel.closed = [], []
     return Kernel
 
 
@@ -188,6 +188,7 @@ def test_the_line_discipline_s_own_device_is_read(port: Port) -> None:
     assert port.disciplines == [18]
     files = len(os.listdir("/proc/self/fd"))
     line.close()
+    assert Kernel.closed == ["/dev/pps1"]
     assert len(os.listdir("/proc/self/fd")) == files - 1
     assert port.disciplines == [18, 0]
 
