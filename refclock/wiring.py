@@ -59,8 +59,9 @@ class PulseSettings:
     """kernel: /dev/ppsN; serial: the tty; phc: /dev/ptpN or a network interface."""
     chip: str = "auto"
     """gpio: path, or label as `gpiodetect` shows it; "auto": the header's."""
-    line: str = "GPIO18"
-    """gpio: name or offset of the line; phc: name or number of the pin."""
+    line: str = "auto"
+    """gpio: name or offset of the line, "auto" is GPIO18; phc: name or number of
+    the pin, "auto" is the first."""
     channel: Annotated[int, Range(0, 31)] = 0
     """phc: channel of external timestamps."""
     edge: WantedEdge = WantedEdge.AUTO
