@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import select
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,11 @@ class Card:
     brackets_ns: tuple[int, ...] = (50_000, 9_000, 3_000, 60_000, 9_000)
     pinned: tuple[int, int, int] | None = None
     requests: list[tuple[int, int]] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
     fails: int = 0
+    precise_fails: int = errno.EOPNOTSUPP
+    stepped: int = 0
+    """How far our clock was stepped."""
 
     def card(self, local: int) -> int:
         return local + AHEAD + (local - 1_000 * SECOND.ns) * self.ppm // 1_000_000
@@ -48,6 +53,7 @@ class Card:
     def ioctl(self, _file: int, request: int, room: bytearray) -> int:
         if self.fails:
             raise OSError(self.fails, "failed")
+        self.asked.append(request)
         size = request >> 16 & 0x3FFF
         assert len(room) == size  # the number tells the kernel how long it is
         match request:
@@ -74,8 +80,8 @@ class Card:
 
     def cross_precisely(self, room: bytearray) -> None:
         if not self.precise:
-            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-        both = (self.card(self.local), self.local)
+            raise OSError(self.precise_fails, "not precisely")
+        both = (self.card(self.local), self.local + self.stepped)
         for at, ns in zip((0, 16), both, strict=True):
             struct.pack_into("=qI", room, at, *divmod(ns, SECOND.ns))
 
@@ -132,17 +138,54 @@ def test_a_pulse_is_carried_over(
     line.close()
 
 
-def test_edges_are_counted_and_told_in_order(card: Card) -> None:
+def test_edges_are_counted_and_told_in_order(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
     card.precise = True
     line = opened(card)
     card.edge(1_001 * SECOND.ns)
     card.edge(1_002 * SECOND.ns)
-    assert [line.wait(SECOND), line.wait(SECOND), line.wait(ZERO)] == [
+    first = line.wait(SECOND)
+    with monkeypatch.context() as patched:
+        patched.delattr(select, "select")  # one is at hand: nothing to wait for
+        second = line.wait(SECOND)
+    assert [first, second, line.wait(ZERO)] == [
         Flank(1, Local(1_001 * SECOND.ns), Edge.ASSERT),
         Flank(2, Local(1_002 * SECOND.ns), Edge.ASSERT),
         None,
     ]
     line.close()
+
+
+def test_after_a_step_of_ours_the_card_s_rate_is_found_again(card: Card) -> None:
+    card.precise, card.ppm = True, 100
+    line = opened(card)
+    stepped = MILLISECOND.ns * 1_500
+    told: list[Flank | None] = []
+    for second in (1_001, 1_002):
+        card.edge(second * SECOND.ns)
+        card.local = second * SECOND.ns + 250 * MILLISECOND.ns
+        card.stepped = stepped
+        told.append(line.wait(SECOND))
+    after = told[1]
+    assert after is not None
+    assert abs(after.at.ns - stepped - 1_002 * SECOND.ns) <= 1
+    line.close()
+
+
+def test_a_card_that_cannot_do_it_precisely_is_asked_once(card: Card) -> None:
+    line = opened(card)
+    card.edge(1_001 * SECOND.ns)
+    assert line.wait(SECOND)
+    assert card.asked.count(phc.SYS_OFFSET_PRECISE) == 1
+    line.close()
+
+
+def test_another_failure_of_a_precise_reading_is_told(card: Card) -> None:
+    card.precise_fails = errno.ENODEV
+    with pytest.raises(OSError, match="not precisely") as failed:
+        opened(card)
+    assert failed.value.errno == errno.ENODEV
 
 
 def test_another_channel_s_edge_is_not_told(card: Card) -> None:
@@ -167,6 +210,7 @@ def test_an_edge_from_before_is_not_told(card: Card) -> None:
         (Cross(0, 0), Cross(2_000_000, 2_000_200), 1_000_100),
         (Cross(0, 0), Cross(2_000_000, 1_999_800), 999_900),
         (Cross(0, 0), Cross(2_000_000, 7_000_000), 6_000_000),  # ours was stepped
+        (Cross(0, 0), Cross(2_000_000, -7_000_000), -8_000_000),
         (Cross(2_000_000, 5), Cross(2_000_000, 7), -999_993),  # twice the same
     ],
 )
