@@ -11,6 +11,7 @@ from refclock.gnss import nmea
 from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.sky import Sky
+from refclock.gnss.ubx import Ubx
 from refclock.ports import ByteStream
 from refclock.timebase import SECOND
 
@@ -22,6 +23,7 @@ class GnssDriver:
         self._stream = stream
         self._line = Line(stream.bits_per_second)
         self._framer = Framer()
+        self._ubx = Ubx()
         self._epochs = Epochs()
         self._sky = Sky()
 
@@ -60,7 +62,7 @@ class GnssDriver:
                     else:
                         yield fact
             case Binary():
-                pass
+                yield from self._ubx.facts(item)
             case _:
                 yield item
 
