@@ -84,6 +84,23 @@ class Epoch:
         return midnight(self.date) + self.tod
 
     @property
+    def clock(self) -> str | None:
+        """The time as written: `23:59:60`, the fraction as short as it is exact."""
+        if self.tod is None:
+            return None
+        at = self.tod - SECOND if self.sixty else self.tod
+        whole, fraction = divmod(at.ns, SECOND.ns)
+        minutes, second = divmod(whole, 60)
+        digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+        second += self.sixty
+        return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}{digits}"
+
+    @property
+    def text(self) -> str:
+        """Date and time as written, as far as it named them."""
+        return f"{self.date}T{self.clock}Z" if self.date else f"{self.clock}"
+
+    @property
     def fix(self) -> Fix:
         """What its own sentences, taken together, say of the time."""
         if self._statuses:
@@ -110,7 +127,7 @@ class Epochs:
     def __init__(self) -> None:
         self._epoch: Epoch | None = None
         self._waiting: list[tuple[Duration, Timed]] = []
-        self._usual: set[str] = set()
+        self._usual: set[str] | None = None
         self._dated: tuple[Utc, Mono] | None = None
 
     def hear(self, told: Timed) -> list[TimeMessage | Epoch]:
@@ -126,7 +143,7 @@ class Epochs:
         if told.tod is not None and told.kind not in self._epoch.kinds:
             self._waiting.append((told.tod, told))
         self._epoch.add(told)
-        complete = self._epoch.kinds >= self._usual
+        complete = self._usual is not None and self._epoch.kinds >= self._usual
         return [*out, *self._tell(self._epoch, complete=complete)]
 
     def finish(self) -> list[TimeMessage | Epoch]:
