@@ -14,24 +14,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final
 
+from hw.linux import i2c, sensors
 from hw.linux.clock import FreeClock, KernelClock
+from hw.linux.phc import PhcPulse
 from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps, find, sources
+from hw.linux.pps_serial import open_dcd
 from hw.linux.uart import Uart, hunt
-from refclock.ports import Board, ByteStream, PpsLine, SystemClock
+from refclock.ports import (
+    Board,
+    ByteStream,
+    PpsLine,
+    Rtc,
+    SystemClock,
+    Thermometer,
+)
 from refclock.timebase import MICROSECOND, NANOSECOND, Duration
 from refclock.wiring import (
     PulseSettings,
     PulseSource,
     ReceiverSettings,
     RtcSettings,
+    RtcSource,
     ThermometerSettings,
+    ThermometerSource,
 )
 
 STABLE_RECEIVER: Final = "/dev/gps0"
 STABLE_PULSE: Final = "/dev/gpspps0"
+USUAL_LINE: Final = "GPIO18"
+"""Where most hats have the pulse."""
+USUAL_RTC: Final = "/dev/rtc0"
+USUAL_PHC: Final = "eth0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,9 @@ def linux_board(
         name=machine,
         clock=clock,
         open_receiver=_receiver(receiver, known),
-        open_pulse=_pulse(pulse, clock),
+        open_pulse=_pulse(pulse, receiver, known, clock),
+        open_thermometer=_thermometer(thermometer, rtc.bus),
+        open_rtc=_rtc(rtc),
         pulse_latency=latency,
         pulse_latency_spread=spread,
     )
@@ -149,32 +167,73 @@ def _receiver_path(settings: ReceiverSettings, known: Model) -> str:
     )
 
 
-def _pulse(settings: PulseSettings, clock: SystemClock) -> Callable[[], PpsLine] | None:
-    gpio = partial(open_gpio, settings.chip, settings.line, settings.edge, clock)
+def _pulse(
+    settings: PulseSettings,
+    receiver: ReceiverSettings,
+    known: Model,
+    clock: SystemClock,
+) -> Callable[[], PpsLine] | None:
+    device, line, edge = settings.device, settings.line, settings.edge
+    auto = device == "auto"
 
     def kernel() -> PpsLine:
-        if settings.device != "auto":
-            return KernelPps(settings.device, settings.edge)
-        return find(settings.edge, _pulse_paths())
+        return find(edge, _pulse_paths()) if auto else KernelPps(device, edge)
+
+    def gpio() -> PpsLine:
+        pin = USUAL_LINE if line == "auto" else line
+        return open_gpio(settings.chip, pin, edge, clock)
 
     def kernel_or_gpio() -> PpsLine:
-        return kernel() if settings.device != "auto" or _pulse_paths() else gpio()
+        return gpio() if auto and not _pulse_paths() else kernel()
 
-    match settings.source:
-        case PulseSource.NONE:
-            return None
-        case PulseSource.AUTO:
-            return kernel_or_gpio
-        case PulseSource.KERNEL:
-            return kernel
-        case PulseSource.GPIO:
-            return gpio
-        case PulseSource.SERIAL | PulseSource.PHC:
-            raise NotImplementedError
-        case _:
-            assert_never(settings.source)
+    def serial() -> PpsLine:
+        return open_dcd(_receiver_path(receiver, known) if auto else device, edge)
+
+    def phc() -> PpsLine:
+        card = USUAL_PHC if auto else device
+        return PhcPulse(card, line, settings.channel, edge)
+
+    return {
+        PulseSource.AUTO: kernel_or_gpio,
+        PulseSource.KERNEL: kernel,
+        PulseSource.GPIO: gpio,
+        PulseSource.SERIAL: serial,
+        PulseSource.PHC: phc,
+        PulseSource.NONE: None,
+    }[settings.source]
 
 
 def _pulse_paths() -> list[str]:
     """The receiver's by its stable name, else all that may be one's."""
     return [STABLE_PULSE] if os.path.exists(STABLE_PULSE) else list(sources())
+
+
+def _thermometer(
+    settings: ThermometerSettings, bus: int
+) -> Callable[[], Thermometer] | None:
+    def ds3231() -> Thermometer:
+        try:
+            return sensors.hwmon("ds3231")
+        except FileNotFoundError:
+            return i2c.open_thermometer(bus)
+
+    zone = partial(sensors.zone, settings.zone)
+    return {
+        ThermometerSource.AUTO: zone if sensors.zones() else None,
+        ThermometerSource.THERMAL: zone,
+        ThermometerSource.DS3231: ds3231,
+        ThermometerSource.NONE: None,
+    }[settings.source]
+
+
+def _rtc(settings: RtcSettings) -> Callable[[], Rtc] | None:
+    device = USUAL_RTC if settings.device == "auto" else settings.device
+    kernel = partial(sensors.KernelRtc, device)
+    chip = partial(i2c.open_rtc, settings.bus)
+    bus = os.path.exists(f"/dev/i2c-{settings.bus}")
+    return {
+        RtcSource.AUTO: kernel if os.path.exists(device) else chip if bus else None,
+        RtcSource.KERNEL: kernel,
+        RtcSource.I2C: chip,
+        RtcSource.NONE: None,
+    }[settings.source]

@@ -89,16 +89,22 @@ class KernelThermometer:
         """Nothing is held between two uses."""
 
 
+def zones(root: Path = Path("/sys/class/thermal")) -> dict[str, Path]:
+    """The thermal zones by type; of two of a type the first."""
+    found: dict[str, Path] = {}
+    for entry in sorted(root.glob("thermal_zone*")):
+        found.setdefault((entry / "type").read_text().strip(), entry / "temp")
+    return found
+
+
 def zone(kind: str, root: Path = Path("/sys/class/thermal")) -> KernelThermometer:
     """The thermal zone of that type; "auto": the processor's, else the first."""
-    zones: dict[str, Path] = {}
-    for entry in sorted(root.glob("thermal_zone*")):
-        zones.setdefault((entry / "type").read_text().strip(), entry / "temp")
-    wanted = sorted(zones, key=lambda name: "cpu" not in name)
+    found = zones(root)
+    wanted = sorted(found, key=lambda name: "cpu" not in name)
     for name in wanted if kind == "auto" else [kind]:
-        if name in zones:
-            return KernelThermometer(zones[name], name)
-    raise FileNotFoundError(f"no thermal zone {kind}; there are: {', '.join(zones)}")
+        if name in found:
+            return KernelThermometer(found[name], name)
+    raise FileNotFoundError(f"no thermal zone {kind}; there are: {', '.join(found)}")
 
 
 def hwmon(kind: str, root: Path = Path("/sys/class/hwmon")) -> KernelThermometer:

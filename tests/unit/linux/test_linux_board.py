@@ -1,0 +1,318 @@
+"""From settings to a board: what is opened, where, on which machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw.linux import board, i2c, sensors
+from hw.linux.board import MODELS, UNKNOWN, linux_board, model, name
+from hw.linux.clock import FreeClock, KernelClock
+from refclock.ports import Board
+from refclock.timebase import MICROSECOND, Duration
+from refclock.wiring import (
+    PulseSettings,
+    PulseSource,
+    ReceiverSettings,
+    RtcSettings,
+    RtcSource,
+    ThermometerSettings,
+    ThermometerSource,
+    WantedEdge,
+)
+
+PI_5 = "Raspberry Pi 5 Model B Rev 1.0"
+
+
+@dataclass
+class Machine:
+    """What is there, and what was opened on it."""
+
+    there: set[str] = field(default_factory=set)
+    name: str = "a PC"
+    pulses: list[str] = field(default_factory=list)
+    opened: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def opener(self, kind: str) -> Callable[..., object]:
+        def opened(*wiring: object) -> object:
+            self.opened.append((kind, *wiring))
+            return object()
+
+        return opened
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    found = Machine()
+    monkeypatch.setattr(os.path, "exists", found.there.__contains__)
+    monkeypatch.setattr(board, "name", lambda: found.name)
+    monkeypatch.setattr(board, "sources", lambda: found.pulses)
+    for kind in ("Uart", "hunt", "KernelPps", "find", "open_gpio", "open_dcd"):
+        monkeypatch.setattr(board, kind, found.opener(kind))
+    monkeypatch.setattr(board, "PhcPulse", found.opener("PhcPulse"))
+    monkeypatch.setattr(i2c, "open_rtc", found.opener("open_rtc"))
+    monkeypatch.setattr(i2c, "open_thermometer", found.opener("open_thermometer"))
+    monkeypatch.setattr(sensors, "KernelRtc", found.opener("KernelRtc"))
+    return found
+
+
+def made(
+    receiver: ReceiverSettings | None = None,
+    pulse: PulseSettings | None = None,
+    thermometer: ThermometerSettings | None = None,
+    rtc: RtcSettings | None = None,
+) -> Board:
+    return linux_board(
+        receiver or ReceiverSettings(),
+        pulse or PulseSettings(),
+        thermometer or ThermometerSettings(),
+        rtc or RtcSettings(),
+        steer=False,
+    )
+
+
+def open_pulse(settings: PulseSettings, receiver: str = "auto") -> Board:
+    whole = made(ReceiverSettings(receiver), settings)
+    assert whole.open_pulse
+    whole.open_pulse()
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        (PI_5, MODELS[0]),
+        ("Raspberry Pi 500 Rev 1.0", MODELS[0]),
+        ("Raspberry Pi Compute Module 5 Rev 1.0", MODELS[0]),
+        ("Raspberry Pi 4 Model B Rev 1.4", MODELS[1]),
+        ("Raspberry Pi 400 Rev 1.0", MODELS[1]),
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", MODELS[2]),
+        ("Raspberry Pi Zero 2 W Rev 1.0", MODELS[2]),
+        ("Raspberry Pi Zero W Rev 1.1", UNKNOWN),
+        ("Linux on x86_64", UNKNOWN),
+    ],
+)
+def test_a_model_is_known_by_how_its_name_begins(text: str, known: board.Model) -> None:
+    assert model(text) is known
+
+
+def test_the_device_tree_s_name_ends_in_nul(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(PI_5.encode() + b"\0")
+    assert name(str(tmp_path / "model")) == PI_5
+    assert name(str(tmp_path / "none")).startswith("Linux on ")
+
+
+def test_steering_is_a_choice() -> None:
+    auto = ReceiverSettings(), PulseSettings(), ThermometerSettings(), RtcSettings()
+    assert isinstance(linux_board(*auto, steer=True).clock, KernelClock)
+    assert isinstance(linux_board(*auto, steer=False).clock, FreeClock)
+
+
+@pytest.mark.parametrize(
+    ("pulse", "latency", "spread"),
+    [
+        (PulseSettings(), 12_000, 8_000),
+        (PulseSettings(source=PulseSource.GPIO), 12_000, 8_000),
+        (PulseSettings(source=PulseSource.SERIAL), 100_000, 100_000),
+        (PulseSettings(source=PulseSource.PHC), 0, 25_000),
+        (PulseSettings(latency_ns=-5, latency_spread_ns=7), -5, 7),
+        (PulseSettings(latency_ns=0), 0, 8_000),
+    ],
+)
+def test_how_late_a_pulse_is_stamped(
+    machine: Machine, pulse: PulseSettings, latency: int, spread: int
+) -> None:
+    machine.name = PI_5
+    whole = made(pulse=pulse)
+    assert whole.name == PI_5
+    assert whole.pulse_latency == Duration(latency)
+    assert whole.pulse_latency_spread == Duration(spread)
+
+
+def test_no_prior_claims_more_than_its_source() -> None:
+    for each in MODELS:
+        assert each.spread >= MICROSECOND
+
+
+@pytest.mark.parametrize(
+    ("model_name", "there", "path"),
+    [
+        (PI_5, {"/dev/gps0", "/dev/ttyAMA0", "/dev/serial0"}, "/dev/gps0"),
+        (PI_5, {"/dev/ttyAMA0", "/dev/serial0"}, "/dev/ttyAMA0"),
+        ("Raspberry Pi 4", {"/dev/ttyAMA0", "/dev/serial0"}, "/dev/serial0"),
+        ("a PC", {"/dev/ttyACM0", "/dev/ttyUSB0"}, "/dev/ttyACM0"),
+        ("a PC", {"/dev/ttyUSB0"}, "/dev/ttyUSB0"),
+    ],
+)
+def test_the_receiver_s_line_by_name_then_model(
+    machine: Machine, model_name: str, there: set[str], path: str
+) -> None:
+    machine.name = model_name
+    machine.there |= there
+    whole = made()
+    assert whole.open_receiver
+    whole.open_receiver()
+    assert machine.opened == [("hunt", path)]
+
+
+def test_a_speed_that_is_set_is_not_hunted_for(machine: Machine) -> None:
+    whole = made(ReceiverSettings("/dev/ttyS3", 38_400))
+    assert whole.open_receiver
+    whole.open_receiver()
+    assert machine.opened == [("Uart", "/dev/ttyS3", 38_400)]
+
+
+@pytest.mark.usefixtures("machine")
+def test_no_receiver_at_all_says_what_to_do() -> None:
+    whole = made()
+    assert whole.open_receiver
+    with pytest.raises(FileNotFoundError, match=r"receiver\.device"):
+        whole.open_receiver()
+    assert made(ReceiverSettings("none")).open_receiver is None
+
+
+CLEAR = WantedEdge.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("settings", "opened"),
+    [
+        (PulseSettings(), ("find", WantedEdge.AUTO, ["/dev/pps1"])),
+        (
+            PulseSettings(PulseSource.KERNEL, "/dev/pps7", edge=CLEAR),
+            ("KernelPps", "/dev/pps7", CLEAR),
+        ),
+        (
+            PulseSettings(device="/dev/pps7"),
+            ("KernelPps", "/dev/pps7", WantedEdge.AUTO),
+        ),
+        (
+            PulseSettings(PulseSource.SERIAL),
+            ("open_dcd", "/dev/ttyS1", WantedEdge.AUTO),
+        ),
+        (
+            PulseSettings(PulseSource.SERIAL, "/dev/ttyS2", edge=CLEAR),
+            ("open_dcd", "/dev/ttyS2", CLEAR),
+        ),
+        (
+            PulseSettings(PulseSource.PHC),
+            ("PhcPulse", "eth0", "auto", 0, WantedEdge.AUTO),
+        ),
+        (
+            PulseSettings(PulseSource.PHC, "eth1", line="SDP1", channel=3, edge=CLEAR),
+            ("PhcPulse", "eth1", "SDP1", 3, CLEAR),
+        ),
+    ],
+)
+def test_the_pulse_by_its_source(
+    machine: Machine, settings: PulseSettings, opened: tuple[Any, ...]
+) -> None:
+    machine.pulses = ["/dev/pps1"]
+    open_pulse(settings, "/dev/ttyS1")
+    assert machine.opened == [opened]
+
+
+@pytest.mark.parametrize(("line", "pin"), [("auto", "GPIO18"), ("GPIO4", "GPIO4")])
+def test_a_gpio_line_with_the_board_s_own_clock(
+    machine: Machine, line: str, pin: str
+) -> None:
+    machine.pulses = ["/dev/pps1"]
+    gpio = PulseSettings(PulseSource.GPIO, chip="pinctrl-rp1", line=line, edge=CLEAR)
+    whole = open_pulse(gpio)
+    assert machine.opened == [("open_gpio", "pinctrl-rp1", pin, CLEAR, whole.clock)]
+
+
+def test_the_stable_name_comes_first(machine: Machine) -> None:
+    machine.pulses = ["/dev/pps0", "/dev/pps1"]
+    machine.there.add("/dev/gpspps0")
+    open_pulse(PulseSettings())
+    assert machine.opened == [("find", WantedEdge.AUTO, ["/dev/gpspps0"])]
+
+
+def test_without_a_pulse_device_the_usual_line_is_taken(machine: Machine) -> None:
+    whole = open_pulse(PulseSettings())
+    usual = ("open_gpio", "auto", "GPIO18", WantedEdge.AUTO, whole.clock)
+    assert machine.opened == [usual]
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("source", PulseSource)
+def test_every_pulse_source_is_known(source: PulseSource) -> None:
+    assert (made(pulse=PulseSettings(source)).open_pulse is None) == (source == "none")
+
+
+@pytest.mark.parametrize(
+    ("source", "there", "opened"),
+    [
+        (RtcSource.AUTO, {"/dev/rtc0", "/dev/i2c-1"}, ("KernelRtc", "/dev/rtc0")),
+        (RtcSource.AUTO, {"/dev/i2c-1"}, ("open_rtc", 1)),
+        (RtcSource.AUTO, set(), None),
+        (RtcSource.KERNEL, set(), ("KernelRtc", "/dev/rtc0")),
+        (RtcSource.I2C, set(), ("open_rtc", 1)),
+        (RtcSource.NONE, {"/dev/rtc0"}, None),
+    ],
+)
+def test_the_battery_clock_by_its_source(
+    machine: Machine,
+    source: RtcSource,
+    there: set[str],
+    opened: tuple[Any, ...] | None,
+) -> None:
+    machine.there |= there
+    whole = made(rtc=RtcSettings(source))
+    if whole.open_rtc:
+        whole.open_rtc()
+    assert machine.opened == ([opened] if opened else [])
+
+
+def test_a_battery_clock_by_its_device(machine: Machine) -> None:
+    whole = made(rtc=RtcSettings(RtcSource.KERNEL, "/dev/rtc1"))
+    assert whole.open_rtc
+    whole.open_rtc()
+    assert machine.opened == [("KernelRtc", "/dev/rtc1")]
+
+
+@pytest.fixture
+def thermal(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of the thermal zones and driver-owned sensors."""
+    present: set[str] = set()
+
+    def hwmon(kind: str) -> object:
+        if kind not in present:
+            raise FileNotFoundError(kind)
+        return machine.opener("hwmon")(kind)
+
+    monkeypatch.setattr(sensors, "zones", lambda: present)
+    monkeypatch.setattr(sensors, "zone", machine.opener("zone"))
+    monkeypatch.setattr(sensors, "hwmon", hwmon)
+    return present
+
+
+@pytest.mark.parametrize(
+    ("source", "present", "opened"),
+    [
+        (ThermometerSource.AUTO, {"cpu"}, ("zone", "gpu")),
+        (ThermometerSource.AUTO, set(), None),
+        (ThermometerSource.THERMAL, set(), ("zone", "gpu")),
+        (ThermometerSource.DS3231, {"ds3231"}, ("hwmon", "ds3231")),
+        (ThermometerSource.DS3231, {"cpu"}, ("open_thermometer", 1)),
+        (ThermometerSource.NONE, {"cpu"}, None),
+    ],
+)
+def test_the_thermometer_by_its_source(
+    machine: Machine,
+    thermal: set[str],
+    source: ThermometerSource,
+    present: set[str],
+    opened: tuple[Any, ...] | None,
+) -> None:
+    thermal |= present
+    whole = made(thermometer=ThermometerSettings(source, "gpu"))
+    if whole.open_thermometer:
+        whole.open_thermometer()
+    assert machine.opened == ([opened] if opened else [])
