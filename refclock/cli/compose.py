@@ -1,0 +1,147 @@
+"""Settings and a board made into a daemon: the composition root of `run` and `demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from hw.linux.listen import listen
+from hw.linux.udp import UdpSocket
+from refclock.config import Config
+from refclock.control import ControlServer
+from refclock.daemon import Daemon, Driver, Source, measured_precision
+from refclock.drivers.gnss import GnssDriver
+from refclock.drivers.ntp import NtpService
+from refclock.drivers.pps import PpsDriver
+from refclock.drivers.rtc import RtcDriver
+from refclock.drivers.thermometer import ThermometerDriver
+from refclock.engine import Engine
+from refclock.memory import Memory, MemoryLostError
+from refclock.ports import Board
+from refclock.timebase import SECOND, LeapTable, LeapTableError
+
+log = logging.getLogger("refclock")
+
+_SYSTEM_LEAP_FILES: Final = (
+    Path("/usr/share/zoneinfo/leap-seconds.list"),
+    Path("/var/lib/refclock/leap-seconds.list"),
+)
+
+
+def leap_table(setting: str) -> LeapTable:
+    """The table `leap.file` names; "auto": the newest of the system's and ours.
+
+    OSError, LeapTableError: the file named cannot be used.
+    """
+    if setting != "auto":
+        return LeapTable.parse(Path(setting).read_text())
+    packaged = files("refclock.timebase").joinpath("leap-seconds.list").read_text()
+    tables = [LeapTable.parse(packaged)]
+    for path in _SYSTEM_LEAP_FILES:
+        try:
+            tables.append(LeapTable.parse(path.read_text()))
+        except (OSError, LeapTableError) as error:
+            log.debug("%s: %s", path, error)
+    return max(tables, key=lambda table: table.expires)
+
+
+def recall(path: Path) -> Memory | None:
+    """What the last run left at `path`; None, with the reason logged, if nothing."""
+    try:
+        return Memory.parse(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, MemoryLostError) as error:
+        log.warning("%s: %s; starting without memory", path, error)
+        return None
+
+
+def remember(path: Path, memory: Memory) -> None:
+    """Replace the file at `path` whole, or leave it as it was. OSError: cannot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("w") as file:
+        file.write(memory.text())
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def compose(config: Config, board: Board, leaps: LeapTable) -> Daemon:
+    """The daemon, its doors open. OSError: a port or socket cannot be had."""
+    state = Path(config.state.file)
+    memory = recall(state)
+    engine = Engine(
+        config.engine(),
+        leaps,
+        max(leaps.updated, memory.last_good) if memory else leaps.updated,
+        latency=board.pulse_latency,
+        latency_spread=board.pulse_latency_spread,
+        precision=measured_precision(board.clock),
+        memory=memory,
+    )
+    daemon = Daemon(
+        engine,
+        board.clock,
+        list(_sources(config, board)),
+        save=lambda engine: _save(state, engine),
+        save_every=config.state.save_every_s * SECOND,
+    )
+    with contextlib.ExitStack() as opened:
+        for made in listen(config.server.listen, config.server.port):
+            service = NtpService(
+                opened.enter_context(contextlib.closing(UdpSocket(made))),
+                daemon.served,
+                board.clock,
+                config.server,
+            )
+            daemon.attach(service=service)
+        daemon.attach(
+            control=ControlServer(Path(config.control.socket), daemon.answers())
+        )
+        opened.pop_all()
+    return daemon
+
+
+def _sources(config: Config, board: Board) -> Iterator[Source]:
+    """Every device the board has, and how a driver is put on it."""
+    if open_receiver := board.open_receiver:
+
+        def receiver() -> tuple[Driver, str]:
+            stream = open_receiver()
+            return GnssDriver(stream), stream.name
+
+        yield Source("receiver", receiver)
+    if open_pulse := board.open_pulse:
+
+        def pulse() -> tuple[Driver, str]:
+            line = open_pulse()
+            return PpsDriver(line, board.clock), line.name
+
+        yield Source("pulse", pulse)
+    if open_thermometer := board.open_thermometer:
+
+        def thermometer() -> tuple[Driver, str]:
+            sensor = open_thermometer()
+            return ThermometerDriver(sensor, board.clock), sensor.name
+
+        yield Source("thermometer", thermometer, config.thermometer.every_s)
+    if open_rtc := board.open_rtc:
+
+        def rtc() -> tuple[Driver, str]:
+            chip = open_rtc()
+            return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
+
+        yield Source("rtc", rtc, config.rtc.every_s)
+
+
+def _save(path: Path, engine: Engine) -> None:
+    try:
+        remember(path, engine.memory())
+    except OSError as error:
+        log.warning("%s: %s; nothing will be remembered", path, error)

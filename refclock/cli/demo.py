@@ -1,0 +1,275 @@
+"""`refclock demo`: the real daemon on an emulated receiver, pulse and oscillator.
+
+Real threads, a real pty read by pyserial, real sockets. The machine's clock is not
+touched: the emulated sky drifts against it, which to the daemon is a drifting
+oscillator. The emulator knows true time, so what a client is served can be
+compared with the truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from hw.emu.scenarios import SCENARIOS, Scenario
+from hw.linux.ask import Asker
+from hw.linux.clock import FreeClock
+from hw.linux.uart import Uart
+from hw.live import LiveWorld
+from refclock.cli.compose import compose
+from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_told
+from refclock.client.query import Measurement, Question, measure
+from refclock.config import Config, ConfigError, load, parse
+from refclock.daemon import Daemon
+from refclock.packet import Packet
+from refclock.ports import Board
+from refclock.status import seconds, to_json, to_text
+from refclock.timebase import MICROSECOND, MILLISECOND, Duration
+
+HELP: Final = "the whole server on emulated hardware: no receiver, no root"
+
+_PORT: Final = 11_123
+_EVERY_S: Final = 0.25
+_EXCHANGES: Final = 4
+_PATIENCE: Final = 500 * MILLISECOND
+_HOME: Final = "\x1b[H\x1b[J"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--port", type=int, help=f"UDP port (default: {_PORT})")
+    parser.add_argument("--bind", metavar="ADDRESS", help="default: 127.0.0.1")
+    parser.add_argument(
+        "--duration", type=float, metavar="S", help="end by itself after so long"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="other dice, other noise")
+    parser.add_argument(
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        default="nominal",
+        metavar="NAME",
+        help="; ".join(
+            f"{name}: {each.description}" for name, each in SCENARIOS.items()
+        ),
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings laid over the demo's own"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="only the figures at the end"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until the time is up or a signal comes; then say how good it was."""
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    with tempfile.TemporaryDirectory(prefix="refclock-") as folder:
+        try:
+            config = _config(args, Path(folder))
+        except (OSError, ConfigError) as error:
+            print(error, file=sys.stderr)
+            return EX_CONFIG
+        clock = FreeClock()
+        scenario = SCENARIOS[args.scenario]
+        world = LiveWorld(scenario, args.seed, clock)
+        world.start()
+        try:
+            daemon = compose(config, _board(scenario, world, clock), world.leaps)
+            return _show(args, daemon, Client(config, clock, world))
+        except OSError as error:
+            print(f"refclock demo: {error.strerror or error}", file=sys.stderr)
+            return EX_UNAVAILABLE
+        finally:
+            world.stop()
+
+
+def _config(args: argparse.Namespace, folder: Path) -> Config:
+    own: dict[str, Any] = {
+        "clock": {"steer": False},
+        "server": {"listen": ["127.0.0.1"], "port": _PORT},
+        "control": {"socket": str(folder / "control.sock")},
+        "state": {"file": str(folder / "state.json")},
+    }
+    over: dict[str, Any] = {}
+    if args.port is not None:
+        over["port"] = args.port
+    if args.bind is not None:
+        over["listen"] = [args.bind]
+    config = load(args.config, own) if args.config else parse(b"", "demo", own)
+    return replace(config, server=replace(config.server, **over))
+
+
+def _board(scenario: Scenario, world: LiveWorld, clock: FreeClock) -> Board:
+    """The emulated hardware, read by the real drivers."""
+    return Board(
+        name="an emulated receiver",
+        clock=clock,
+        open_receiver=lambda: Uart(world.receiver_path, scenario.habits.baud),
+        open_pulse=world.open_pulse,
+        open_thermometer=world.open_thermometer,
+        pulse_latency=Duration.from_seconds(scenario.habits.latency_s),
+        pulse_latency_spread=MICROSECOND,
+    )
+
+
+class Client:
+    """Asks as any client does, and compares with the emulator's own truth.
+
+    Of some exchanges the quickest counts (RFC 5905 section 10): the others were
+    held up on the way, on a busy machine between two threads of it.
+    """
+
+    def __init__(self, config: Config, clock: FreeClock, world: LiveWorld) -> None:
+        self._place = (config.server.listen[0], config.server.port)
+        self._clock = clock
+        self._world = world
+        self.errors_s: list[float] = []
+        """Served - true, where true has a name (not inside an inserted second)."""
+        self.within = 0
+        """How many of them lay within the bound the client could reckon."""
+        self.stratum1_after_s: float | None = None
+
+    def ask(self, stop: threading.Event) -> None:
+        """Once a second the quickest of four exchanges, until told to stop."""
+        began = time.monotonic()
+        with closing(Asker(self._place)) as asker:
+            while not stop.is_set():
+                exchanges = []
+                for _ in range(_EXCHANGES):
+                    stop.wait(_EVERY_S)
+                    if (measured := _measure(asker)) is None:
+                        continue
+                    exchanges.append(measured)
+                    if self.stratum1_after_s is None:
+                        self.stratum1_after_s = time.monotonic() - began
+                if exchanges:
+                    self._compare(min(exchanges, key=lambda each: each.delay))
+
+    def _compare(self, measured: Measurement) -> None:
+        """The exchange's middle, on our clock, as the server told it and as it was."""
+        local, mono = self._clock.read()
+        middle = measured.received - Duration(measured.delay.ns // 2)
+        true = self._world.leaps.utc(self._world.truth(mono - (local - middle)))
+        if true is None:
+            return
+        error = Duration(middle.ns + measured.offset.ns - true.ns)
+        self.errors_s.append(error.seconds)
+        self.within += abs(error) <= measured.error
+
+    def figures(self) -> dict[str, Any]:
+        """The errors in short."""
+        errors = self.errors_s
+        if not errors:
+            unknown = ("stratum1_after_s", "rms_s", "max_s", "within_bound")
+            return {"samples": 0, **dict.fromkeys(unknown)}
+        return {
+            "samples": len(errors),
+            "stratum1_after_s": self.stratum1_after_s,
+            "rms_s": math.sqrt(math.fsum(e * e for e in errors) / len(errors)),
+            "max_s": max(map(abs, errors)),
+            "within_bound": self.within / len(errors),
+        }
+
+
+def _measure(asker: Asker) -> Measurement | None:
+    """One exchange; None: no time was served."""
+    question = Question.ask(4, secrets.randbits(64))
+    try:
+        sent = asker.send(question.packet.encode())
+        for data, received in asker.replies(_PATIENCE):
+            reply = question.judge(data)
+            if isinstance(reply, Packet):
+                measured = measure(reply, sent, received)
+                return measured if isinstance(measured, Measurement) else None
+            if not reply.stray:
+                return None
+    except OSError:  # not listening yet, or no more
+        return None
+    return None
+
+
+def _show(args: argparse.Namespace, daemon: Daemon, client: Client) -> int:
+    """Run the daemon, with the client and the view beside it."""
+    stop = threading.Event()
+    beside = [threading.Thread(target=client.ask, args=(stop,))]
+    if not args.json:
+        beside.append(
+            threading.Thread(target=_watch, args=(args, daemon, client, stop))
+        )
+    timer = threading.Timer(args.duration or 0.0, daemon.stop)
+    if args.duration:
+        timer.start()
+    for thread in beside:
+        thread.start()
+    try:
+        code = until_told(daemon, lambda: None)
+    finally:
+        timer.cancel()
+        stop.set()
+        for thread in beside:
+            thread.join()
+    counters = daemon.counters()
+    figures = client.figures() | {
+        "mode": daemon.status().mode,
+        "requests": counters["requests"],
+    }
+    print(json.dumps(figures) if args.json else _summary(figures))
+    return code
+
+
+def _watch(
+    args: argparse.Namespace, daemon: Daemon, client: Client, stop: threading.Event
+) -> None:
+    """The live view: a page redrawn on a terminal, a line a second elsewhere."""
+    live = sys.stdout.isatty()
+    began = time.monotonic()
+    while not stop.wait(1.0):
+        age = time.monotonic() - began
+        status = json.loads(to_json(daemon.status(), daemon.counters()))
+        if live:
+            head = f"refclock demo, scenario {args.scenario}, {age:.0f} s\n\n"
+            page = f"{head}{to_text(status)}\n\n{_truth(client)}\n\nCtrl-C ends it."
+            print(f"{_HOME}{page}", flush=True)
+        else:
+            print(_line(age, status, client), flush=True)
+
+
+def _line(age: float, status: dict[str, Any], client: Client) -> str:
+    served = f"error {seconds(client.errors_s[-1])}" if client.errors_s else "-"
+    return (
+        f"{age:4.0f} s  {status['mode']:<8} stratum {status['stratum']:<2}  "
+        f"bound {seconds(status['bound_s'])}  served {served}  {status['reason']}"
+    )
+
+
+def _truth(client: Client) -> str:
+    """What the emulator knows and the daemon does not."""
+    if not client.errors_s:
+        return "truth      nothing was served yet"
+    return (
+        f"truth      a client was served a time wrong by "
+        f"{seconds(client.errors_s[-1])}; worst {seconds(client.figures()['max_s'])}"
+    )
+
+
+def _summary(figures: dict[str, Any]) -> str:
+    if not figures["samples"]:
+        return f"no time was served; mode {figures['mode']}"
+    return (
+        f"stratum 1 after {figures['stratum1_after_s']:.1f} s; "
+        f"{figures['samples']} answers, wrong by {seconds(figures['rms_s'])} rms, "
+        f"{seconds(figures['max_s'])} at worst, "
+        f"{100 * figures['within_bound']:.2f} % within the bound they were given; "
+        f"mode {figures['mode']}, {figures['requests']} requests"
+    )

@@ -1,0 +1,108 @@
+"""`refclock run`: the daemon on the machine's own receiver, pulse and clock."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from hw.linux.board import linux_board
+from refclock.cli.compose import compose, leap_table
+from refclock.config import Config, ConfigError, load
+from refclock.daemon import Daemon
+from refclock.timebase import LeapTableError
+
+HELP: Final = "discipline this machine's clock and serve NTP"
+
+EX_UNAVAILABLE: Final = 69
+EX_SOFTWARE: Final = 70
+EX_CONFIG: Final = 78
+"""Exit codes of sysexits.h; a service manager need not retry 78."""
+
+log = logging.getLogger("refclock")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("/etc/refclock.toml"),
+        metavar="FILE",
+        help="settings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="read the settings, say what is wrong, end"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP reads access rules and limits anew."""
+    try:
+        config = load(args.config)
+        leaps = leap_table(config.leap.file)
+    except (OSError, ConfigError, LeapTableError) as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    if args.check:
+        print(f"{args.config}: good")
+        return 0
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format="%(levelname)s %(message)s",
+    )
+    board = linux_board(
+        config.receiver,
+        config.pulse,
+        config.thermometer,
+        config.rtc,
+        steer=config.clock.steer,
+    )
+    try:
+        daemon = compose(config, board, leaps)
+    except OSError as error:
+        print(f"refclock run: {error.strerror or error}", file=sys.stderr)
+        return EX_UNAVAILABLE
+    log.info("running on %s", board.name)
+    return until_told(daemon, lambda: _reload(daemon, args.config, config))
+
+
+def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
+    """Run `daemon` until a signal ends it; SIGHUP has `reload` done between events."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+
+    def again(_signal: int, _frame: FrameType | None) -> None:
+        daemon.errand(reload)
+
+    for name, handler in (("SIGTERM", end), ("SIGINT", end), ("SIGHUP", again)):
+        signal.signal(getattr(signal, name), handler)
+    try:
+        daemon.run()
+    except PermissionError as error:
+        log.critical("%s", error)
+        return EX_UNAVAILABLE
+    except Exception:  # any bug, in any thread, ends the process
+        log.critical("%s", traceback.format_exc())
+        return EX_SOFTWARE
+    return 0
+
+
+def _reload(daemon: Daemon, path: Path, running: Config) -> None:
+    try:
+        fresh = load(path)
+    except (OSError, ConfigError) as error:
+        log.warning("not reloaded: %s", error)
+        return
+    daemon.readmit(fresh.server)
+    for room in sorted(fresh.differs(running) - {"server"}):
+        log.warning("[%s] changed; it takes a restart", room)
+    log.info("reloaded %s", path)

@@ -1,0 +1,316 @@
+"""Threads around one engine: the only impure room.
+
+    pumps (receiver, pulse, thermometer, rtc) -> inbox -> engine -> clock
+                                  engine -> Published -> NTP threads, control socket
+
+One inbox, one writer, frozen values across every boundary. Every wait is
+bounded, so stopping is one flag. A lost device is reopened with back-off; any
+other exception, in any thread, ends the process, and the service manager starts
+it anew: a half-alive time server is worse than none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from refclock.control import Answers
+from refclock.engine import Engine
+from refclock.events import Event, Found, Lost, Tick
+from refclock.ports import SystemClock
+from refclock.server.served import Served
+from refclock.status import Status, to_json
+from refclock.timebase import SECOND, Duration, Mono
+
+log = logging.getLogger("refclock")
+
+_TICK: Final = SECOND
+_BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+_JOIN_S: Final = 2.5
+
+T = TypeVar("T")
+
+
+class Published(Generic[T]):
+    """One writer, many readers, no lock: a reader gets a whole value, never a mix."""
+
+    def __init__(self, first: T) -> None:
+        self._value = first
+
+    def set(self, value: T) -> None:
+        """Replace the value whole."""
+        self._value = value
+
+    def get(self) -> T:
+        """The value as last published."""
+        return self._value
+
+
+class Driver(Protocol):
+    """What a pump drives."""
+
+    def poll(self) -> Iterator[Event]:
+        """What happened, within a bounded wait. OSError: the device is gone."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A device to pump events from; opened anew whenever it is lost."""
+
+    name: str
+    open: Callable[[], tuple[Driver, str]]
+    """The driver on the device, and what was opened. OSError: it is not there."""
+    every_s: float = 0.0
+    """Pause between two polls; 0 where the poll itself waits."""
+
+
+class Service(Protocol):
+    """What answers the network."""
+
+    def serve(self, limit: Duration) -> None:
+        """Answer what comes, waiting at most `limit`."""
+        ...
+
+    def counters(self) -> dict[str, Any]:
+        """What was asked, answered and refused so far."""
+        ...
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        ...
+
+
+class Control(Protocol):
+    """What answers the operator."""
+
+    def serve(self, limit_s: float) -> None:
+        """Answer what comes, waiting at most `limit_s`."""
+        ...
+
+    def close(self) -> None:
+        """Take the socket away."""
+        ...
+
+
+class Daemon:
+    """The engine and its threads. `run` returns when `stop` was called."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: SystemClock,
+        sources: Sequence[Source],
+        save: Callable[[Engine], None],
+        save_every: Duration,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._sources = sources
+        self._save = save
+        self._save_every = save_every
+        self._services: list[Service] = []
+        self._controls: list[Control] = []
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._counted: dict[str, Any] | None = None
+        """What was counted when the doors closed."""
+        self._notify = _notifier()
+        self._last = ("", "", frozenset[str]())
+        _, now = clock.read()
+        self._status = Published(engine.status(now))
+        self._served = Published(engine.served)
+
+    # what other threads may call
+
+    def served(self) -> Served:
+        """What the NTP service serves from."""
+        return self._served.get()
+
+    def status(self) -> Status:
+        """The snapshot of the last second."""
+        return self._status.get()
+
+    def counters(self) -> dict[str, Any]:
+        """What all services counted, summed where they are numbers."""
+        if self._counted is not None:
+            return self._counted
+        total: dict[str, Any] = {}
+        for service in self._services:
+            for name, count in service.counters().items():
+                together = isinstance(count, int) and name in total
+                total[name] = total[name] + count if together else count
+        return total
+
+    def answers(self) -> Answers:
+        """What the control socket can be asked."""
+        return {"status": lambda: to_json(self.status(), self.counters())}
+
+    def attach(
+        self, *, service: Service | None = None, control: Control | None = None
+    ) -> None:
+        """Give it another door to the outside; before `run`."""
+        if service is not None:
+            self._services.append(service)
+        if control is not None:
+            self._controls.append(control)
+
+    def errand(self, do: Callable[[], None]) -> None:
+        """Have `do` done by the engine's own thread, between two events."""
+        self._errands.put(do)
+
+    def stop(self) -> None:
+        """End `run`, from a signal handler or another thread."""
+        self._stop.set()
+
+    # the threads
+
+    def run(self) -> None:
+        """Pump, think and serve until stopped; raises what any thread raised."""
+        jobs = [(source.name, partial(self._pump, source)) for source in self._sources]
+        jobs += [
+            ("serve", partial(self._each, partial(service.serve, SECOND)))
+            for service in self._services
+        ]
+        jobs += [
+            ("control", partial(self._each, partial(control.serve, 1.0)))
+            for control in self._controls
+        ]
+        threads = [
+            threading.Thread(target=self._guarded, args=(job,), name=name, daemon=True)
+            for name, job in jobs
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._guarded(self._think)
+        finally:
+            self._stop.set()
+            self._notify("STOPPING=1")
+            until = time.monotonic() + _JOIN_S
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
+            self._counted = self.counters()
+            for door in (*self._services, *self._controls):
+                door.close()
+            self._save(self._engine)
+        if self._failure is not None:
+            raise self._failure
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # raised again by `run`
+            if self._failure is None:
+                self._failure = error
+        finally:
+            self._stop.set()
+
+    def _each(self, sweep: Callable[[], None]) -> None:
+        while not self._stop.is_set():
+            sweep()
+
+    def _pump(self, source: Source) -> None:
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                driver, opened = source.open()
+                self._inbox.put(Found(source.name, self._now(), opened))
+                try:
+                    while not self._stop.is_set():
+                        for event in driver.poll():
+                            self._inbox.put(event)
+                            tries = 0
+                        if source.every_s:
+                            self._stop.wait(source.every_s)
+                finally:
+                    driver.close()
+            except OSError as error:
+                self._inbox.put(Lost(source.name, self._now(), str(error)))
+                self._stop.wait(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
+                tries += 1
+
+    def _think(self) -> None:
+        self._notify("READY=1")
+        tick_at = self._now()
+        save_at = tick_at + self._save_every
+        while not self._stop.is_set():
+            local, now = self._clock.read()
+            if now >= tick_at:
+                self._handle(Tick(now, local, self._clock.epoch))
+                self._publish_status(now)
+                tick_at = now + _TICK
+                while not self._errands.empty():
+                    self._errands.get()()
+                if now >= save_at:
+                    save_at = now + self._save_every
+                    self._save(self._engine)
+            with contextlib.suppress(queue.Empty):
+                self._handle(self._inbox.get(timeout=(tick_at - now).seconds))
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Lost):
+            log.warning("%s: %s", event.source, event.why)
+        elif isinstance(event, Found):
+            log.info("%s: opened %s", event.source, event.detail)
+        for command in self._engine.handle(event):
+            self._clock.apply(command)
+        self._served.set(self._engine.served)
+
+    def _publish_status(self, now: Mono) -> None:
+        status = self._engine.status(now)
+        self._status.set(status)
+        self._notify(f"WATCHDOG=1\nSTATUS={status.mode}: {status.reason}")
+        alarms = frozenset(alarm.text for alarm in status.alarms)
+        mode, reason, known = self._last
+        if status.mode != mode:
+            log.info("%s: %s", status.mode, status.reason)
+        elif status.reason != reason and status.mode != "TRACK":
+            log.info("still %s: %s", status.mode, status.reason)
+        for text in sorted(alarms - known):
+            log.warning("alarm: %s", text)
+        for text in sorted(known - alarms):
+            log.info("alarm over: %s", text)
+        self._last = (status.mode, status.reason, alarms)
+
+    def _now(self) -> Mono:
+        return self._clock.read()[1]
+
+
+def measured_precision(clock: SystemClock) -> int:
+    """log2 of the seconds one reading of the clock takes (RFC 5905 section 7.3)."""
+    readings = [clock.read()[0].ns for _ in range(64)]
+    gaps = [b - a for a, b in pairwise(readings) if b > a]
+    return math.ceil(math.log2(min(gaps, default=1_000) * 1e-9))
+
+
+def _notifier() -> Callable[[str], None]:
+    """The service manager's ear (sd_notify), or nobody's."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return lambda _: None
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+
+    def notify(say: str) -> None:
+        ear.sendto(say.encode(), address)
+
+    return notify

@@ -1,0 +1,443 @@
+"""One fact in, commands and a `Served` out: the engine owns all state.
+
+    PulseEdge -> label -> integrity -> bank -> servo -> mode -> Served
+
+A plain object: construct it, hand it events, look at what it returns. It reads no
+clock and touches no device; the same engine runs in the daemon, in a simulated
+day and in a replay. The reference is reckoned in TAI, along which a leap second
+is nothing special; UTC exists only in sentences and in what is served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Annotated, Final, assert_never
+
+from refclock.discipline.bank import Bank, Estimate, Sample, Source
+from refclock.discipline.bound import BoundSettings, Budget, growth, time_left
+from refclock.discipline.mode import Mode, Signal, next_mode
+from refclock.discipline.servo import Servo, SteerSettings
+from refclock.events import (
+    Command,
+    Dropped,
+    Event,
+    Found,
+    Identity,
+    Interference,
+    LeapNotice,
+    Lost,
+    Position,
+    PulseEdge,
+    Sawtooth,
+    SetLeap,
+    SetStatus,
+    SkyView,
+    Step,
+    Temperature,
+    Tick,
+    TimeMessage,
+    Witness,
+)
+from refclock.explain import Seen, why
+from refclock.gnss.integrity import Integrity, IntegritySettings, Verdict
+from refclock.gnss.label import Labeller, LabelSettings, Predicted, Unlabelled
+from refclock.memory import Memory
+from refclock.server.served import STALE_AFTER, Served
+from refclock.settings import Range
+from refclock.status import AlarmStatus, LagStatus, Status
+from refclock.timebase import (
+    MILLISECOND,
+    SECOND,
+    ZERO,
+    Duration,
+    LeapSecond,
+    LeapTable,
+    Local,
+    Mono,
+    Tai,
+    Utc,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """Whether we move the machine's clock, or only correct what we serve."""
+
+    steer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireSettings:
+    """When the time is good enough to be served."""
+
+    limit_s: Annotated[float, Range(1e-6, 1.0, "s")] = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoverSettings:
+    """How far the bound may grow before we say that we do not know the time."""
+
+    limit_s: Annotated[float, Range(1e-6, 10.0, "s")] = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the engine is told beside the facts."""
+
+    clock: ClockSettings = field(default_factory=ClockSettings)
+    steer: SteerSettings = field(default_factory=SteerSettings)
+    acquire: AcquireSettings = field(default_factory=AcquireSettings)
+    holdover: HoldoverSettings = field(default_factory=HoldoverSettings)
+    label: LabelSettings = field(default_factory=LabelSettings)
+    integrity: IntegritySettings = field(default_factory=IntegritySettings)
+    bound: BoundSettings = field(default_factory=BoundSettings)
+
+
+PPS: Final = b"PPS\0"
+GPS: Final = b"GPS\0"
+LEAP_WORDS: Final = ("none", "insert", "delete", "unsynchronised")
+SILENT: Final = Duration(2_500_000_000)
+"""No usable pulse for this long: two were missed, the pulse is gone."""
+FOREIGN: Final = Duration(100_000_000)
+"""A step beyond this by others may be a suspended machine: the phase is forgotten."""
+_READING: Final = Duration(2_000)
+"""How well a foreign step is known: two readings of a pair of clocks."""
+
+
+class Engine:
+    """Owns all state of the clock. Used by one thread."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        leaps: LeapTable,
+        floor: Utc,
+        *,
+        latency: Duration = ZERO,
+        latency_spread: Duration = ZERO,
+        precision: int = -20,
+        memory: Memory | None = None,
+    ) -> None:
+        """`floor`: it is not earlier than this (build date, last good time).
+
+        `latency`: how late a pulse is stamped (+ is late), known to ± its spread.
+        `precision`: log2 of the seconds one reading of the clock takes.
+        """
+        self._settings = settings
+        self._leaps = leaps
+        self._latency = latency
+        self._steers = settings.clock.steer
+        self._budget = Budget(
+            latency=latency_spread,
+            cable=Duration.from_seconds(settings.bound.cable_ns * 1e-9),
+            receiver=Duration.from_seconds(settings.bound.receiver_ns * 1e-9),
+            reading=Duration.from_seconds(2.0**precision),
+        )
+        self._precision = precision
+        self._bank = Bank(memory.learned if memory else None)
+        self._servo = Servo(settings.steer)
+        self._floor = floor
+        self._integrity = Integrity(settings.integrity, leaps, floor)
+        self._labeller = Labeller(settings.label, leaps, memory.lags if memory else {})
+        self._mode = Mode.COLD
+        self._pair: tuple[Local, Mono] | None = None
+        self._epoch = 0
+        self._own_step: Duration | None = None
+        self._told: SetLeap | None = None
+        self._updated: Tai | None = None
+        self._pulse: Mono | None = None
+        self._pulses = 0
+        self._why = ""
+        self._seen = Seen()
+        self.served = _unknown(precision)
+
+    def handle(self, event: Event) -> tuple[Command, ...]:
+        """Take one fact in; what comes back is to be applied to the clock at once."""
+        self._seen.note(event)
+        match event:
+            case PulseEdge():
+                return self._edge(event)
+            case TimeMessage():
+                return self._message(event)
+            case Tick():
+                return self._tick(event)
+            case Witness():
+                self._follow(event.at, event.seen, event.epoch)
+                self._labeller.witness(event)
+            case LeapNotice():
+                self._integrity.leap_notice(event)
+            case Position():
+                self._integrity.position(event)
+            case SkyView():
+                self._integrity.sky(event)
+            case Interference():
+                self._integrity.interference(event)
+            case Sawtooth():
+                self._labeller.sawtooth(event)
+            case Temperature():
+                self._bank.temperature(event)
+            case Identity() | Dropped() | Lost() | Found():
+                pass
+            case _:
+                assert_never(event)
+        return ()
+
+    # facts
+
+    def _edge(self, edge: PulseEdge) -> tuple[Command, ...]:
+        self._follow(edge.at, edge.seen, edge.epoch)
+        at, seen = edge.at - self._latency, edge.seen - self._latency
+        label = self._labeller.label(
+            replace(edge, at=at, seen=seen), self._predicted(at, seen)
+        )
+        if isinstance(label, Unlabelled):
+            self._why = label.reason
+            return ()
+        sample = Sample(at, seen, Duration(label.tai.ns - at.ns))
+        if self._bank.started:
+            innovation = self._bank.surprise(sample)
+            residual = Duration.from_seconds(innovation.residual_s)
+            match self._integrity.pulse(residual, self.served.bound_at(seen), seen):
+                case Verdict.REJECT:
+                    return ()
+                case Verdict.RESTART:
+                    self._bank.upset()
+                    self._signal(Signal.UPSET)
+        self._bank.add(sample)
+        self._pulse, self._updated = seen, label.tai
+        self._pulses += 1
+        self._signal(Signal.SAMPLE)
+        return self._conclude(at, seen)
+
+    def _message(self, message: TimeMessage) -> tuple[Command, ...]:
+        believed = self._integrity.believable(message)
+        if not isinstance(believed, TimeMessage):
+            self._why = believed.reason
+            return ()
+        self._labeller.hear(believed)
+        if self._pair is None or not self._silent(message.seen):
+            return ()
+        alone = self._labeller.sample_from(believed)
+        if alone is None:
+            return ()
+        tai, seen, spread = alone
+        at = Local(self._pair[0].ns + (seen - self._pair[1]).ns)
+        self._bank.add(
+            Sample(at, seen, Duration(tai.ns - at.ns), Source.SENTENCE, spread)
+        )
+        self._updated = tai
+        return ()
+
+    def _tick(self, tick: Tick) -> tuple[Command, ...]:
+        self._follow(tick.local, tick.seen, tick.epoch)
+        if self._silent(tick.seen):
+            self._signal(Signal.SILENCE)
+        if not self._bank.started:
+            self.served = replace(self.served, at=tick.seen, local=tick.local)
+            return ()
+        return self._conclude(tick.local, tick.seen)
+
+    def _follow(self, local: Local, seen: Mono, epoch: int) -> None:
+        """Notice that the local clock was stepped since it was last read."""
+        pair, self._pair = self._pair, (local, seen)
+        was, self._epoch = self._epoch, epoch
+        own, self._own_step = self._own_step, None
+        if pair is None or epoch == was or not self._bank.started:
+            return
+        by = (local - pair[0]) - (seen - pair[1])
+        for known in (own, self._leap_step(pair[0])):
+            if known is not None and abs(by - known) < MILLISECOND:
+                self._bank.stepped(known, ZERO)
+                return
+        self._integrity.stepped(by, seen)
+        if abs(by) < FOREIGN:
+            self._bank.stepped(by, _READING)
+        else:
+            self._bank.upset()
+            self._labeller.forget()
+            self._signal(Signal.UPSET)
+
+    # conclusions
+
+    def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
+        """Judge, steer and publish, as things stand at `now`."""
+        if not self._bank.started:
+            self.served = replace(self.served, at=now, local=at)
+            return ()
+        estimate = self._bank.estimate(now)
+        self._budget = self._budget.with_sigma(estimate.sigma_s)
+        self._signal(
+            Signal.BUDGET_SPENT if self._budget.total > self._limit else Signal.SETTLED
+        )
+        tai = Tai(at.ns + estimate.offset.ns)
+        leap = self._integrity.leap(tai)
+        commands = self._steer(tai, estimate, leap) if self._steers else ()
+        self._publish(at, tai, self._bank.estimate(now), leap)
+        return commands
+
+    def _steer(
+        self, tai: Tai, estimate: Estimate, leap: LeapSecond | None
+    ) -> tuple[Command, ...]:
+        """What to tell the clock; the bank is told of it at once."""
+        behind = self._leaps.offset(tai)
+        before = self._servo.ppb
+        commands = self._servo.steer((estimate.offset - behind).seconds, estimate.rate)
+        self._bank.rate_changed(estimate.at, self._servo.ppb - before)
+        self._own_step = next((c.by for c in commands if isinstance(c, Step)), None)
+        told = SetLeap(leap, behind)
+        if told == self._told:
+            leaps: tuple[Command, ...] = ()
+        else:
+            self._told, leaps = told, (told,)
+        sigma = Duration.from_seconds(estimate.sigma_s)
+        quality = SetStatus(self._mode.serves, self._budget.total, sigma)
+        return (*commands, *leaps, quality)
+
+    def _publish(
+        self, at: Local, tai: Tai, estimate: Estimate, leap: LeapSecond | None
+    ) -> None:
+        now = estimate.at
+        self.served = Served(
+            stratum=1 if self._mode.serves else 16,
+            ref_id=PPS if self._mode is Mode.TRACK else GPS,
+            at=now,
+            local=at,
+            correction=estimate.offset,
+            rate=estimate.rate,
+            updated=self._updated or tai,
+            bound=self._budget.total,
+            bound_rate=growth(partial(self._sigma_after, now), STALE_AFTER),
+            utc_behind_tai=self._leaps.offset(tai),
+            leap=leap,
+            precision=self._precision,
+        )
+
+    # what follows from the state
+
+    @property
+    def mode(self) -> Mode:
+        """How much the clock is worth."""
+        return self._mode
+
+    @property
+    def _limit(self) -> Duration:
+        """What the bound may reach in this mode."""
+        settings = self._settings
+        holding = self._mode is Mode.HOLDOVER
+        limit_s = settings.holdover.limit_s if holding else settings.acquire.limit_s
+        return Duration.from_seconds(limit_s)
+
+    def _signal(self, signal: Signal) -> None:
+        self._mode = next_mode(self._mode, signal)
+
+    def _silent(self, now: Mono) -> bool:
+        """Has no pulse been used for so long that it must be called gone?"""
+        return self._pulse is None or now - self._pulse > SILENT
+
+    def _sigma_after(self, now: Mono, after: Duration) -> float:
+        return self._bank.estimate(now + after).sigma_s
+
+    def _predicted(self, at: Local, seen: Mono) -> Predicted | None:
+        """What our own clock says the instant was."""
+        if not self._bank.started:
+            return None
+        estimate = self._bank.estimate(seen)
+        return Predicted(
+            Tai(at.ns + estimate.offset.ns), Duration.from_seconds(estimate.sigma_s)
+        )
+
+    def _leap_step(self, at: Local) -> Duration | None:
+        """By how much the kernel steps its clock if a leap second begins about `at`."""
+        if self._told is None or self._told.leap is None:
+            return None
+        leap = self._told.leap
+        near = abs(Duration(leap.midnight.ns - at.ns)) < 3 * SECOND
+        return leap.before - leap.after if near else None
+
+    def memory(self) -> Memory:
+        """What is worth keeping over a restart."""
+        served = self.served
+        good = served.posix(served.updated) if self._updated else self._floor
+        return Memory(self._bank.learned(), self._labeller.lags(), good)
+
+    def status(self, now: Mono) -> Status:
+        """Everything an operator may ask, as it stands at `now`."""
+        served, seen = self.served, self._seen
+        known = self._bank.started
+        tai = served.tai(served.local, served.skew)
+        estimate = self._bank.estimate(now) if known else None
+        good_for = (
+            time_left(
+                self._budget,
+                partial(self._sigma_after, now),
+                Duration.from_seconds(self._settings.holdover.limit_s),
+            )
+            if estimate
+            else None
+        )
+        leap = served.leap
+        return Status(
+            mode=self._mode.name,
+            reason=why(self._mode, seen, self._why, served.bound, self._limit, now),
+            stratum=served.stratum,
+            refid=served.ref_id.rstrip(b"\0").decode() if self._mode.serves else "",
+            leap=LEAP_WORDS[served.indicator(tai, now)],
+            utc=served.posix(tai).iso() if known else None,
+            offset_s=(estimate.offset - served.utc_behind_tai).seconds
+            if estimate
+            else None,
+            frequency_ppm=self._bank.learned().rate * -1e6 if known else None,
+            steering_ppm=self._servo.ppb * 1e-3 if self._steers else None,
+            bound_s=self._budget.total.seconds if known else None,
+            bound_parts=self._budget.lines() if known else {},
+            good_for_s=good_for.seconds if good_for else None,
+            last_pulse_age_s=_age(self._pulse, now),
+            last_sentence_age_s=_age(seen.message and seen.message.seen, now),
+            pulses=self._pulses,
+            fix=seen.message.fix.name.lower() if seen.message else None,
+            receiver=seen.receiver,
+            satellites_used=seen.used,
+            satellites_seen=sum(seen.tracked.values()) or None,
+            lag={
+                kind: LagStatus(lag.mean.seconds, lag.spread.seconds, lag.count)
+                for kind, lag in self._labeller.lags().items()
+            },
+            temperature_c=seen.celsius,
+            leap_table_expires=self._leaps.expires.iso(),
+            next_leap=_in_words(leap),
+            alarms=tuple(
+                AlarmStatus(alarm.kind.value, alarm.text, (now - alarm.since).seconds)
+                for alarm in self._integrity.alarms()
+            ),
+            devices=seen.devices,
+            dropped=dict(seen.dropped),
+        )
+
+
+def _age(then: Mono | None, now: Mono) -> float | None:
+    return None if then is None else (now - then).seconds
+
+
+def _in_words(leap: LeapSecond | None) -> str | None:
+    if leap is None:
+        return None
+    return f"{'inserted' if leap.inserts else 'deleted'} before {leap.midnight.iso()}"
+
+
+def _unknown(precision: int) -> Served:
+    """What is served before anything is known: nothing."""
+    return Served(
+        stratum=16,
+        ref_id=bytes(4),
+        at=Mono(0),
+        local=Local(0),
+        correction=ZERO,
+        rate=0.0,
+        updated=Tai(0),
+        bound=16 * SECOND,
+        bound_rate=0.0,
+        utc_behind_tai=ZERO,
+        leap=None,
+        precision=precision,
+    )

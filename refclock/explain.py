@@ -1,0 +1,145 @@
+"""Why this mode and no better one: what was seen, put into plain words.
+
+`Seen` only takes notes; `why` reads them. Neither decides anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from refclock.discipline.mode import Mode
+from refclock.events import (
+    Dropped,
+    Event,
+    Fix,
+    Found,
+    Identity,
+    Lost,
+    PulseEdge,
+    SkyView,
+    Temperature,
+    TimeMessage,
+)
+from refclock.status import seconds
+from refclock.timebase import SECOND, Duration, Mono
+
+_RECENT = 5 * SECOND
+
+
+@dataclass(slots=True)
+class Seen:
+    """The last word of every device. Used by one thread."""
+
+    pulse: PulseEdge | None = None
+    message: TimeMessage | None = None
+    good: TimeMessage | None = None
+    """The last message with a fix."""
+    receiver: str | None = None
+    used: int | None = None
+    tracked: dict[str, int] = field(default_factory=dict)
+    """Satellites in view, by system."""
+    celsius: float | None = None
+    devices: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    """Devices gone, and what was said when they went."""
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def note(self, event: Event) -> None:
+        """Remember what matters of it."""
+        match event:
+            case PulseEdge():
+                self.pulse = event
+            case TimeMessage():
+                self.message = event
+                if event.fix.good:
+                    self.good = event
+            case Identity(name=name):
+                self.receiver = name
+            case SkyView():
+                self._look(event)
+            case Temperature(celsius=celsius):
+                self.celsius = celsius
+            case Found(source=source, detail=detail):
+                self.devices[source] = detail
+                self.lost.pop(source, None)
+            case Lost(source=source, why=why):
+                self.lost[source] = why
+                self.devices[source] = f"gone: {why}"
+            case Dropped(reason=reason):
+                self.dropped[reason.value] += 1
+            case _:
+                pass
+
+    def _look(self, sky: SkyView) -> None:
+        if sky.used is not None:
+            self.used = sky.used
+        for system in {each.system for each in sky.satellites}:
+            self.tracked[system] = sum(each.system == system for each in sky.satellites)
+
+
+def why(
+    mode: Mode, seen: Seen, refusal: str, bound: Duration, limit: Duration, now: Mono
+) -> str:
+    """The reason for `mode`. `refusal`: why the last pulse or message was not used."""
+    match mode:
+        case Mode.TRACK:
+            return (
+                f"the pulse is followed, the time is good to {seconds(bound.seconds)}"
+            )
+        case Mode.HOLDOVER:
+            return f"holding over: {_missing(seen, refusal, now)}"
+        case Mode.ACQUIRE:
+            return (
+                f"the bound of {seconds(bound.seconds)} is still above "
+                f"{seconds(limit.seconds)}; more pulses will shrink it"
+            )
+        case Mode.COLD:
+            return _missing(seen, refusal, now)
+
+
+def _missing(seen: Seen, refusal: str, now: Mono) -> str:
+    """The first thing that is wrong, on the way from the antenna to the second."""
+    for device, error in sorted(seen.lost.items()):
+        if device in {"receiver", "pulse"}:
+            return f"{device} is gone: {error}"
+    silent = seen.message is None or now - seen.message.seen > _RECENT
+    still = seen.pulse is None or now - seen.pulse.seen > _RECENT
+    if silent and seen.dropped.total() and seen.message is None:
+        return (
+            "bytes arrive from the receiver but do not decode: wrong speed, "
+            "or it does not speak NMEA"
+        )
+    if silent:
+        since = "" if seen.message is None else f" for {_age(now - seen.message.seen)}"
+        return f"no sentence from the receiver{since}: check wiring and speed"
+    if seen.good is None or now - seen.good.seen > _RECENT:
+        return (
+            f"the receiver has no fix{_sky(seen)}: give the antenna a view of the sky"
+        )
+    if still:
+        since = "" if seen.pulse is None else f" for {_age(now - seen.pulse.seen)}"
+        return f"no pulse{since} though the receiver has a fix: check the pulse's wire"
+    return refusal or "waiting for the next pulse"
+
+
+def _sky(seen: Seen) -> str:
+    fix = "" if seen.message is None else f" (it says {_FIX[seen.message.fix]}"
+    if not fix:
+        return ""
+    tracked = sum(seen.tracked.values())
+    return f"{fix}, {tracked} satellites in view)" if tracked else f"{fix})"
+
+
+_FIX = {
+    Fix.VALID: "valid",
+    Fix.GUESS: "valid",
+    Fix.NONE: "void",
+    Fix.ESTIMATED: "estimated, not from satellites",
+    Fix.CONTRADICTION: "both valid and void",
+    Fix.UNSAID: "nothing of its fix",
+}
+
+
+def _age(length: Duration) -> str:
+    return seconds(length.seconds)
