@@ -184,7 +184,7 @@ class Framer:
         told, payload = data[body_end:end], data[i + 6 : body_end]
         at = self._start + i
         if ubx:
-            if _fletcher(data[i + 2 : body_end]) == told:
+            if _fletcher(data[i + 2 : body_end], told):
                 return end, Binary("UBX", head[2], head[3], payload, seen, at)
         elif _casic_sum(head, payload) == told:
             return end, Binary("CASIC", head[4], head[5], payload, seen, at)
@@ -207,10 +207,10 @@ def _fault(bare: bytes) -> Reason:
     return Reason.CHECKSUM_MALFORMED if b"*" in bare else Reason.CHECKSUM_MISSING
 
 
-def _fletcher(data: bytes) -> bytes:
-    """RFC 1145's 8-bit checksum, over class, id, length and payload."""
-    sums = list(accumulate(data))
-    return bytes((sums[-1] & 0xFF, sum(sums) & 0xFF))
+def _fletcher(data: bytes, told: bytes) -> bool:
+    """RFC 1145's checksum, 8 bits wide, over class, id, length and payload. Its
+    first half alone refuses nearly all noise, and costs a third."""
+    return sum(data) & 0xFF == told[0] and sum(accumulate(data)) & 0xFF == told[1]
 
 
 def _casic_sum(head: bytes, payload: bytes) -> bytes:
