@@ -5,7 +5,7 @@ Every wait is bounded. `OSError` means the device is gone; nothing else is raise
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -133,9 +133,14 @@ class Rtc(Protocol):
         ...
 
 
-Datagram = tuple[bytes, int, bytes]
-"""Who sent it (4 or 16 bytes of address), CLOCK_REALTIME (ns) when the kernel
-took it in, and what it says. A bare tuple: one is made for every request."""
+Datagram = tuple[bytes, int, int, int, int, bytes, bytes, bytes]
+"""A request as it lies in memory: the sender's address (4 or 16 bytes), when the
+kernel took it in (CLOCK_REALTIME: s, ns), and of the NTP header the first byte, the
+poll, and the stamps origin, receive and transmit. A bare tuple, made in one call
+for a whole sweep: this is most of what a request costs."""
+
+Left = Callable[[int], None]
+"""Told when a reply left (CLOCK_REALTIME, ns)."""
 
 BATCH: Final = 64
 """Datagrams in one sweep: more gains no speed and lengthens the wait of each."""
@@ -159,12 +164,28 @@ class Datagrams(Protocol):
         ...
 
     def receive(self, limit: Duration) -> Sequence[Datagram]:
-        """What has come, at most `BATCH`, waiting at most `limit` for the first."""
+        """What has come, at most `BATCH`, waiting at most `limit` for the first.
+
+        Where `lengths` says less than 48 bytes, the fields mean nothing.
+        """
         ...
 
-    def send(self, to: Sequence[int]) -> int:
-        """Send reply i to the sender of datagram `to[i]` of the last sweep, from the
-        address it had asked. How many went out."""
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Of each datagram of the last sweep."""
+        ...
+
+    def payload(self, slot: int) -> bytes:
+        """All of one datagram of the last sweep."""
+        ...
+
+    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
+        """Reply i goes to the sender of datagram `to[i]` of the last sweep, from the
+        address it had asked; `tell[i]` are told when it was passed to the device."""
+        ...
+
+    def send(self, count: int) -> int:
+        """Send the first `count` replies, as aimed. How many went out."""
         ...
 
     def dropped(self) -> int:
