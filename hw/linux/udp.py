@@ -19,11 +19,11 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import Structure, c_int, c_size_t, c_uint, c_void_p, sizeof
 from typing import Final
 
-from refclock.ports import BATCH, Datagram
+from refclock.ports import BATCH, Datagram, Left
 from refclock.timebase import SECOND, ZERO, Duration
 
 _REPLY: Final = 48
@@ -40,6 +40,12 @@ RX_SOFTWARE: Final = 1 << 3
 SOFTWARE: Final = 1 << 4
 OPT_ID: Final = 1 << 7
 OPT_TSONLY: Final = 1 << 11
+
+_STAMPING: Final = SOFTWARE | RX_SOFTWARE | OPT_ID | OPT_TSONLY
+_FROM_ERRORS: Final = socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
+_MOST_WAITING: Final = 4 * BATCH
+IP_RECVERR: Final = 11
+IPV6_RECVERR: Final = 25
 
 _LONG: Final = sizeof(ctypes.c_long)
 _CMSG_HEADER: Final = (sizeof(c_size_t) + 2 * sizeof(c_int) + _LONG - 1) & -_LONG
@@ -75,6 +81,16 @@ def _cmsg_space(length: int) -> int:
     return _CMSG_HEADER + (length + _LONG - 1 & -_LONG)
 
 
+_WANT_STAMP: Final = struct.pack(
+    f"@Nii I{_cmsg_space(4) - _CMSG_HEADER - 4}x",
+    _CMSG_HEADER + 4,
+    socket.SOL_SOCKET,
+    SO_TIMESTAMPING,
+    TX_SOFTWARE,
+)
+_STAMP: Final = struct.Struct("@ll")
+_TICKET: Final = struct.Struct("@12xI")
+"""ee_data in struct sock_extended_err (linux/errqueue.h)."""
 _STAMPS_SPACE: Final = _cmsg_space(3 * 2 * _LONG)
 
 # name length, sender's address within it, size of PKTINFO, interface index within it
@@ -105,6 +121,11 @@ class UdpSocket:
         self._limit = ZERO
         _prepare(bound)
 
+        self._error_kind = (
+            (socket.IPPROTO_IP, IP_RECVERR)
+            if bound.family == socket.AF_INET
+            else (socket.IPPROTO_IPV6, IPV6_RECVERR)
+        )
         name, sender, info, index = _LAYOUT[bound.family]
         stamps_at = name + -name % 8
         info_at = stamps_at + _STAMPS_SPACE
@@ -120,7 +141,7 @@ class UdpSocket:
         self._info_space = info_space
 
         self._slab = bytearray(BATCH * self._stride)
-        slab = _address_of(self._slab)
+        slab = self._slab_at = _address_of(self._slab)
         self.replies = bytearray(BATCH * _REPLY)
         replies = _address_of(self.replies)
         self._iovs = (_Iov * (2 * BATCH))()
@@ -148,17 +169,19 @@ class UdpSocket:
             indices // 4 :: self._stride // 4
         ]
         self._no_interfaces = memoryview(bytes(4 * BATCH)).cast("I")
-        self._usual_lengths = [_REPLY] * BATCH
         self._usual_controls = [self._whole] * BATCH
         stamp = "qq" if _LONG == 8 else "ii"
         self._slot = struct.Struct(
             f"={sender.start}x{sender.stop - sender.start}s"
             f"{stamps_at + _CMSG_HEADER - sender.stop}x{stamp}"
-            f"{payload_at - stamps_at - _CMSG_HEADER - 2 * _LONG}x{_REPLY}s"
-            f"{_PAYLOAD - _REPLY}x"
+            f"{payload_at - stamps_at - _CMSG_HEADER - 2 * _LONG}x"
+            f"Bx B 21x 8s 8s 8s{_PAYLOAD - _REPLY}x"
         )
-        self._straight = list(range(BATCH))
-        self._to = list(self._straight)
+        self.lengths: list[int] = []
+        self._waiting: dict[int, Sequence[Left]] = {}
+        self._tickets = 0
+        self._stamped: list[int] = []
+        self._to = list(range(BATCH))
 
     def now_ns(self) -> int:
         """CLOCK_REALTIME, which stamps datagrams."""
@@ -178,39 +201,51 @@ class UdpSocket:
             raise OSError(code, f"{self.name}: {os.strerror(code)}")
         if self._controls[:count].tolist() != self._usual_controls[:count]:
             self._straighten(count)
+        if self._waiting:
+            self._hear_stamps()
         self._interfaces[:count] = self._no_interfaces[:count]
-        found = [
-            (source, seconds * SECOND.ns + ns, head)
-            for source, seconds, ns, head in self._slot.iter_unpack(
-                memoryview(self._slab)[: count * self._stride]
-            )
-        ]
-        lengths = self._lengths[:count].tolist()
-        if lengths != self._usual_lengths[:count]:
-            for slot, length in enumerate(lengths):
-                at = slot * self._stride + self._payload_at
-                source, stamp, _ = found[slot]
-                found[slot] = source, stamp, bytes(self._slab[at : at + length])
-        return found
+        self.lengths = self._lengths[:count].tolist()
+        used = memoryview(self._slab)[: count * self._stride]
+        return list(self._slot.iter_unpack(used))
 
-    def send(self, to: Sequence[int]) -> int:
-        """Send reply i to the sender of datagram `to[i]`; how many went out.
+    def payload(self, slot: int) -> bytes:
+        """All of one datagram of the last sweep, as far as there was room for it."""
+        at = slot * self._stride + self._payload_at
+        return bytes(self._slab[at : at + self.lengths[slot]])
+
+    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
+        """Reply i goes to the sender of datagram `to[i]`; see `Datagrams.aim`."""
+        if to != self._to[: len(to)]:
+            for place, slot in enumerate(to):
+                if self._to[place] != slot:
+                    self._to[place] = slot
+                    self._aim(place, slot)
+        for place in sorted(tell):
+            self._want_stamp(place, to[place], tell[place])
+
+    def send(self, count: int) -> int:
+        """Send the first `count` replies, as aimed; how many went out.
 
         Where the kernel refuses one (no route back) the next are still sent.
         """
-        if to != self._to[: len(to)]:
-            self._address(to)
         answers = ctypes.addressof(self._answers)
         done = sent = 0
-        while done < len(to):
-            count = _sendmmsg(
+        while done < count:
+            taken = _sendmmsg(
                 self._socket.fileno(),
                 answers + done * sizeof(_Message),
-                len(to) - done,
+                count - done,
                 0,
             )
-            sent += max(count, 0)
-            done += max(count, 1)
+            sent += max(taken, 0)
+            done += max(taken, 1)
+        if self._stamped:
+            for place in self._stamped:
+                self._aim(place, self._to[place])
+            self._stamped.clear()
+            self._hear_stamps()
+            if sent < count:
+                self._count_anew()
         return sent
 
     def dropped(self) -> int:
@@ -249,23 +284,53 @@ class UdpSocket:
                 *divmod(self.now_ns(), SECOND.ns),
             )
 
-    def _address(self, to: Sequence[int]) -> None:
-        """Have reply i go where datagram `to[i]` came from."""
-        slab = self._requests[0].header.name
-        for place, slot in enumerate(to):
-            if self._to[place] != slot:
-                self._to[place] = slot
-                at = slab + slot * self._stride
-                self._answers[place].header.name = at
-                self._answers[place].header.control = at + self._info_at
+    def _aim(self, place: int, slot: int) -> None:
+        header = self._answers[place].header
+        header.name = self._slab_at + slot * self._stride
+        header.control = header.name + self._info_at
+        header.control_length = self._info_space
+
+    def _want_stamp(self, place: int, slot: int, tell: Sequence[Left]) -> None:
+        """Put a request for a send stamp before the PKTINFO, where the receive
+        stamps lie that have been read."""
+        at = slot * self._stride + self._info_at - len(_WANT_STAMP)
+        self._slab[at : at + len(_WANT_STAMP)] = _WANT_STAMP
+        header = self._answers[place].header
+        header.control = self._slab_at + at
+        header.control_length = self._info_space + len(_WANT_STAMP)
+        if len(self._waiting) > _MOST_WAITING:
+            self._waiting.clear()
+        self._stamped.append(place)
+        self._waiting[self._tickets] = tell
+        self._tickets += 1
+
+    def _hear_stamps(self) -> None:
+        """Pass on the send stamps that have come to the error queue."""
+        while self._waiting:
+            try:
+                _, control, _, _ = self._socket.recvmsg(0, 512, _FROM_ERRORS)
+            except BlockingIOError:
+                return
+            told = {(level, kind): content for level, kind, content in control}
+            stamps = told.get((socket.SOL_SOCKET, SO_TIMESTAMPING))
+            error = told.get(self._error_kind)
+            if stamps is None or error is None:
+                continue
+            seconds, ns = _STAMP.unpack_from(stamps)
+            (ticket,) = _TICKET.unpack_from(error)
+            for left in self._waiting.pop(ticket, ()):
+                left(seconds * SECOND.ns + ns)
+
+    def _count_anew(self) -> None:
+        """A reply not sent may or may not have drawn a ticket: start at 0 again."""
+        self._waiting.clear()
+        self._tickets = 0
+        for flags in (_STAMPING & ~OPT_ID, _STAMPING):
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, flags)
 
 
 def _prepare(bound: socket.socket) -> None:
-    bound.setsockopt(
-        socket.SOL_SOCKET,
-        SO_TIMESTAMPING,
-        SOFTWARE | RX_SOFTWARE | OPT_ID | OPT_TSONLY,
-    )
+    bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, _STAMPING)
     if bound.family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:

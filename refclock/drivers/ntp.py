@@ -11,23 +11,41 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 from refclock.packet import HEADER_LENGTH, PacketError, check_length
-from refclock.ports import Datagrams, SystemClock
+from refclock.ports import Datagrams, Left, SystemClock
 from refclock.server.admit import (
     PRIVATE,
     Access,
     Admission,
+    Client,
     RateLimitSettings,
     Verdict,
 )
-from refclock.server.reply import DENY, RATE, Moment, answers
+from refclock.server.delay import Departures
+from refclock.server.reply import (
+    DENY,
+    RATE,
+    Moment,
+    answers,
+    interleave,
+    received_as_told,
+)
 from refclock.server.served import Served
 from refclock.settings import Range
-from refclock.timebase import Duration
+from refclock.timebase import MILLISECOND, SECOND, Duration
+
+_LASTS_NS: Final = MILLISECOND.ns
+"""How long a `Moment` is good for, on the local clock: a step shows at once."""
+_SECOND_NS: Final = SECOND.ns
+_NO_STAMP: Final = bytes(8)
+
+_Interleaved = tuple[int, bytes, bytes, bytes]
+"""A reply's place, and of its request the sender, the origin and receive stamps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,10 @@ class ServerSettings:
     """Send a kiss-o'-death DENY instead of nothing."""
     symmetric: bool = True
     """Answer symmetric active peers (mode 1), without keeping state of them."""
+    interleaved: bool = True
+    """Tell clients that ask for it when the previous reply truly left (RFC 9769)."""
+    learn_transmit_delay: bool = True
+    """Write into replies when they will leave, not when the clock was read."""
     rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)
 
     def __post_init__(self) -> None:
@@ -65,13 +87,17 @@ class NtpService:
         self._socket = socket
         self._published = published
         self._clock = clock
-        self._answers = answers(symmetric=settings.symmetric)
+        self._kinds = 4 * answers(symmetric=settings.symmetric)
         self._kisses = {Verdict.WARNED: RATE}
         if settings.tell_denied:
             self._kisses[Verdict.DENIED] = DENY
         self._admission = Admission(
             Access(settings.allow, settings.deny), settings.rate_limit, draw
         )
+        self._learn = settings.learn_transmit_delay
+        self._interleaves = settings.interleaved
+        self._departures = Departures()
+        self._moment = Moment(published(), *clock.read())
         self._requests = 0
         self._answered = 0
         self._dropped: Counter[str] = Counter()
@@ -87,33 +113,42 @@ class NtpService:
         if not datagrams:
             return
         self._requests += len(datagrams)
-        local, mono = self._clock.read()
-        moment = Moment(self._published(), local, mono)
-        replies = self._socket.replies
+        now_ns = self._socket.now_ns()
+        moment = self._moment_at(now_ns)
+        oldest_ns, mono_ns, serve = moment.oldest_ns, moment.mono_ns, Verdict.SERVE
+        kinds, admit, replies = self._kinds, self._admission.admit, self._socket.replies
         to: list[int] = []
-        for slot, (source, received_ns, request) in enumerate(datagrams):
-            kind = self._kind(request)
-            if isinstance(kind, str):
-                self._dropped[kind] += 1
+        interleaved: list[_Interleaved] = []
+        place = 0
+        lengths = self._socket.lengths
+        for slot, (length, datagram) in enumerate(zip(lengths, datagrams, strict=True)):
+            source, seconds, ns, first, poll, origin, receive, transmit = datagram
+            if length != HEADER_LENGTH and not self._well_formed(slot):
+                self._dropped["malformed"] += 1
                 continue
-            if not moment.oldest_ns <= received_ns <= local.ns:
+            kind = kinds[first]
+            if not kind:
+                self._dropped["mode or version"] += 1
+                continue
+            received_ns = seconds * _SECOND_NS + ns
+            if not oldest_ns <= received_ns <= now_ns:
                 self._dropped["clock stepped"] += 1
                 continue
-            verdict = self._admission.admit(source, kind >> 3, mono.ns)
-            place = len(to) * HEADER_LENGTH
-            if verdict is Verdict.SERVE:
-                moment.begin(replies, place, kind, request, received_ns)
+            verdict = admit(source, kind >> 3, mono_ns)
+            if verdict is serve:
+                moment.begin(replies, place, kind, poll, transmit, received_ns)
+                if origin != _NO_STAMP and receive != transmit and self._interleaves:
+                    interleaved.append((len(to), source, origin, receive))
             else:
                 self._dropped[verdict] += 1
                 code = self._kisses.get(verdict)
                 if code is None:
                     continue
-                moment.kiss(replies, place, kind, request, received_ns, code)
+                moment.kiss(replies, place, kind, poll, transmit, received_ns, code)
             to.append(slot)
-        transmit_ns = self._socket.now_ns()
-        for place in range(0, len(to) * HEADER_LENGTH, HEADER_LENGTH):
-            moment.finish(replies, place, transmit_ns)
-        self._answered += self._socket.send(to)
+            place += HEADER_LENGTH
+        if to:
+            self._answered += self._send(moment, to, interleaved)
 
     def counters(self) -> dict[str, int]:
         """What was asked, answered and, by reason, not answered with the time."""
@@ -122,19 +157,67 @@ class NtpService:
             "answered": self._answered,
             **dict(self._dropped),
             "kernel dropped": self._socket.dropped(),
-            "clients": len(self._admission.clients()),
+            "clients": len(self.clients()),
         }
+
+    def clients(self) -> Sequence[Client]:
+        """All that came more than once and are remembered."""
+        return self._admission.clients()
 
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()
 
-    def _kind(self, request: bytes) -> int | str:
-        """Version and mode to answer with, or why there is no answer."""
-        if len(request) == HEADER_LENGTH:
-            return self._answers[request[0] & 63] or "mode or version"
+    def _send(
+        self, moment: Moment, to: Sequence[int], interleaved: Sequence[_Interleaved]
+    ) -> int:
+        """Stamp the replies as they will leave, and send them."""
+        socket, replies, count = self._socket, self._socket.replies, len(to)
+        tell = self._departures.watch(count, socket.now_ns()) if self._learn else {}
+        told = list(self._interleave(moment, interleaved, tell))
+        socket.aim(to, tell)
+        first_ns, step_ns = socket.now_ns(), 0
+        if self._learn:
+            first_ns, step_ns = self._departures.leave(count, first_ns)
+        moment.finish(replies, count, first_ns, step_ns)
+        for at, receive, left in told:
+            interleave(replies, at, receive, left)
+        return socket.send(count)
+
+    def _interleave(
+        self,
+        moment: Moment,
+        asked: Sequence[_Interleaved],
+        tell: dict[int, list[Left]],
+    ) -> Iterator[tuple[int, bytes, bytes]]:
+        """Of those who asked for it and can have it: the place of the reply, the
+        request's receive stamp, and when our previous reply left."""
+        for place, source, origin, receive in asked:
+            client = self._admission.known(source)
+            if client is None:
+                continue
+            at = place * HEADER_LENGTH
+            come = received_as_told(self._socket.replies, at)
+            remember = partial(_remember, client, come, moment)
+            tell.setdefault(place, []).append(remember)
+            left = client.departures.get(origin)
+            if left is not None:
+                client.interleaved += 1
+                yield at, receive, left
+
+    def _moment_at(self, now_ns: int) -> Moment:
+        """What we say now; worked out anew each millisecond, or after a step."""
+        if not 0 <= now_ns - self._moment.made_ns < _LASTS_NS:
+            self._moment = Moment(self._published(), *self._clock.read())
+        return self._moment
+
+    def _well_formed(self, slot: int) -> bool:
         try:
-            check_length(request)
+            check_length(self._socket.payload(slot))
         except PacketError:
-            return "malformed"
-        return self._answers[request[0] & 63] or "mode or version"
+            return False
+        return True
+
+
+def _remember(client: Client, come: bytes, moment: Moment, left_ns: int) -> None:
+    client.departed(come, moment.wire(left_ns).to_bytes(8, "big"))

@@ -37,6 +37,8 @@ KEEP: Final = 3 * HOUR
 """How long a client may be silent before its entry can be given away."""
 
 _TRIES: Final = 4
+_DEPARTURES: Final = 4
+"""Hosts behind one address, or in one /64, that can be interleaved at a time."""
 
 
 class Verdict(StrEnum):
@@ -49,6 +51,9 @@ class Verdict(StrEnum):
     """It asks too often: no answer."""
     WARNED = "warned"
     """It asks too often, and is told so."""
+
+
+_SERVE: Final = Verdict.SERVE  # a name of the module is found five times as quickly
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,17 @@ class Access:
 class Client:
     """What we remember of one client. Times are CLOCK_MONOTONIC, ns."""
 
-    __slots__ = ("allowed", "count", "due", "last", "limited", "source", "version")
+    __slots__ = (
+        "allowed",
+        "count",
+        "departures",
+        "due",
+        "interleaved",
+        "last",
+        "limited",
+        "source",
+        "version",
+    )
 
     def __init__(self, source: bytes, now: int, *, allowed: bool) -> None:
         self.source = source
@@ -108,6 +123,16 @@ class Client:
         self.count = 0
         self.limited = 0
         self.version = 0
+        self.interleaved = 0
+        self.departures: dict[bytes, bytes] = {}
+        """When our last replies left, by when their requests came; for the
+        interleaved mode. Both as on the wire."""
+
+    def departed(self, received: bytes, left: bytes) -> None:
+        """Keep when a reply left; of a few only."""
+        self.departures[received] = left
+        if len(self.departures) > _DEPARTURES:
+            del self.departures[next(iter(self.departures))]
 
     @property
     def name(self) -> str:
@@ -146,12 +171,16 @@ class Admission:
         due = max(client.due, now)
         if due - now <= self._slack:
             client.due = due + self._every
-            return Verdict.SERVE
+            return _SERVE
         client.limited += 1
         draw = self._draw()
         if draw < self._leak:
             return Verdict.SERVE
         return Verdict.WARNED if draw < 2 * self._leak else Verdict.LIMITED
+
+    def known(self, source: bytes) -> Client | None:
+        """The client with that address, if it came more than once."""
+        return self._known.get(source[:8])
 
     def clients(self) -> list[Client]:
         """All that came more than once and are remembered. From any thread."""

@@ -1,6 +1,6 @@
 """Laws of the NTP service: true for every request and every published clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypothesis import assume, given
@@ -10,7 +10,7 @@ from refclock.client.query import Question, Refusal, measure
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.packet import Packet, PacketError, check_length
-from refclock.ports import BATCH, Datagram
+from refclock.ports import BATCH, Datagram, Left
 from refclock.server.admit import RateLimitSettings
 from refclock.server.reply import Moment
 from refclock.server.served import Served
@@ -79,7 +79,8 @@ class Bench:
     served: Served
     age: Duration
     took: Duration
-    datagrams: Sequence[Datagram]
+    received_ns: int
+    requests: Sequence[bytes]
     epoch: int = 0
     name: str = "bench"
 
@@ -96,14 +97,29 @@ class Bench:
     def now_ns(self) -> int:
         return (self.served.local + self.age + self.took).ns
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        return [len(request) for request in self.requests]
+
+    def payload(self, slot: int) -> bytes:
+        return self.requests[slot]
+
     def receive(self, limit: Duration) -> Sequence[Datagram]:
         assert limit == SECOND
-        return self.datagrams
+        stamp = divmod(self.received_ns, SECOND.ns)
+        whole = [request.ljust(48, b"\0") for request in self.requests]
+        return [
+            (NEIGHBOUR, *stamp, r[0], r[2], r[24:32], r[32:40], r[40:48]) for r in whole
+        ]
 
-    def send(self, to: Sequence[int]) -> int:
-        for place, slot in enumerate(to):
+    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
+        self.to = to
+        assert all(place < len(to) for place in tell)
+
+    def send(self, count: int) -> int:
+        for place, slot in enumerate(self.to):
             self.sent.append((slot, bytes(self.replies[48 * place : 48 * place + 48])))
-        return len(to)
+        return count
 
     def dropped(self) -> int:
         return 0
@@ -125,8 +141,7 @@ def test_every_reply(
     limited: bool,
 ) -> None:
     received = (served.local + age - waited).ns
-    datagrams = [(NEIGHBOUR, received, request) for request in asked]
-    bench = Bench(served, age, took, datagrams)
+    bench = Bench(served, age, took, received, asked)
     pace = RateLimitSettings(enabled=limited, burst=8)
     settings = ServerSettings(rate_limit=pace)
     NtpService(bench, lambda: served, bench, settings, lambda: 0.1).serve(SECOND)

@@ -1,6 +1,6 @@
 """The service on a socket made of lists: who gets what, and how it is counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.packet import Mode, Packet
-from refclock.ports import BATCH, Datagram
+from refclock.ports import BATCH, Datagram, Left
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
 from refclock.timebase import (
@@ -44,6 +44,17 @@ REQUEST = bytes([0x23, 0, 6, 0]) + bytes(36) + b"whatever"
 TOOK = 20 * MICROSECOND
 
 
+Received = tuple[bytes, int, bytes]
+"""Who sent it, when it came (ns), and all of it."""
+
+
+def fields(source: bytes, at_ns: int, request: bytes) -> Datagram:
+    """As the port hands it on; where the header is cut short, zeros."""
+    whole = request.ljust(48, b"\0")
+    stamps = whole[24:32], whole[32:40], whole[40:48]
+    return source, *divmod(at_ns, SECOND.ns), whole[0], whole[2], *stamps
+
+
 class Clock:
     """Both clocks stand at the moment of the test."""
 
@@ -61,24 +72,39 @@ class Wire:
 
     name = "10.0.0.9:123"
 
-    def __init__(self, *datagrams: Datagram) -> None:
+    def __init__(self, *datagrams: Received) -> None:
         self.replies = bytearray(48 * BATCH)
         self.sent: list[tuple[int, Packet]] = []
         self.closed = False
-        self._datagrams = datagrams
+        self.left_ns = LOCAL.ns + TOOK.ns
+        self.datagrams = datagrams
+        self._to: Sequence[int] = ()
+        self._tell: Mapping[int, Sequence[Left]] = {}
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        return [len(request) for *_, request in self.datagrams]
+
+    def payload(self, slot: int) -> bytes:
+        return self.datagrams[slot][2]
 
     def now_ns(self) -> int:
         return LOCAL.ns + TOOK.ns
 
     def receive(self, limit: Duration) -> Sequence[Datagram]:
         assert limit == SECOND
-        return self._datagrams
+        return [fields(*received) for received in self.datagrams]
 
-    def send(self, to: Sequence[int]) -> int:
-        for place, slot in enumerate(to):
+    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
+        self._to, self._tell = to, tell
+
+    def send(self, count: int) -> int:
+        for place, slot in enumerate(self._to):
             reply = self.replies[48 * place : 48 * place + 48]
             self.sent.append((slot, Packet.decode(bytes(reply))))
-        return len(to)
+            for left in self._tell.get(place, ()):
+                left(self.left_ns + 1_000 * place)
+        return count
 
     def dropped(self) -> int:
         return 7
@@ -87,7 +113,7 @@ class Wire:
         self.closed = True
 
 
-def asked(request: bytes = REQUEST, source: bytes = NEAR, at: int = 0) -> Datagram:
+def asked(request: bytes = REQUEST, source: bytes = NEAR, at: int = 0) -> Received:
     return source, LOCAL.ns - TOOK.ns + at, request
 
 
@@ -135,7 +161,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("datagram", "why"), REFUSED)
-def test_a_refusal_is_silent_and_counted(datagram: Datagram, why: str) -> None:
+def test_a_refusal_is_silent_and_counted(datagram: Received, why: str) -> None:
     wire = Wire(datagram)
     answering = service(wire)
     answering.serve(SECOND)
@@ -165,6 +191,78 @@ def test_the_denied_are_told_only_if_asked_for() -> None:
     service(wire, ServerSettings(tell_denied=True)).serve(SECOND)
     ((_, packet),) = wire.sent
     assert (packet.stratum, packet.ref_id) == (0, b"DENY")
+
+
+def test_t3_is_when_the_reply_will_leave_as_learned() -> None:
+    wire = Wire(asked(), asked(), asked())
+    answering = service(wire)
+    wire.left_ns += 9_000
+    for _ in range(2):
+        answering.serve(SECOND)
+    at_first, learned = wire.sent[:3], wire.sent[3:]
+    for (_, early), (place, right) in zip(at_first, learned, strict=True):
+        assert early.transmit.near(UTC) == UTC + TOOK
+        lead = right.transmit.near(UTC) - (UTC + TOOK)
+        assert abs(lead - (9 + place) * MICROSECOND) <= Duration(1)
+
+
+def test_learning_can_be_switched_off() -> None:
+    wire = Wire(asked())
+    answering = service(wire, ServerSettings(learn_transmit_delay=False))
+    wire.left_ns += 9_000
+    for _ in range(2):
+        answering.serve(SECOND)
+    assert [packet.transmit.near(UTC) for _, packet in wire.sent] == [UTC + TOOK] * 2
+
+
+def ask_again(wire: Wire, receive: int, *, origin: NtpTimestamp | None = None) -> None:
+    """The next request refers to when the last was received."""
+    told = wire.sent[-1][1].receive if origin is None else origin
+    request = replace(
+        Packet.decode(REQUEST), origin=told, receive=NtpTimestamp(receive)
+    )
+    wire.datagrams = (asked(request.encode(), at=receive),)
+
+
+def test_interleaved_the_reply_tells_when_the_previous_one_left() -> None:
+    wire = Wire(asked())
+    answering = service(wire)
+    answering.serve(SECOND)
+    for receive in (101, 102, 103):
+        ask_again(wire, receive)
+        wire.left_ns = LOCAL.ns + 50_000 + receive
+        answering.serve(SECOND)
+    *_, basic, second, third = [packet for _, packet in wire.sent]
+    assert basic.origin == Packet.decode(REQUEST).transmit
+    for packet, receive in ((second, 102), (third, 103)):
+        assert packet.origin == NtpTimestamp(receive)
+        left = packet.transmit.near(UTC) - UTC
+        assert left == Duration(50_000 + receive - 1)
+    (client,) = answering.clients()
+    assert (client.interleaved, len(client.departures)) == (2, 3)
+
+
+def test_an_origin_we_never_told_is_answered_in_basic_mode() -> None:
+    wire = Wire(asked())
+    answering = service(wire)
+    answering.serve(SECOND)
+    for receive in (101, 102):
+        ask_again(wire, receive, origin=NtpTimestamp(12345))
+        answering.serve(SECOND)
+    for _, packet in wire.sent:
+        assert packet.origin == Packet.decode(REQUEST).transmit
+
+
+def test_the_interleaved_mode_can_be_switched_off() -> None:
+    wire = Wire(asked())
+    answering = service(wire, ServerSettings(interleaved=False))
+    answering.serve(SECOND)
+    for receive in (101, 102, 103):
+        ask_again(wire, receive)
+        answering.serve(SECOND)
+    assert {packet.origin for _, packet in wire.sent} == {
+        Packet.decode(REQUEST).transmit
+    }
 
 
 def test_silence_is_nothing_and_close_closes() -> None:

@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from refclock.packet import Mode, Packet
-from refclock.server.reply import RATE, Moment, answers
+from refclock.server.reply import (
+    RATE,
+    Moment,
+    answers,
+    interleave,
+    received_as_told,
+)
 from refclock.server.served import STALE_AFTER, Served
 from refclock.timebase import (
     MICROSECOND,
@@ -54,8 +60,9 @@ def reply(
     moment = Moment(served, LOCAL + after, MONO + after)
     out = bytearray(48)
     received = (LOCAL + after).ns - took.ns
-    moment.begin(out, 0, KIND[request[0] & 63], request, received)
-    moment.finish(out, 0, (LOCAL + after).ns)
+    kind, poll, origin = KIND[request[0] & 63], request[2], request[40:]
+    moment.begin(out, 0, kind, poll, origin, received)
+    moment.finish(out, 1, (LOCAL + after).ns, 0)
     return Packet.decode(bytes(out))
 
 
@@ -138,9 +145,29 @@ def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
     moment = Moment(SERVED, LOCAL, MONO)
     for asked, told in ((0, 6), (6, 7), (17, 17), (255, 17)):
         out = bytearray(48)
-        request = REQUEST[:2] + bytes([asked]) + REQUEST[3:]
-        moment.kiss(out, 0, KIND[0x23], request, LOCAL.ns, RATE)
+        moment.kiss(out, 0, KIND[0x23], asked, b"cookies!", LOCAL.ns, RATE)
         packet = Packet.decode(bytes(out))
         assert (packet.leap, packet.stratum, packet.ref_id) == (3, 0, b"RATE")
         assert packet.poll == told
         assert packet.origin.bits.to_bytes(8, "big") == b"cookies!"
+
+
+def test_the_stamps_of_a_sweep_follow_one_another() -> None:
+    moment = Moment(SERVED, LOCAL, MONO)
+    out = bytearray(48 * 64)
+    moment.finish(out, 3, LOCAL.ns, 2_000)
+    sent = [Packet.decode(bytes(out[48 * i :])).transmit.near(UTC) for i in range(3)]
+    gaps = [stamp - UTC for stamp in sent]
+    assert all(
+        abs(gap - i * 2_000 * Duration(1)) <= Duration(1) for i, gap in enumerate(gaps)
+    )
+    assert out[144:] == bytes(48 * 61)
+
+
+def test_an_interleaved_reply_tells_when_the_previous_one_left() -> None:
+    out = bytearray(range(96))
+    interleave(out, 48, b"receive!", b"left at ")
+    packet = Packet.decode(bytes(out[48:]))
+    assert packet.origin.bits.to_bytes(8, "big") == b"receive!"
+    assert packet.transmit.bits.to_bytes(8, "big") == b"left at "
+    assert received_as_told(out, 48) == bytes(range(80, 88))
