@@ -1,0 +1,267 @@
+"""How many replies a second, and how right: ours against chronyd and NTPsec's ntpd.
+
+    python tests/bench/serving.py [--rounds 5] [--chronyd PATH] [--ntpd PATH]
+
+All servers are alive at once, each in a network namespace of its own, and get
+bursts in random order; every ratio is taken within its round, so that what else the
+machine does falls on all alike. Servers are pinned to the first CPU, the load
+generator (ntpload.c, built here with gcc) to the second. True offset is 0: what a
+client sees with the kernel's own stamps is the server's error. A server that is
+not found is left out. No clock is set: none of them may. Needs root, for namespaces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from hw.linux.listen import listen
+from hw.linux.udp import UdpSocket
+from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.events import Command
+from refclock.server.admit import RateLimitSettings
+from refclock.server.served import Served
+from refclock.timebase import MICROSECOND, SECOND, Local, Mono, Tai
+
+BURST_S = 0.6
+PROBE_S = 1.2
+HOST, PORT = "127.0.0.1", 123
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {"refclock": {}}
+"""Ours, by name: settings that differ from the defaults."""
+
+
+@dataclass
+class Peer:
+    """A server under load."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, figure: str, value: float) -> None:
+        self.figures.setdefault(figure, []).append(value)
+
+    def median(self, figure: str) -> float:
+        return median(self.figures.get(figure, [float("nan")]))
+
+    def cpu_s(self) -> float:
+        """CPU time it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
+        user, system = map(int, fields.split()[11:13])
+        return (user + system) / os.sysconf("SC_CLK_TCK")
+
+    def resident_mb(self) -> float:
+        """Memory it holds now."""
+        status = Path(f"/proc/{self.process.pid}/statm").read_text()
+        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class MachineClock:
+    """The machine's clocks, only read."""
+
+    epoch = 0
+
+    def read(self) -> tuple[Local, Mono]:
+        return Local(time.time_ns()), Mono(time.monotonic_ns())
+
+    def apply(self, command: Command) -> None:
+        raise NotImplementedError(command)
+
+
+def right(clock: MachineClock) -> Served:
+    """The machine's clock is right."""
+    local, mono = clock.read()
+    return Served(
+        stratum=1,
+        ref_id=b"PPS\0",
+        at=mono,
+        local=local,
+        correction=37 * SECOND,
+        rate=0.0,
+        updated=Tai(local.ns + 37 * SECOND.ns),
+        bound=MICROSECOND,
+        bound_rate=0.0,
+        utc_behind_tai=37 * SECOND,
+        leap=None,
+        precision=-24,
+    )
+
+
+def serve(settings: Mapping[str, Any]) -> None:
+    """Our service, until killed."""
+    (bound,) = listen([HOST], PORT)
+    clock = MachineClock()
+    served = [right(clock)]
+    unlimited = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **settings)
+    service = NtpService(UdpSocket(bound), lambda: served[0], clock, unlimited)
+    renew = time.monotonic()
+    while True:
+        service.serve(SECOND)
+        if time.monotonic() > renew:
+            served[0] = right(clock)
+            renew = time.monotonic() + 1
+
+
+@contextmanager
+def started(name: str, *command: str) -> Iterator[Peer]:
+    """The server, unable to set any clock, for as long as the context lasts."""
+    within = (
+        'ip link set lo up; exec taskset -c 0 setpriv --bounding-set=-sys_time "$@"'
+    )
+    process = subprocess.Popen(  # noqa: S603 - servers named by who runs this
+        ["unshare", "-n", "sh", "-c", within, "sh", *command],  # noqa: S607
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield Peer(name, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def chronyd(folder: Path) -> list[str]:
+    """It serves the machine's own clock, and touches nothing."""
+    file = folder / "chrony.conf"
+    file.write_text(
+        f"bindaddress {HOST}\nlocal stratum 1\nallow all\ncmdport 0\n"
+        f"bindcmdaddress /\npidfile {folder}/chronyd.pid\n"
+    )
+    return ["-x", "-d", "-u", "root", "-f", str(file)]
+
+
+def ntpd(folder: Path) -> list[str]:
+    """It has no source, so it says that it is not synchronised; same code path."""
+    file = folder / "ntp.conf"
+    file.write_text(f"restrict default nomodify\ndriftfile {folder}/drift\n")
+    return ["-n", "-c", str(file), "-p", str(folder / "ntpd.pid")]
+
+
+def load(binary: Path, peer: Peer, flags: str) -> Mapping[str, Any]:
+    """One run of the load generator, in the server's namespace."""
+    within = "nsenter", "-t", str(peer.process.pid), "-n"
+    done = subprocess.run(  # noqa: S603 - our own generator
+        [*within, str(binary), "-a", HOST, "-p", str(PORT), "-c", "1", *flags.split()],
+        capture_output=True,
+        check=True,
+    )
+    result = dict(json.loads(done.stdout))
+    wrong = sum(int(count) for name, count in result.items() if name.startswith("bad_"))
+    if wrong:
+        print(f"  {peer.name}: {wrong} wrong replies: {done.stdout.decode()}")
+    return result
+
+
+def burst(binary: Path, peer: Peer) -> None:
+    """As many replies a second as there can be."""
+    before = peer.cpu_s()
+    result = load(binary, peer, f"-t {BURST_S} -W 0.1 -w 240 -S 8 -b 30")
+    peer.note("rate", result["rate"])
+    if result["replies"]:
+        share = BURST_S / (BURST_S + 0.1)
+        peer.note("cpu_us", (peer.cpu_s() - before) * share / result["replies"] * 1e6)
+
+
+def probe(binary: Path, peer: Peer) -> None:
+    """What clients see: one at a time, 100 a second, at half load, interleaved."""
+    peer.note("p50_us", load(binary, peer, "-t 0.3 -w 1 -S 1")["lat_us"]["p50"])
+    half = f"-r {peer.median('rate') / 2:.0f} -w 4096 -S 16 -b 8"
+    result = load(binary, peer, f"-t {PROBE_S} {half} -P 100")
+    peer.note("loss", result["loss"])
+    runs = {
+        "half": result,
+        "idle": load(binary, peer, f"-t {PROBE_S} -w 0 -P 100 -z"),
+        "interleaved": load(binary, peer, f"-t {PROBE_S} -w 0 -P 100 -z -X"),
+    }
+    for name, run in runs.items():
+        seen = run["probe"]
+        if name == "interleaved" and not seen["interleaved"]:
+            continue
+        if "offset_kernel" in seen:
+            peer.note(name, seen["offset_kernel"]["median_us"])
+            peer.note(name + "_p99", seen["offset_kernel"]["p99abs_us"])
+            peer.note(name + "_t3", seen["t4k_minus_t3"]["p5_us"])
+
+
+COLUMNS = (
+    ("replies/s", "rate", "9.0f"),
+    ("CPU us", "cpu_us", "7.2f"),
+    ("1-by-1", "p50_us", "7.1f"),
+    ("loss 1/2", "loss", "9.5f"),
+    ("idle us", "idle", "+8.2f"),
+    ("p99", "idle_p99", "7.1f"),
+    ("1/2 us", "half", "+8.2f"),
+    ("p99", "half_p99", "7.1f"),
+    ("intl us", "interleaved", "+8.2f"),
+    ("p99", "interleaved_p99", "7.1f"),
+)
+
+
+def table(peers: list[Peer]) -> None:
+    """Medians over the rounds; ratios to the first, round by round."""
+    heads = [f"{head:>{len(format(0.0, spec))}}" for head, _, spec in COLUMNS]
+    print(f"{'server':22} {'ratio [least - most]':22}", *heads, "    MB")
+    for peer in peers:
+        pairs = zip(peer.figures["rate"], peers[0].figures["rate"], strict=True)
+        ratios = sorted(ours / theirs for ours, theirs in pairs)
+        ratio = f"{median(ratios):.2f} [{ratios[0]:.2f} - {ratios[-1]:.2f}]"
+        cells = [format(peer.median(figure), spec) for _, figure, spec in COLUMNS]
+        print(f"{peer.name:22} {ratio:22}", *cells, f"{peer.resident_mb():6.1f}")
+
+
+def main() -> None:
+    """Build, start, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--chronyd", default=shutil.which("chronyd"))
+    parser.add_argument("--ntpd", default=shutil.which("ntpd"))
+    parser.add_argument("--serve", metavar="SETTINGS", help=argparse.SUPPRESS)
+    parser.add_argument("--only-rate", action="store_true", help="no offsets")
+    args = parser.parse_args()
+    if args.serve:
+        serve(json.loads(args.serve))
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        binary = folder / "ntpload"
+        source = Path(__file__).with_name("ntpload.c")
+        compiler = ["gcc", "-O2", "-o", str(binary), str(source), "-lm"]
+        subprocess.run(compiler, check=True)  # noqa: S603 - our own source
+        commands = {}
+        if args.chronyd:
+            commands["chronyd"] = [args.chronyd, *chronyd(folder)]
+        if args.ntpd:
+            commands["ntpd"] = [args.ntpd, *ntpd(folder)]
+        for name, settings in VARIANTS.items():
+            ours = [sys.executable, __file__, "--serve", json.dumps(settings)]
+            commands[name] = ours
+        peers = [
+            running.enter_context(started(name, *command))
+            for name, command in commands.items()
+        ]
+        time.sleep(1.5)
+        for _ in range(args.rounds):
+            for peer in random.sample(peers, len(peers)):
+                burst(binary, peer)
+                if not args.only_rate:
+                    probe(binary, peer)
+        table(peers)
+
+
+if __name__ == "__main__":
+    main()
