@@ -27,14 +27,22 @@ from enum import Enum
 from math import exp, log, pi, sqrt
 from typing import Final
 
-from refclock.discipline.gate import Alarm, Tail, density
+from refclock.discipline.gate import Alarm, Lean, Tail, density
 from refclock.discipline.noise import Filter, Noise
+from refclock.discipline.temperature import PITCH, Swing
 from refclock.timebase import MICROSECOND, ZERO, Duration, Local, Mono
 
 GRID: Final = (
     *(Noise(q2=10.0**k) for k in range(-14, 3)),
     *(Noise(q2=10.0 ** (1.1 * k / 1.5), q3=10.0**k) for k in range(-15, 0)),
 )
+SWINGS: Final = tuple(Noise(q2=10.0**k) for k in range(-10, 2))
+UNHEARD_OF: Final = 25.0
+DOUBT: Final = 20.0
+REIGN: Final = 300
+LOST: Final = 3.0
+RECENT: Final = 200.0
+"""Over how many pulses each filter averages its r."""
 MEMORY: Final = 2000.0
 """Over how many pulses the evidence is weighed."""
 FLOOR: Final = -12.0
@@ -120,6 +128,8 @@ class Learned:
     """Log weight of each hypothesis in `GRID`."""
     share: float
     scale: float
+    pitch: float
+    """Of the swing that temperature makes, rad/s."""
 
 
 class Steering:
@@ -156,18 +166,20 @@ class Bank:
     def __init__(self, learned: Learned | None = None) -> None:
         self.started = False
         """Is there an estimate?"""
-        self._filters = [Filter(noise, COLD_R, 0.5) for noise in GRID]
-        self._evidence = [0.0] * len(GRID)
+        self._filters = _filters(COLD_R, 0.5, PITCH)
+        self._evidence = [0.0] * len(self._filters)
         self._tail = Tail()
         self._rate: tuple[float, float] | None = None
         """Rate and its sigma, where known before the first pulse."""
         if learned is not None:
             self._rate = learned.rate, learned.rate_sigma + AGEING
-            self._filters = [Filter(noise, learned.variance, 10.0) for noise in GRID]
+            self._filters = _filters(learned.variance, 10.0, learned.pitch)
             self._tail = Tail(learned.share, learned.scale)
-            if len(learned.evidence) == len(GRID):
+            if len(learned.evidence) == len(self._filters):
                 self._evidence = list(learned.evidence)
         self._weights = _normalised(self._evidence)
+        self._leader = self._reign = 0
+        self._lean = Lean()
         self._steering = Steering()
         self._base = ZERO
         """The filters hold X - base."""
@@ -211,7 +223,7 @@ class Bank:
         return Estimate(
             now,
             self._base + Duration.from_seconds(x),
-            sqrt(xx),
+            sqrt(xx + self._lean.doubt),
             (y - u) / (1.0 + u),
             sqrt(yy),
             d,
@@ -247,7 +259,20 @@ class Bank:
             r = self._filters[0].r
         top = max(self._evidence)
         evidence = tuple(e - top for e in self._evidence)
-        return Learned(rate, sigma, r, evidence, self._tail.share, self._tail.scale)
+        swings = [
+            (w, f.pitch)
+            for w, f in zip(self._weights, self._filters, strict=True)
+            if isinstance(f, Swing)
+        ]
+        return Learned(
+            rate,
+            sigma,
+            r,
+            evidence,
+            self._tail.share,
+            self._tail.scale,
+            max(swings)[1],
+        )
 
     def _start(self, sample: Sample) -> Innovation:
         """One pulse makes a phase; with a second one, or from memory, a rate.
@@ -262,11 +287,10 @@ class Bank:
         if self._rate is not None:
             rate, sigma = self._rate
             for f in self._filters:
-                f.start(_variance(sample) / f.r, rate, sigma * sigma / f.r)
+                f.start(_variance(sample) / f.r, rate, 0.0, sigma * sigma / f.r)
         elif first is not None and t > 0.0:
             for f in self._filters:
-                f.start(1.0, x / t, 2.0 / t**2)
-                f.pxy = 1.0 / t
+                f.start(1.0, x / t, 1.0 / t, 2.0 / t**2)
         else:
             return Innovation(sample.offset, 0.0, 0.0, 1.0)
         self.started = True
@@ -298,19 +322,45 @@ class Bank:
             w = inlier / (inlier + straggler)
             bulk += self._weights[i] * w
             f.update(e, s, w)
-            f.learn_r(e, s, w)
+            t2 = e * e / (s * f.r)
+            if e > 0.0:
+                w = 1.0
+                if t2 > UNHEARD_OF:
+                    t2, f.count = UNHEARD_OF, min(f.count, DOUBT)
+            f.count = min(f.count + w, RECENT)
+            f.r += w * (t2 - 1.0) * f.r / f.count
             self._evidence[i] = keep * self._evidence[i] + log(inlier + straggler)
         best = max(self._evidence)
         self._evidence = [max(v - best, FLOOR) for v in self._evidence]
         self._weights = _normalised(self._evidence)
+        leader = self._weights.index(max(self._weights))
+        self._reign = self._reign + 1 if leader == self._leader else 0
+        self._leader = leader
+        if self._reign > REIGN:
+            self._recall()
+        self._lean.learn(innovation.residual_s, sigma, bulk)
         match tail.learn(innovation.residual_s, sigma, bulk):
             case Alarm.JUMP:
                 self._jumped(innovation.residual_s)
             case Alarm.NOISE:
                 for f in self._filters:
-                    f.count = min(f.count, 4.0)
+                    f.count = min(f.count, 8.0)
+                    f.r *= (innovation.surprise) ** 2
             case Alarm.NONE:
                 pass
+
+    def _recall(self) -> None:
+        """A filter that calls noise what the others foresee has lost its way; it
+        begins again where they are, lest the next burst of noise make it right."""
+        known = sum(w * f.r for w, f in zip(self._weights, self._filters, strict=True))
+        lost = [
+            f for f in self._filters if f.r > LOST * known and isinstance(f, Filter)
+        ]
+        if lost:
+            x, y, _, xx, yy, r = self._mixture(0.0)
+            for f in lost:
+                f.start(xx / r, y, 0.0, yy / r)
+                f.x, f.r = x, r
 
     def _jumped(self, by_s: float) -> None:
         """The phase is another one: the last residual is the best word on it."""
@@ -332,6 +382,11 @@ class Bank:
         xx = sum(w * (fr * fxx + (fx - x) ** 2) for w, fr, fx, _, _, fxx, _ in ahead)
         yy = sum(w * (fr * fyy + (fy - y) ** 2) for w, fr, _, fy, _, _, fyy in ahead)
         return x, y, d, xx / total, yy / total, r
+
+
+def _filters(r: float, count: float, pitch: float) -> list[Filter | Swing]:
+    plain: list[Filter | Swing] = [Filter(noise, r, count) for noise in GRID]
+    return plain + [Swing(noise, r, count, pitch) for noise in SWINGS]
 
 
 def _variance(sample: Sample) -> float:

@@ -27,7 +27,10 @@ _EARLY: Final = 0.1
 _MEMORY: Final = 500.0
 """Over how many pulses the share is averaged."""
 _LEAST, _MOST = 1e-3, 0.4
-_RUN: Final = 8
+_SHORT: Final = 12.0
+_UNLIKELY: Final = 4.0
+"""A mean of two standard deviations is no news."""
+_RUN: Final = 12
 """So many outliers one after another are none."""
 
 
@@ -70,6 +73,25 @@ class Tail:
         spread = max(self._run) - min(self._run)
         self._run.clear()
         return Alarm.JUMP if spread < 8.0 * sigma else Alarm.NOISE
+
+
+class Lean:
+    """Residuals that keep to one side: the clock is leaving and no filter says so yet.
+
+    Their mean over `_SHORT` pulses has the variance s^2/(2 `_SHORT`) by chance; what
+    is more than that must be doubted in the estimate. Used by one thread.
+    """
+
+    def __init__(self) -> None:
+        self._mean = 0.0
+        self.doubt = 0.0
+        """Variance to add to that of the offset, s^2."""
+
+    def learn(self, e: float, sigma: float, bulk: float) -> None:
+        """A residual `e` of deviation `sigma`, of the bulk with chance `bulk`."""
+        self._mean += bulk * (e - self._mean) / _SHORT
+        chance = sigma * sigma / (2.0 * _SHORT)
+        self.doubt = max(self._mean**2 - _UNLIKELY * chance, 0.0)
 
 
 def density(e: float, s2: float, freedom: float) -> float:

@@ -60,16 +60,15 @@ class Filter:
 
     def __init__(self, noise: Noise, r: float, count: float) -> None:
         self.noise = noise
-        self.x = self.y = self.d = 0.0
-        self.pxx = self.pxy = self.pyy = self.pxd = self.pyd = self.pdd = 0.0
         self.r = r
         self.count = count
         """How many pulses stand behind r."""
+        self.start(1.0, 0.0, 0.0, 0.0)
 
-    def start(self, pxx: float, y: float, pyy: float) -> None:
-        """Begin at x = 0 with the rate `y`, known to `pxx` and `pyy` r."""
+    def start(self, pxx: float, y: float, pxy: float, pyy: float) -> None:
+        """Begin at x = 0 with the rate `y`, known to these covariances over r."""
         self.x, self.y, self.d = 0.0, y, 0.0
-        self.pxx, self.pxy, self.pyy = pxx, 0.0, pyy
+        self.pxx, self.pxy, self.pyy = pxx, pxy, pyy
         self.pxd = self.pyd = 0.0
         q3 = self.noise.q3
         self.pdd = 10.0 * q3 * q3 ** (-1 / 6) if q3 else 0.0
@@ -126,8 +125,3 @@ class Filter:
         self.pxd -= less * kx * kd
         self.pyd -= less * ky * kd
         self.pdd -= less * kd * kd
-
-    def learn_r(self, e: float, s: float, w: float) -> None:
-        """What a residual says of r."""
-        self.count = min(self.count + w, MEMORY)
-        self.r += w * (e * e / s - self.r) / self.count
