@@ -98,7 +98,9 @@ class Epoch:
     @property
     def text(self) -> str:
         """Date and time as written, as far as it named them."""
-        return f"{self.date}T{self.clock}Z" if self.date else f"{self.clock}"
+        if self.date and self.clock:
+            return f"{self.date}T{self.clock}Z"
+        return self.clock or f"{self.date or 'no time'}"
 
     @property
     def fix(self) -> Fix:

@@ -171,7 +171,7 @@ def _row(i: int, epoch: Epoch) -> Row:
     return Row(
         i,
         epoch.offset,
-        epoch.text if date and epoch.tod is not None else None,
+        None if epoch.utc is None else epoch.text,
         epoch.clock,
         date,
         epoch.fix.value,

@@ -47,8 +47,14 @@ Fact = (
     | Dropped
 )
 
-_PVT_LENGTH: Final = 84
-"""Bytes at least: protocol 14 has 84, later ones 92."""
+_LEAST: Final = {
+    (0x01, 0x03): 16,
+    (0x01, 0x07): 84,
+    (0x0A, 0x04): 40,
+    (0x0A, 0x09): 60,
+    (0x27, 0x09): 4,
+}
+"""Bytes of messages that later firmware made longer."""
 _PVT: Final = Struct("<4xHBBBBBBIiBB2xii4xi")
 _TIMEUTC: Final = Struct("<4xIiHBBBBBB")
 _TIMELS: Final = Struct("<8xBbBbiHH3xB")
@@ -97,16 +103,22 @@ class Ubx:
 
     def facts(self, frame: Binary) -> list[Fact]:
         """What a frame says; nothing for one about other things."""
-        reader = self._readers.get((frame.cls, frame.id))
-        if frame.kind != "UBX" or reader is None:
-            return []
         try:
-            return list(reader(frame))
+            return list(self._read(frame))
         except (StructError, ValueError, IndexError) as why:
             told = (
                 f"UBX {frame.cls:02X} {frame.id:02X}, {len(frame.payload)} bytes: {why}"
             )
             return [Dropped(frame.seen, Reason.FIELD, told)]
+
+    def _read(self, frame: Binary) -> Iterator[Fact]:
+        message = frame.cls, frame.id
+        reader = self._readers.get(message)
+        if frame.kind != "UBX" or reader is None:
+            return
+        if len(frame.payload) < _LEAST.get(message, 0):
+            raise ValueError("cut short")
+        yield from reader(frame)
 
     def _nav_status(self, frame: Binary) -> Iterator[Fact]:
         yield self._interference(frame.seen, spoofing=frame.payload[7] >> 3 & 3)
@@ -145,8 +157,6 @@ class Ubx:
 
 
 def _nav_pvt(frame: Binary) -> Iterator[Fact]:
-    if len(frame.payload) < _PVT_LENGTH:
-        raise ValueError("cut short")
     *civil, valid, accuracy, nano, fix_type, flags, lon, lat, height = _PVT.unpack_from(
         frame.payload
     )
@@ -240,8 +250,6 @@ def _nav_sat(frame: Binary) -> Iterator[Fact]:
 
 
 def _mon_ver(frame: Binary) -> Iterator[Fact]:
-    if len(frame.payload) < 40:
-        raise ValueError("no versions")
     texts = [_text(frame.payload[:30]), _text(frame.payload[30:40])]
     texts += [
         _text(frame.payload[k : k + 30]) for k in range(40, len(frame.payload), 30)

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import pytest
+
+from refclock.events import Fix, TimeMessage
+from refclock.gnss import nmea
+from refclock.gnss.epoch import Epoch, Epochs
+from refclock.gnss.framer import Sentence
+from refclock.timebase import HOUR, MILLISECOND, SECOND, Duration, Mono, Utc
+
+RMC = "GNRMC,111106.00,A,,,,,,,010526,,,A,V"
+RMC_V = "GNRMC,111106.00,V,,,,,,,010526,,,N,V"
+RMC_BARE = "GNRMC,111106.00,A"
+GGA = "GNGGA,111106.00,,,,,1,08"
+GGA_0 = "GNGGA,111106.00,,,,,0,00"
+GGA_DR = "GNGGA,111106.00,,,,,6,08"
+GLL = "GNGLL,,,,,111106.00,A,A"
+GNS = "GNGNS,111106.00,,,,,AN,12"
+GNS_N = "GNGNS,111106.00,,,,,NN,00"
+ZDA = "GNZDA,111106.00,01,05,2026,00,00"
+ZDA_FAR = "GNZDA,111106.00,02,05,2026,00,00"
+AT = Utc.of(2026, 5, 1, 11, 11, 6)
+
+
+def timed(body: str, seen: Duration) -> nmea.Timed:
+    sentence = Sentence(body.encode(), Mono(0) + seen, 0)
+    (told,) = [f for f in nmea.facts(sentence) if isinstance(f, nmea.Timed)]
+    return told
+
+
+def epoch(*bodies: str) -> Epoch:
+    told = [timed(body, Duration(0)) for body in bodies]
+    whole = Epoch(told[0])
+    for one in told:
+        whole.add(one)
+    return whole
+
+
+class Listener:
+    """Hears sentences one after another, 50 ms apart unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.epochs = Epochs()
+        self.now = Duration(0)
+
+    def hear(self, *bodies: str, after: Duration = 50 * MILLISECOND) -> list[str]:
+        """`kind fix` of each message told."""
+        return [f"{m.kind} {m.fix.value}" for m in self.messages(*bodies, after=after)]
+
+    def messages(
+        self, *bodies: str, after: Duration = 50 * MILLISECOND
+    ) -> list[TimeMessage]:
+        out: list[TimeMessage] = []
+        for body in bodies:
+            self.now = self.now + after
+            heard = self.epochs.hear(timed(body, self.now))
+            out += [one for one in heard if isinstance(one, TimeMessage)]
+        return out
+
+    def end(self) -> list[str]:
+        return [
+            f"{m.kind} {m.fix.value}"
+            for m in self.epochs.finish()
+            if isinstance(m, TimeMessage)
+        ]
+
+
+def next_second(body: str, second: int = 7) -> str:
+    return body.replace("111106", f"1111{second:02d}")
+
+
+@pytest.mark.parametrize(
+    ("bodies", "fix"),
+    [
+        ([RMC], Fix.VALID),
+        ([RMC, GGA], Fix.VALID),
+        ([GLL], Fix.VALID),
+        ([RMC_V, GLL], Fix.VALID),
+        ([RMC_V], Fix.NONE),
+        ([RMC_V, GGA_0], Fix.NONE),
+        ([GGA_0], Fix.NONE),
+        ([GNS_N], Fix.NONE),
+        (["GNGGA,111106.00,,,,,x,"], Fix.NONE),
+        (["GNRMC,111106.00,AA"], Fix.NONE),
+        ([GGA], Fix.GUESS),
+        (["GNGGA,111106.00,,,,,9,"], Fix.GUESS),
+        ([GNS], Fix.GUESS),
+        ([ZDA, GGA], Fix.GUESS),
+        ([GGA_0, GNS], Fix.NONE),
+        (["GNRMC,111106.00,A,,,,,,,010526,,,E,V"], Fix.ESTIMATED),
+        (["GNRMC,111106.00,A,,,,,,,010526,,,S"], Fix.ESTIMATED),
+        (["GNRMC,111106.00,A,,,,,,,010526,,,M"], Fix.ESTIMATED),
+        ([RMC, GGA_DR], Fix.ESTIMATED),
+        ([GGA_DR], Fix.ESTIMATED),
+        ([RMC, "GNGGA,111106.00,,,,,4,08"], Fix.VALID),
+        ([RMC, "GNGGA,111106.00,,,,,,08"], Fix.VALID),
+        ([RMC, GGA_0], Fix.CONTRADICTION),
+        ([RMC_V, GGA], Fix.CONTRADICTION),
+        ([ZDA], Fix.UNSAID),
+    ],
+)
+def test_the_verdict(bodies: list[str], fix: Fix) -> None:
+    assert epoch(*bodies).fix is fix
+
+
+def test_an_epoch_has_the_first_date_and_all_the_time_it_named() -> None:
+    assert epoch(GGA, ZDA_FAR, RMC).utc == AT + 24 * HOUR
+    assert epoch(GGA).utc is None
+    assert epoch("GNRMC,,V,,,,,,,010526").utc is None
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (RMC, "2026-05-01T11:11:06Z"),
+        (GGA.replace("06.00", "06.250"), "11:11:06.25"),
+        ("GPZDA,235960.5,31,12,2016,,", "2016-12-31T23:59:60.5Z"),
+        ("GPZDA,,31,12,2016,,", "2016-12-31"),
+        ("GPZDA,,,,,,", "no time"),
+    ],
+)
+def test_as_written(body: str, text: str) -> None:
+    assert epoch(body).text == text
+
+
+def test_the_order_of_an_endless_epoch_is_not_kept_for_ever() -> None:
+    endless = epoch(*["GPGGA,,,,,,0,00"] * 1000)
+    assert len(endless.order) < 100
+    assert endless.addresses["GPGGA"] == 1000
+
+
+def test_rmc_with_a_fix_is_told_at_once() -> None:
+    (message,) = Listener().messages(RMC)
+    assert message == TimeMessage(AT, Mono(50_000_000), "RMC", Fix.VALID)
+
+
+def test_each_message_keeps_its_own_arrival() -> None:
+    messages = Listener().messages(GGA, ZDA, RMC)
+    assert [message.seen.ns // 50_000_000 for message in messages] == [1, 2, 3]
+
+
+def test_gga_waits_for_a_date_and_zda_for_a_fix() -> None:
+    listener = Listener()
+    assert listener.hear(ZDA) == []
+    assert listener.hear(GGA) == ["ZDA A*", "GGA A*"]
+    assert listener.hear(RMC) == ["RMC A"]
+
+
+def test_rmc_does_not_speak_against_its_own_epoch() -> None:
+    assert Listener().hear(GGA_0, ZDA, RMC) == ["GGA V", "ZDA V", "RMC X"]
+    assert Listener().hear(RMC, GGA_0) == ["RMC A", "GGA X"]
+
+
+def test_two_dates_for_one_moment_are_not_believed() -> None:
+    assert Listener().hear(RMC, ZDA_FAR) == ["RMC A", "ZDA X"]
+
+
+def test_zda_alone_is_told_for_what_it_is() -> None:
+    listener = Listener()
+    assert listener.hear(ZDA) == []
+    assert listener.hear(next_second(ZDA)) == ["ZDA ?", "ZDA ?"]
+    assert listener.hear(next_second(ZDA, 8)) == ["ZDA ?"]
+
+
+def test_what_usually_comes_is_waited_for() -> None:
+    listener = Listener()
+    assert listener.hear(ZDA, GGA) == ["ZDA A*", "GGA A*"]
+    assert listener.hear(next_second(ZDA)) == []
+    assert listener.hear(next_second(GGA)) == ["ZDA A*", "GGA A*"]
+
+
+def test_at_the_end_what_waits_is_told() -> None:
+    listener = Listener()
+    assert listener.hear(ZDA) == []
+    assert listener.end() == ["ZDA ?"]
+    assert listener.end() == []
+
+
+def test_a_date_is_carried_to_the_next_sentences_and_not_far() -> None:
+    listener = Listener()
+    listener.hear(RMC)
+    assert listener.hear(next_second(GLL), after=SECOND) == ["GLL A"]
+    assert listener.hear(next_second(GLL, 17), after=SECOND) == []
+    assert listener.hear(next_second(GLL, 8), after=20 * SECOND) == []
+
+
+def test_a_date_is_carried_over_midnight_both_ways() -> None:
+    listener = Listener()
+    listener.hear("GPRMC,235959.90,A,,,,,,,311226")
+    (message,) = listener.messages("GPGLL,,,,,000000.10,A,A")
+    assert message.utc == Utc.of(2027, 1, 1) + 100 * MILLISECOND
+    listener.hear("GPRMC,000000.20,A,,,,,,,010127")
+    (message,) = listener.messages("GPGLL,,,,,235959.95,A,A")
+    assert message.utc == Utc.of(2027, 1, 1) - 50 * MILLISECOND
+
+
+def test_no_date_is_carried_from_a_receiver_without_a_fix() -> None:
+    listener = Listener()
+    listener.hear(RMC_V)
+    assert listener.hear(next_second(GLL)) == []
+    listener = Listener()
+    listener.hear(ZDA)
+    assert listener.hear(next_second(GLL)) == ["ZDA ?", "GLL A"]
+
+
+def test_gga_with_a_carried_date_waits_for_a_word_against_it() -> None:
+    listener = Listener()
+    listener.hear(RMC, GGA)
+    assert listener.hear(next_second(GGA)) == []
+    assert listener.hear(next_second(RMC_V)) == ["GGA X", "RMC X"]
+    listener.hear(next_second(RMC, 8))
+    listener.hear(next_second(GGA, 9))
+    assert listener.end() == ["GGA A*"]
+
+
+def test_rmc_whose_date_cannot_be_read_takes_the_carried_one() -> None:
+    assert Listener().hear(RMC_BARE) == []
+    listener = Listener()
+    listener.hear(RMC)
+    assert listener.hear(next_second(RMC_BARE)) == ["RMC A"]
+
+
+def test_a_kind_is_told_once_an_epoch() -> None:
+    listener = Listener()
+    assert listener.hear(RMC, RMC.replace("GN", "GA"), RMC) == ["RMC A"]
+    assert listener.hear(next_second(RMC)) == ["RMC A"]
+
+
+def test_second_sixty_is_told_as_the_midnight_after_it() -> None:
+    (message,) = Listener().messages("GPRMC,235960.00,A,,,,,,,311216")
+    assert (message.utc, message.sixty) == (Utc.of(2017, 1, 1), True)
+    (message,) = Listener().messages("GPRMC,000000.00,A,,,,,,,010117")
+    assert (message.utc, message.sixty) == (Utc.of(2017, 1, 1), False)
+
+
+def test_the_zone_of_a_zda_moves_nothing() -> None:
+    (message, _) = Listener().messages(ZDA.replace("00,00", "-05,30"), GGA)
+    assert message.utc == AT
+
+
+def test_without_a_time_nothing_is_told() -> None:
+    listener = Listener()
+    assert (
+        listener.hear("GPRMC,,V,,,,,,,010526", "GPGGA,,,,,,0,00", "GPZDA,,,,,,") == []
+    )
+    assert listener.end() == []
+
+
+def test_estimated_time_is_told_as_such() -> None:
+    assert Listener().hear("GNRMC,111106.00,A,,,,,,,010526,,,E,V") == ["RMC E"]
+    assert Listener().hear(RMC_V) == ["RMC V"]
