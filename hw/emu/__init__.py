@@ -1,0 +1,1 @@
+"""The emulated board: a world whose true time is known."""

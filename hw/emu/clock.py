@@ -1,0 +1,101 @@
+"""The kernel's clocks on an emulated oscillator: they obey the same commands.
+
+CLOCK_MONOTONIC and CLOCK_REALTIME count one oscillator and are slewed alike; only
+CLOCK_REALTIME is stepped, so their difference is whole nanoseconds and changes at
+steps alone. What is kept in floats is the small error; absolute time is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from hw.emu.oscillator import Oscillator
+from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
+from refclock.timebase import Duration, LeapSecond, Local, Mono, Tai
+
+
+class VirtualClock:
+    """A `SystemClock`. Used by one thread."""
+
+    def __init__(
+        self, now: Callable[[], Tai], oscillator: Oscillator, local: Local, mono: Mono
+    ) -> None:
+        """What both clocks read now, when the oscillator starts."""
+        self._now = now
+        self._oscillator = oscillator
+        self._start = self._since = now()
+        self._mono = mono
+        self._ahead = Duration(local.ns - mono.ns)
+        self._rate = 0.0
+        self._error_ns = 0.0
+        """Mono less what true time makes of it, at `_since`."""
+        self._leap: LeapSecond | None = None
+        self._epoch = 0
+        self.status: SetStatus | None = None
+        """What other programs were told last."""
+
+    @property
+    def epoch(self) -> int:
+        """How often the clock was stepped, as far as read."""
+        return self._epoch
+
+    @property
+    def rate(self) -> float:
+        """How much faster it runs than its oscillator, s/s."""
+        return self._rate
+
+    def read(self) -> tuple[Local, Mono]:
+        """Both clocks now."""
+        return self.at(self._now())
+
+    def at(self, true: Tai) -> tuple[Local, Mono]:
+        """Both clocks then; not before the last command or reading."""
+        mono = self._mono + (true - self._start)
+        mono += Duration(round(self._error_at(true)))
+        local = Local(mono.ns + self._ahead.ns)
+        leap = self._leap
+        if leap is not None and local.ns >= _turn_ns(leap):
+            self._leap = None
+            self._step(leap.before - leap.after)
+            local += leap.before - leap.after
+        return local, mono
+
+    def apply(self, command: Command) -> None:
+        """Carry out a command, whoever gives it."""
+        match command:
+            case Step(by):
+                self._step(by)
+            case SetRate(ppb):
+                now = self._now()
+                self._error_ns = self._error_at(now)
+                self._since, self._rate = now, ppb * 1e-9
+            case SetLeap(leap, _):
+                self._leap = leap
+            case SetStatus():
+                self.status = command
+            case _:
+                assert_never(command)
+
+    def slept(self, length: Duration) -> None:
+        """The machine was suspended for so long until now: mono stood still."""
+        self._mono -= length
+        self._step(length)
+
+    def _step(self, by: Duration) -> None:
+        self._ahead += by
+        self._epoch += 1
+
+    def _error_at(self, true: Tai) -> float:
+        since, then = (self._since - self._start).ns, (true - self._start).ns
+        if then < since:
+            raise ValueError("before the last command")
+        strayed = self._oscillator.phase(then) - self._oscillator.phase(since)
+        return self._error_ns + strayed + (then - since + strayed) * self._rate
+
+
+def _turn_ns(leap: LeapSecond) -> int:
+    """What CLOCK_REALTIME would show where Linux turns it: at midnight one second
+    back, or at 23:59:59 one second forth (kernel/time/ntp.c, second_overflow)."""
+    deleted = min((leap.after - leap.before).ns, 0)
+    return leap.midnight.ns + deleted
