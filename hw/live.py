@@ -1,0 +1,239 @@
+"""An emulated receiver in real time, drifting against this machine's clock.
+
+The machine's clock is never touched. It is taken for the emulated oscillator, and
+true time is reckoned from it: a receiver that tells that time, and a pulse that
+marks it, drift against the machine as the true ones would against an oscillator
+like the emulated one. So the truth is known for every reading of the clock.
+
+The receiver's bytes come from a real pty, at the pace of a serial line. A pulse
+is stamped as reckoned: how late a thread here wakes up does not enter.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import tempfile
+import threading
+import time
+import tty
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from hw.emu.faults import Kind, Timeline
+from hw.emu.oscillator import Oscillator
+from hw.emu.receiver import Line, Receiver
+from hw.emu.scenarios import Scenario
+from refclock.events import Edge
+from refclock.ports import Flank, SystemClock
+from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, Utc
+
+_FIFO: Final = 16
+"""Bytes a UART gathers before it tells."""
+_TOO_OLD: Final = 500 * MILLISECOND
+"""An edge nobody waited for was overwritten by the next."""
+
+
+class LiveWorld:
+    """One scenario, from its construction on. `truth` and `mono`: any thread."""
+
+    def __init__(self, scenario: Scenario, seed: int, clock: SystemClock) -> None:
+        local, self._mono_0 = clock.read()
+        self.leaps = scenario.leaps
+        self._start = scenario.begins
+        if not scenario.live_at_start:
+            error = Duration.from_seconds(scenario.clock_error_s)
+            self._start = self.leaps.tai(Utc(local.ns) - error)
+        self._clock = clock
+        self._faults = Timeline(scenario.faults)
+        self._oscillator = Oscillator.of(scenario.character, seed)
+        self._receiver = Receiver(
+            scenario.habits, self._start, self.leaps, self._faults, seed
+        )
+        self._first = _second_after(self._start)
+        self._place = Path(tempfile.mkdtemp(prefix="refclock-"))
+        self._pty = Pty(self._place / "gps")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._speak, name="emulated", daemon=True
+        )
+
+    @property
+    def receiver_path(self) -> str:
+        """What to open as a serial line; it is gone while unplugged."""
+        return str(self._pty.path)
+
+    def start(self) -> None:
+        """Let the receiver speak."""
+        self._pty.plug()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Silence it and clear away what it left."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._pty.unplug()
+        shutil.rmtree(self._place)
+
+    def truth(self, mono: Mono) -> Tai:
+        """True time when the machine's CLOCK_MONOTONIC showed that."""
+        counted = mono - self._mono_0
+        return self._start + Duration(self._oscillator.elapsed(counted.ns))
+
+    def mono(self, true: Tai) -> Mono:
+        """The inverse of `truth`."""
+        elapsed = true - self._start
+        strayed = round(self._oscillator.phase(elapsed.ns))
+        return self._mono_0 + elapsed + Duration(strayed)
+
+    def open_pulse(self) -> LivePulse:
+        """The pulse line. One at a time."""
+        return LivePulse(self, self._receiver, self._clock)
+
+    def open_thermometer(self) -> LiveThermometer:
+        """A thermometer beside the emulated crystal."""
+        return LiveThermometer(self)
+
+    def second_after_now(self) -> Tai:
+        """The next true second to begin."""
+        return _second_after(self.truth(self._clock.read()[1]))
+
+    def celsius(self) -> float:
+        """The crystal's temperature now."""
+        now = self.truth(self._clock.read()[1])
+        return self._oscillator.celsius((now - self._start).ns)
+
+    def _speak(self) -> None:
+        second = self._first
+        while self._wait_for(second):
+            unplugged = self._faults.on(Kind.UNPLUGGED, (second - self._start).seconds)
+            (self._pty.unplug if unplugged else self._pty.plug)()
+            for at, data in _pieces(self._receiver.lines(second)):
+                if not self._wait_for(at):
+                    return
+                self._pty.write(data)
+            second += SECOND
+
+    def _wait_for(self, true: Tai) -> bool:
+        """False: we are to stop."""
+        left = self.mono(true) - self._clock.read()[1]
+        return not self._stopping.wait(max(left.seconds, 0.0))
+
+
+class LivePulse:
+    """The emulated pulse as a `PpsLine`. Used by one thread."""
+
+    name = "emulated pulse"
+
+    def __init__(
+        self, world: LiveWorld, receiver: Receiver, clock: SystemClock
+    ) -> None:
+        self._world = world
+        self._receiver = receiver
+        self._clock = clock
+        self._second = world.second_after_now()
+        self._due: deque[tuple[Mono, Edge]] = deque()
+        self._seq = dict.fromkeys(Edge, 0)
+
+    def wait(self, limit: Duration) -> Flank | None:
+        """The next edge, stamped as reckoned, or None within `limit`."""
+        local, now = self._clock.read()
+        until = now + limit
+        while (when := self._next(now)) is None or when > now:
+            wake = self._world.mono(self._second - SECOND) if when is None else when
+            if wake > until:
+                time.sleep(max((until - now).seconds, 0.0))
+                return None
+            time.sleep(max((wake - now).seconds, 0.0))
+            local, now = self._clock.read()
+        _, edge = self._due.popleft()
+        self._seq[edge] += 1
+        return Flank(self._seq[edge], Local(when.ns + local.ns - now.ns), edge)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _next(self, now: Mono) -> Mono | None:
+        """When the next edge is due, if it is known yet: a second ahead."""
+        while True:
+            while self._due and self._due[0][0] < now - _TOO_OLD:
+                self._seq[self._due.popleft()[1]] += 1
+            if self._due:
+                return self._due[0][0]
+            if self._world.mono(self._second - SECOND) > now:
+                return None
+            edges = self._receiver.edges(self._second)
+            self._due.extend((self._world.mono(at), edge) for at, edge in edges)
+            self._second += SECOND
+
+
+class LiveThermometer:
+    """A `Thermometer` of a tenth of a degree. Used by one thread."""
+
+    name = "emulated crystal"
+
+    def __init__(self, world: LiveWorld) -> None:
+        self._world = world
+
+    def celsius(self) -> float:
+        """The temperature now."""
+        return round(self._world.celsius(), 1)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Pty:
+    """A serial line under a stable name, as udev gives it. Used by one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._master: int | None = None
+
+    def plug(self) -> None:
+        """Have a line under the name; nothing if there is one."""
+        if self._master is not None:
+            return
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self.path.symlink_to(os.ttyname(slave))
+        os.set_blocking(self._master, False)
+        os.close(slave)
+
+    def unplug(self) -> None:
+        """Take it away: whoever has it open reads an error."""
+        if self._master is not None:
+            self.path.unlink()
+            os.close(self._master)
+            self._master = None
+
+    def write(self, data: bytes) -> None:
+        """Say it to whoever listens; a line nobody has open carries nothing."""
+        if self._master is None or self._unheard():
+            return
+        with suppress(BlockingIOError):
+            os.write(self._master, data)
+
+    def _unheard(self) -> bool:
+        poll = select.poll()
+        poll.register(self._master or 0, 0)  # a hang-up is always told
+        return bool(poll.poll(0))
+
+
+def _second_after(true: Tai) -> Tai:
+    return Tai(-(-true.ns // SECOND.ns) * SECOND.ns)
+
+
+def _pieces(lines: list[Line]) -> Iterator[tuple[Tai, bytes]]:
+    """What a UART tells of at once, and when it has it whole."""
+    for line in lines:
+        took = (line.ends - line.begins).ns
+        for i in range(0, len(line.data), _FIFO):
+            data = line.data[i : i + _FIFO]
+            whole = took * (i + len(data)) // len(line.data)
+            yield line.begins + Duration(whole), data
