@@ -151,7 +151,7 @@ class PhcPulse:
         return cross
 
     def _pin(self, wanted: str, pins: int) -> int:
-        names = []
+        names: list[str] = []
         for number in range(pins):
             answer = self._ask(PIN_GETFUNC, _PIN.pack(b"", number, 0, 0))
             names.append(

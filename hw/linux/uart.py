@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
-import operator
 import os
 import re
 import select
@@ -123,10 +121,14 @@ def hunt(path: str, listen: Duration = _LISTEN) -> Uart:
 
 def proves(heard: bytes) -> bool:
     """Is there a sentence with a right checksum in it?"""
-    return any(
-        functools.reduce(operator.xor, body) == int(told, 16)
-        for body, told in _SENTENCE.findall(heard)
-    )
+    return any(_xor(body) == int(told, 16) for body, told in _SENTENCE.findall(heard))
+
+
+def _xor(body: bytes) -> int:
+    checksum = 0
+    for byte in body:
+        checksum ^= byte
+    return checksum
 
 
 def _hear(uart: Uart, listen: Duration) -> bytes:
