@@ -164,19 +164,15 @@ class Datagrams(Protocol):
         ...
 
     def receive(self, limit: Duration) -> Sequence[Datagram]:
-        """What has come, at most `BATCH`, waiting at most `limit` for the first.
-
-        Where `lengths` says less than 48 bytes, the fields mean nothing.
-        """
+        """What has come, at most `BATCH`, waiting at most `limit` for the first."""
         ...
 
     @property
-    def lengths(self) -> Sequence[int]:
-        """Of each datagram of the last sweep."""
-        ...
+    def odd(self) -> Mapping[int, bytes]:
+        """Those of the last sweep that are not 48 bytes long, all of each.
 
-    def payload(self, slot: int) -> bytes:
-        """All of one datagram of the last sweep."""
+        Where there are less, the fields of the datagram mean nothing.
+        """
         ...
 
     def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:

@@ -177,7 +177,8 @@ class UdpSocket:
             f"{payload_at - stamps_at - _CMSG_HEADER - 2 * _LONG}x"
             f"Bx B 21x 8s 8s 8s{_PAYLOAD - _REPLY}x"
         )
-        self.lengths: list[int] = []
+        self.odd: dict[int, bytes] = {}
+        self._usual_lengths = [_REPLY] * BATCH
         self._waiting: dict[int, Sequence[Left]] = {}
         self._tickets = 0
         self._stamped: list[int] = []
@@ -204,14 +205,12 @@ class UdpSocket:
         if self._waiting:
             self._hear_stamps()
         self._interfaces[:count] = self._no_interfaces[:count]
-        self.lengths = self._lengths[:count].tolist()
+        lengths = self._lengths[:count].tolist()
+        self.odd = {}
+        if lengths != self._usual_lengths[:count]:
+            self.odd = self._payloads(lengths)
         used = memoryview(self._slab)[: count * self._stride]
         return list(self._slot.iter_unpack(used))
-
-    def payload(self, slot: int) -> bytes:
-        """All of one datagram of the last sweep, as far as there was room for it."""
-        at = slot * self._stride + self._payload_at
-        return bytes(self._slab[at : at + self.lengths[slot]])
 
     def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
         """Reply i goes to the sender of datagram `to[i]`; see `Datagrams.aim`."""
@@ -265,6 +264,15 @@ class UdpSocket:
             struct.pack("ll", seconds, ns // 1000),
         )
         self._limit = limit
+
+    def _payloads(self, lengths: Sequence[int]) -> dict[int, bytes]:
+        """Of the datagrams that are not as long as all others, all there is."""
+        starts = range(self._payload_at, len(self._slab), self._stride)
+        return {
+            slot: bytes(self._slab[start : start + length])
+            for slot, (start, length) in enumerate(zip(starts, lengths, strict=False))
+            if length != _REPLY
+        }
 
     def _straighten(self, count: int) -> None:
         """A datagram the kernel did not stamp lies askew: stamp it here and now."""

@@ -120,10 +120,10 @@ class NtpService:
         to: list[int] = []
         interleaved: list[_Interleaved] = []
         place = 0
-        lengths = self._socket.lengths
-        for slot, (length, datagram) in enumerate(zip(lengths, datagrams, strict=True)):
+        odd = self._socket.odd
+        for slot, datagram in enumerate(datagrams):
             source, seconds, ns, first, poll, origin, receive, transmit = datagram
-            if length != HEADER_LENGTH and not self._well_formed(slot):
+            if odd and slot in odd and not _well_formed(odd[slot]):
                 self._dropped["malformed"] += 1
                 continue
             kind = kinds[first]
@@ -178,7 +178,7 @@ class NtpService:
         socket.aim(to, tell)
         first_ns, step_ns = socket.now_ns(), 0
         if self._learn:
-            first_ns, step_ns = self._departures.leave(count, first_ns)
+            first_ns, step_ns = self._departures.leave(first_ns)
         moment.finish(replies, count, first_ns, step_ns)
         for at, receive, left in told:
             interleave(replies, at, receive, left)
@@ -211,12 +211,13 @@ class NtpService:
             self._moment = Moment(self._published(), *self._clock.read())
         return self._moment
 
-    def _well_formed(self, slot: int) -> bool:
-        try:
-            check_length(self._socket.payload(slot))
-        except PacketError:
-            return False
-        return True
+
+def _well_formed(request: bytes) -> bool:
+    try:
+        check_length(request)
+    except PacketError:
+        return False
+    return True
 
 
 def _remember(client: Client, come: bytes, moment: Moment, left_ns: int) -> None:

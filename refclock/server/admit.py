@@ -168,7 +168,9 @@ class Admission:
             client.allowed = self._access.allows(source)
         if not client.allowed:
             return Verdict.DENIED
-        due = max(client.due, now)
+        due = client.due
+        if due < now:  # noqa: PLR1730 - max() takes three times as long
+            due = now
         if due - now <= self._slack:
             client.due = due + self._every
             return _SERVE

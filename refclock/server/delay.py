@@ -1,10 +1,10 @@
 """How long after reading the clock a reply leaves, learned from those that left.
 
 T3 is read before the packet is handed to the kernel, and is early by what lies
-between: some 25 us after a sleep, when nothing is in the caches, and 3 us when
-busy. The kernel tells when a packet truly left. Of that the least of the last
-few samples is believed, one for each state, so that T3 is not later than the
-packet; the same for the time between two replies of one sweep.
+between: some 25 us after a rest, when nothing is in the caches, and 3 us when
+busy. The kernel tells when a packet truly left. Of the last few samples in the
+same state one of the least is believed, not the mean, so that as good as never a
+packet leaves before its T3; the same for the time between two of one sweep.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from refclock.timebase import MILLISECOND
 
 _SAMPLES: Final = 8
 _EVERY_NS: Final = 4 * MILLISECOND.ns
+_REST_NS: Final = MILLISECOND.ns // 2
+"""Between two sweeps: after that we are slow to start."""
 _LONGEST_NS: Final = MILLISECOND.ns
 """Longer means that we were held up, or that the clock was stepped."""
 
 
-class _Least:
-    """The least of the last few samples, ns; 0 before the first."""
+class _Learned:
+    """The second least of the last few samples, ns; 0 before the second.
+
+    The least may be the odd one out.
+    """
 
     def __init__(self) -> None:
         self._samples: deque[int] = deque(maxlen=_SAMPLES)
@@ -31,13 +36,13 @@ class _Least:
     def learn(self, sample_ns: int) -> None:
         if 0 <= sample_ns < _LONGEST_NS:
             self._samples.append(sample_ns)
-            self.ns = min(self._samples)
+            self.ns = sorted(self._samples)[1] if len(self._samples) > 1 else 0
 
 
 class _Sweep:
     """One sweep whose first and last reply are watched."""
 
-    def __init__(self, delay: _Least, step: _Least, count: int) -> None:
+    def __init__(self, delay: _Learned, step: _Learned, count: int) -> None:
         self._delay = delay
         self._step = step
         self._count = count
@@ -57,10 +62,12 @@ class Departures:
     """Learned for one socket. Used by one thread."""
 
     def __init__(self) -> None:
-        self._alone = _Least()
-        self._crowd = _Least()
-        self._step = _Least()
-        self._watched = _Sweep(self._alone, self._step, 1)
+        self._rested = _Learned()
+        self._busy = _Learned()
+        self._step = _Learned()
+        self._delay = self._rested
+        self._watched = _Sweep(self._rested, self._step, 1)
+        self._last_ns = 0
         self._next_ns = 0
 
     def watch(self, count: int, now_ns: int) -> dict[int, list[Left]]:
@@ -68,20 +75,20 @@ class Departures:
 
         Below 250 sweeps a second all are watched.
         """
+        rest_ns, self._last_ns = now_ns - self._last_ns, now_ns
+        self._delay = self._busy if 0 <= rest_ns < _REST_NS else self._rested
         if 0 < self._next_ns - now_ns <= _EVERY_NS:
             return {}
         self._next_ns = now_ns + _EVERY_NS
-        delay = self._alone if count == 1 else self._crowd
-        sweep = self._watched = _Sweep(delay, self._step, count)
+        sweep = self._watched = _Sweep(self._delay, self._step, count)
         tell: dict[int, list[Left]] = {0: [sweep.first]}
         if count > 1:
             tell[count - 1] = [sweep.last]
         return tell
 
-    def leave(self, count: int, read_ns: int) -> tuple[int, int]:
-        """When the first of `count` replies will leave if the clock now reads
+    def leave(self, read_ns: int) -> tuple[int, int]:
+        """When the first reply of this sweep will leave if the clock now reads
         `read_ns`, and how long after it each of the next (ns)."""
         if not self._watched.read_ns:
             self._watched.read_ns = read_ns
-        delay = self._alone if count == 1 else self._crowd
-        return read_ns + delay.ns, self._step.ns
+        return read_ns + self._delay.ns, self._step.ns

@@ -157,7 +157,9 @@ class Moment:
         """
         first = self.wire(first_ns)
         step = self.wire(first_ns + step_ns) - first & _MASK
-        stamps = [first + i * step & _MASK for i in range(count)]
+        stamps = [first + i * step for i in range(count)]
+        if first + count * step > _MASK:  # the turn of an era, 2036-02-07
+            stamps = [stamp & _MASK for stamp in stamps]
         column = memoryview(_COLUMN[count].pack(*stamps)).cast("Q")
         memoryview(into).cast("Q")[_TRANSMIT : count * _WORDS : _WORDS] = column
 

@@ -62,9 +62,8 @@ class Peer:
 
     def cpu_s(self) -> float:
         """CPU time it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2]
-        user, system = map(int, fields.split()[11:13])
-        return (user + system) / os.sysconf("SC_CLK_TCK")
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) * 1e-9
 
     def resident_mb(self) -> float:
         """Memory it holds now."""

@@ -98,11 +98,8 @@ class Bench:
         return (self.served.local + self.age + self.took).ns
 
     @property
-    def lengths(self) -> Sequence[int]:
-        return [len(request) for request in self.requests]
-
-    def payload(self, slot: int) -> bytes:
-        return self.requests[slot]
+    def odd(self) -> Mapping[int, bytes]:
+        return {i: r for i, r in enumerate(self.requests) if len(r) != 48}
 
     def receive(self, limit: Duration) -> Sequence[Datagram]:
         assert limit == SECOND

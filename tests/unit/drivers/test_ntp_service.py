@@ -13,6 +13,7 @@ from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
 from refclock.timebase import (
     MICROSECOND,
+    MILLISECOND,
     SECOND,
     Duration,
     Local,
@@ -76,20 +77,19 @@ class Wire:
         self.replies = bytearray(48 * BATCH)
         self.sent: list[tuple[int, Packet]] = []
         self.closed = False
-        self.left_ns = LOCAL.ns + TOOK.ns
+        self.now = LOCAL + TOOK
+        self.leaves_after = 0
         self.datagrams = datagrams
         self._to: Sequence[int] = ()
         self._tell: Mapping[int, Sequence[Left]] = {}
 
     @property
-    def lengths(self) -> Sequence[int]:
-        return [len(request) for *_, request in self.datagrams]
-
-    def payload(self, slot: int) -> bytes:
-        return self.datagrams[slot][2]
+    def odd(self) -> Mapping[int, bytes]:
+        requests = [request for *_, request in self.datagrams]
+        return {i: r for i, r in enumerate(requests) if len(r) != 48}
 
     def now_ns(self) -> int:
-        return LOCAL.ns + TOOK.ns
+        return self.now.ns
 
     def receive(self, limit: Duration) -> Sequence[Datagram]:
         assert limit == SECOND
@@ -103,7 +103,7 @@ class Wire:
             reply = self.replies[48 * place : 48 * place + 48]
             self.sent.append((slot, Packet.decode(bytes(reply))))
             for left in self._tell.get(place, ()):
-                left(self.left_ns + 1_000 * place)
+                left(self.now.ns + self.leaves_after + 1_000 * place)
         return count
 
     def dropped(self) -> int:
@@ -193,26 +193,27 @@ def test_the_denied_are_told_only_if_asked_for() -> None:
     assert (packet.stratum, packet.ref_id) == (0, b"DENY")
 
 
+def serve_thrice(answering: NtpService, wire: Wire) -> list[Packet]:
+    """Three sweeps, a rest apart; what the third replied."""
+    wire.leaves_after = 9_000
+    for _ in range(3):
+        wire.now += 5 * MILLISECOND
+        answering.serve(SECOND)
+    return [packet for _, packet in wire.sent[-len(wire.datagrams) :]]
+
+
 def test_t3_is_when_the_reply_will_leave_as_learned() -> None:
     wire = Wire(asked(), asked(), asked())
-    answering = service(wire)
-    wire.left_ns += 9_000
-    for _ in range(2):
-        answering.serve(SECOND)
-    at_first, learned = wire.sent[:3], wire.sent[3:]
-    for (_, early), (place, right) in zip(at_first, learned, strict=True):
-        assert early.transmit.near(UTC) == UTC + TOOK
-        lead = right.transmit.near(UTC) - (UTC + TOOK)
+    for place, packet in enumerate(serve_thrice(service(wire), wire)):
+        lead = packet.transmit.near(UTC) - Utc(wire.now.ns)
         assert abs(lead - (9 + place) * MICROSECOND) <= Duration(1)
 
 
 def test_learning_can_be_switched_off() -> None:
     wire = Wire(asked())
     answering = service(wire, ServerSettings(learn_transmit_delay=False))
-    wire.left_ns += 9_000
-    for _ in range(2):
-        answering.serve(SECOND)
-    assert [packet.transmit.near(UTC) for _, packet in wire.sent] == [UTC + TOOK] * 2
+    (packet,) = serve_thrice(answering, wire)
+    assert packet.transmit.near(UTC) == Utc(wire.now.ns)
 
 
 def ask_again(wire: Wire, receive: int, *, origin: NtpTimestamp | None = None) -> None:
@@ -230,14 +231,14 @@ def test_interleaved_the_reply_tells_when_the_previous_one_left() -> None:
     answering.serve(SECOND)
     for receive in (101, 102, 103):
         ask_again(wire, receive)
-        wire.left_ns = LOCAL.ns + 50_000 + receive
+        wire.leaves_after = receive
         answering.serve(SECOND)
     *_, basic, second, third = [packet for _, packet in wire.sent]
     assert basic.origin == Packet.decode(REQUEST).transmit
     for packet, receive in ((second, 102), (third, 103)):
         assert packet.origin == NtpTimestamp(receive)
         left = packet.transmit.near(UTC) - UTC
-        assert left == Duration(50_000 + receive - 1)
+        assert left == TOOK + Duration(receive - 1)
     (client,) = answering.clients()
     assert (client.interleaved, len(client.departures)) == (2, 3)
 

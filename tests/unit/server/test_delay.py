@@ -6,48 +6,66 @@ from refclock.server.delay import Departures
 from refclock.timebase import MILLISECOND
 
 START = 10**18
-TICK = 5 * MILLISECOND.ns
+REST = 5 * MILLISECOND.ns
 
 
-def sweep(
-    departures: Departures, number: int, count: int, delay: int, step: int = 0
-) -> tuple[int, int]:
-    """One sweep; its T3 is told before its replies leave, `delay` after it."""
-    read_ns = START + number * TICK
-    tell = departures.watch(count, read_ns - 1_000)
-    foretold = departures.leave(count, read_ns)
-    for place, told in tell.items():
-        for left in told:
-            left(read_ns + delay + place * step)
-    return foretold[0] - read_ns, foretold[1]
+class Server:
+    """Sweeps at chosen moments; each is foretold first and then leaves."""
+
+    def __init__(self) -> None:
+        self.departures = Departures()
+        self.now_ns = START
+
+    def sweep(
+        self, delay: int, *, count: int = 1, step: int = 0, after: int = REST
+    ) -> tuple[int, int]:
+        """What was foretold: delay and step, ns."""
+        self.now_ns += after
+        tell = self.departures.watch(count, self.now_ns - 1_000)
+        first_ns, step_ns = self.departures.leave(self.now_ns)
+        for place, told in tell.items():
+            for left in told:
+                left(self.now_ns + delay + place * step)
+        return first_ns - self.now_ns, step_ns
 
 
-def test_at_first_nothing_is_added() -> None:
-    assert sweep(Departures(), 0, 1, 20_000) == (0, 0)
+def test_until_two_have_left_nothing_is_added() -> None:
+    server = Server()
+    assert [server.sweep(20_000) for _ in range(3)] == [(0, 0), (0, 0), (20_000, 0)]
 
 
-def test_the_least_of_the_last_eight_is_believed() -> None:
-    departures = Departures()
-    for number, delay in enumerate([9_000, 30_000, 25_000, *[20_000] * 6]):
-        sweep(departures, number, 1, delay)
-    assert sweep(departures, 9, 1, 7_000)[0] == 20_000
-    assert sweep(departures, 10, 1, 7_000)[0] == 7_000
+def test_the_second_least_of_the_last_eight_is_believed() -> None:
+    server = Server()
+    for delay in [9_000, 30_000, 25_000, *[20_000] * 5]:
+        server.sweep(delay)
+    assert server.sweep(7_000)[0] == 20_000
+    assert server.sweep(8_000)[0] == 20_000
+    assert server.sweep(8_000)[0] == 8_000
 
 
-def test_alone_and_in_a_crowd_are_learned_apart() -> None:
-    departures = Departures()
-    sweep(departures, 0, 1, 20_000)
-    sweep(departures, 1, 5, 3_000, step=2_500)
-    assert sweep(departures, 2, 1, 0) == (20_000, 2_500)
-    assert sweep(departures, 3, 9, 0) == (3_000, 2_500)
+def test_rested_and_busy_are_learned_apart() -> None:
+    server = Server()
+    for _ in range(2):
+        server.sweep(20_000)
+    for _ in range(40):
+        server.sweep(3_000, after=200_000)
+    assert server.sweep(0, after=200_000)[0] == 3_000
+    assert server.sweep(0, after=MILLISECOND.ns)[0] == 20_000
+
+
+def test_the_time_between_two_replies_is_learned() -> None:
+    server = Server()
+    for _ in range(2):
+        server.sweep(3_000, count=5, step=2_500)
+    assert server.sweep(0, count=64) == (3_000, 2_500)
 
 
 @pytest.mark.parametrize("delay", [-1, MILLISECOND.ns, 10**9])
 def test_a_step_or_a_pause_is_not_learned(delay: int) -> None:
-    departures = Departures()
-    sweep(departures, 0, 1, 5_000)
-    sweep(departures, 1, 1, delay)
-    assert sweep(departures, 2, 1, 0)[0] == 5_000
+    server = Server()
+    for each in (5_000, 5_000, delay, delay):
+        server.sweep(each)
+    assert server.sweep(0)[0] == 5_000
 
 
 def test_a_busy_server_watches_now_and_then() -> None:
@@ -63,17 +81,20 @@ def test_a_clock_set_back_does_not_stop_the_watching() -> None:
 
 
 def test_a_stamp_that_comes_late_belongs_to_its_own_sweep() -> None:
-    departures = Departures()
-    (late,) = departures.watch(1, START)[0]
-    departures.leave(1, START)
-    sweep(departures, 1, 1, 8_000)
+    server = Server()
+    (late,) = server.departures.watch(1, START)[0]
+    server.departures.leave(START)
+    server.sweep(8_000)
     late(START + 6_000)
-    assert sweep(departures, 2, 1, 0)[0] == 6_000
+    assert server.sweep(0)[0] == 8_000
+    assert server.sweep(0)[0] == 6_000
 
 
 def test_a_last_stamp_without_the_first_teaches_nothing() -> None:
-    departures = Departures()
-    tell = departures.watch(4, START)
-    departures.leave(4, START)
-    tell[3][0](START + 10_000)
-    assert sweep(departures, 1, 4, 0) == (0, 0)
+    server = Server()
+    for _ in range(2):
+        server.now_ns += REST
+        tell = server.departures.watch(4, server.now_ns)
+        server.departures.leave(server.now_ns)
+        tell[3][0](server.now_ns + 10_000)
+    assert server.sweep(0, count=4) == (0, 0)
