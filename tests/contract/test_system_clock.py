@@ -1,0 +1,160 @@
+"""What every `SystemClock` promises: the virtual one and the kernel's alike.
+
+The real kernel's clock is only read here; steering it is proven on a kernel of
+our own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from hw.emu.clock import VirtualClock
+from hw.emu.oscillator import Character, Oscillator
+from hw.linux import clock as kernel
+from hw.linux.clock import FreeClock, KernelClock, Timex
+from refclock.events import SetRate, SetStatus, Step
+from refclock.ports import SystemClock
+from refclock.timebase import (
+    MICROSECOND,
+    MILLISECOND,
+    SECOND,
+    Duration,
+    Local,
+    Mono,
+    Tai,
+)
+
+
+@dataclass
+class World:
+    """True time, which passes as a test lets it, and a clock in it."""
+
+    clock: SystemClock
+    sleep: Callable[[Duration], None]
+
+
+def virtual() -> World:
+    true = [Tai(0)]
+    steady = Oscillator.of(Character(offset_ppb=0.0, walk_ppb=0.0, curve_ppb=0.0), 1)
+    clock = VirtualClock(lambda: true[0], steady, Local(SECOND.ns), Mono(0))
+
+    def sleep(length: Duration) -> None:
+        true[0] += length
+
+    return World(clock, sleep)
+
+
+def stand_in() -> World:
+    """Our own code on a kernel that steps, paces and counts as Linux does."""
+    at = {"true": 0, "mono": 0, "ahead": SECOND.ns, "ppb": 0}
+
+    def sleep(length: Duration) -> None:
+        at["true"] += length.ns
+        at["mono"] += length.ns + length.ns * at["ppb"] // 1_000_000_000
+
+    def now(which: int) -> int:
+        real = which == time.CLOCK_REALTIME
+        return at["mono"] + (at["ahead"] if real else 0)
+
+    def adjtime(timex: Timex) -> int:
+        if timex.modes & kernel.ADJ_SETOFFSET:
+            at["ahead"] += timex.time_sec * SECOND.ns + timex.time_usec
+        if timex.modes & kernel.ADJ_FREQUENCY:
+            pace = timex.freq / 65.536 + (timex.tick - 10_000) * 100_000
+            at["ppb"] = round(pace)
+        return 0
+
+    return World(KernelClock(adjtime, FreeClock(now)), sleep)
+
+
+def real() -> World:
+    return World(FreeClock(), lambda length: time.sleep(length.seconds))
+
+
+def real_kernel_read_only() -> World:
+    return World(KernelClock(), lambda length: time.sleep(length.seconds))
+
+
+STEERED = [pytest.param(virtual, id="virtual"), pytest.param(stand_in, id="kernel")]
+READ = [
+    *STEERED,
+    pytest.param(real, id="real-free"),
+    pytest.param(real_kernel_read_only, id="real-kernel"),
+]
+
+
+@pytest.fixture(params=READ)
+def any_world(request: pytest.FixtureRequest) -> World:
+    made: World = request.param()
+    return made
+
+
+@pytest.fixture(params=STEERED)
+def world(request: pytest.FixtureRequest) -> World:
+    made: World = request.param()
+    return made
+
+
+def test_both_clocks_are_read_together(any_world: World) -> None:
+    local_0, mono_0 = any_world.clock.read()
+    any_world.sleep(5 * MILLISECOND)
+    local_1, mono_1 = any_world.clock.read()
+    assert mono_1 - mono_0 >= 5 * MILLISECOND
+    assert abs((local_1 - local_0) - (mono_1 - mono_0)) < MILLISECOND
+
+
+def test_an_undisturbed_clock_stays_in_its_epoch(any_world: World) -> None:
+    epoch = any_world.clock.epoch
+    for _ in range(50):
+        any_world.clock.read()
+    assert any_world.clock.epoch == epoch
+
+
+def test_monotonic_never_goes_back(any_world: World) -> None:
+    readings = [any_world.clock.read()[1] for _ in range(50)]
+    assert readings == sorted(readings)
+
+
+@pytest.mark.parametrize("by", [3_600 * SECOND, -SECOND, 20 * MICROSECOND])
+def test_a_step_moves_the_local_clock_alone_and_counts(
+    world: World, by: Duration
+) -> None:
+    local_0, mono_0 = world.clock.read()
+    epoch = world.clock.epoch
+    world.clock.apply(Step(by))
+    local_1, mono_1 = world.clock.read()
+    assert (local_1 - local_0) - (mono_1 - mono_0) == by
+    assert mono_1 - mono_0 < MILLISECOND
+    assert world.clock.epoch == epoch + 1
+
+
+@pytest.mark.parametrize("ppb", [0.0, 12_345.0, -80_000.0, 730_000.0])
+def test_a_rate_is_how_much_faster_it_runs(world: World, ppb: float) -> None:
+    world.clock.apply(SetRate(ppb))
+    local_0, mono_0 = world.clock.read()
+    world.sleep(1_000 * SECOND)
+    local_1, mono_1 = world.clock.read()
+    gained = ((local_1 - local_0) - 1_000 * SECOND).seconds
+    assert gained == pytest.approx(1_000 * ppb * 1e-9, abs=2e-7)
+    assert (local_1 - local_0) == (mono_1 - mono_0)  # both are slewed alike
+
+
+def test_a_new_rate_replaces_the_old(world: World) -> None:
+    for ppb in (900_000.0, -50_000.0):
+        world.clock.apply(SetRate(ppb))
+    _, mono_0 = world.clock.read()
+    world.sleep(1_000 * SECOND)
+    _, mono_1 = world.clock.read()
+    gained = ((mono_1 - mono_0) - 1_000 * SECOND).seconds
+    assert gained == pytest.approx(-0.05, abs=2e-7)
+
+
+def test_what_is_told_to_others_moves_nothing(world: World) -> None:
+    before = world.clock.read()
+    world.clock.apply(SetStatus(True, MICROSECOND, MICROSECOND))
+    assert world.clock.read() == before
+    assert world.clock.epoch == 0
