@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from refclock.drivers.line import Line
+from refclock.ports import Chunk
+from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
+
+SPEED = 9600
+"""960 bytes a second."""
+
+
+def bytes_in(line: Line, count: int, start: Duration, took: Duration) -> None:
+    line.took(Chunk(bytes(count), Mono(0) + start, Mono(0) + start + took))
+
+
+def test_the_load_is_told_every_ten_seconds() -> None:
+    line = Line(SPEED)
+    for second in range(11):
+        assert line.load is None
+        bytes_in(line, 672, second * SECOND, 700 * MILLISECOND)
+    assert line.load == pytest.approx(0.7)
+    for second in range(11, 21):
+        bytes_in(line, 96, second * SECOND, 100 * MILLISECOND)
+    assert line.load == pytest.approx(0.16)
+
+
+@pytest.mark.parametrize(
+    ("pause", "queued"), [(20 * MILLISECOND, True), (21 * MILLISECOND, False)]
+)
+def test_a_rest_ends_the_arrears(pause: Duration, queued: bool) -> None:
+    line = Line(SPEED)
+    bytes_in(line, 960, SECOND, SECOND)
+    bytes_in(line, 192, 2 * SECOND + pause, 200 * MILLISECOND)
+    assert line.queued(Mono(0) + 2 * SECOND + 100 * MILLISECOND) is queued
+
+
+def test_a_second_is_a_burst_and_not_arrears() -> None:
+    line = Line(SPEED)
+    assert not line.queued(Mono(0) + 5 * SECOND)
+    bytes_in(line, 1152, SECOND, 1200 * MILLISECOND)
+    assert not line.queued(Mono(0) + 2 * SECOND)
+    assert line.queued(Mono(0) + 2 * SECOND + Duration(1))
+
+
+def test_a_slow_trickle_is_no_saturation() -> None:
+    line = Line(SPEED)
+    bytes_in(line, 800, SECOND, SECOND)
+    bytes_in(line, 200, 2 * SECOND, SECOND)
+    assert not line.queued(Mono(0) + 2 * SECOND + 500 * MILLISECOND)
