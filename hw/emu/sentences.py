@@ -225,7 +225,8 @@ def timels(
 ) -> bytes:
     """NAV-TIMELS: the leap-second count, and the next leap second if announced.
 
-    What is not `from_sky` is what the firmware was built with.
+    What is not `from_sky` is what the firmware was built with. The day of the event
+    is the one that ends with it, Sunday being 1 (IS-GPS-200, 20.3.3.5.2.4).
     """
     _, tow = _gps(at)
     behind_gps = (utc_behind_tai - GPS_BEHIND_TAI).ns // SECOND.ns
@@ -233,14 +234,14 @@ def timels(
     if leap is None:
         event = struct.pack("<BbiHH3xB", 0, 0, 0, 0, 0, 0b01 * from_sky)
     else:
-        week, into = _gps(leap.at - SECOND)
+        last_day = (leap.midnight - _GPS_BEGAN).ns // (_DAY_S * SECOND.ns) - 1
         event = struct.pack(
             "<BbiHH3xB",
             2,
             (leap.after - leap.before).ns // SECOND.ns,
             (leap.at - at).ns // SECOND.ns,
-            week,
-            into // (_DAY_S * 1000) + 1,
+            last_day // 7,
+            last_day % 7 + 1,
             0b11 * from_sky,
         )
     return ubx(0x01, 0x26, count + event)
