@@ -24,7 +24,9 @@ class VirtualClock:
         """What both clocks read now, when the oscillator starts."""
         self._now = now
         self._oscillator = oscillator
-        self._start = self._since = now()
+        self._start = now()
+        self._since = 0
+        """When the rate changed last; ns after the start, as all here."""
         self._mono = mono
         self._ahead = Duration(local.ns - mono.ns)
         self._rate = 0.0
@@ -51,8 +53,8 @@ class VirtualClock:
 
     def at(self, true: Tai) -> tuple[Local, Mono]:
         """Both clocks then; not before the last command or reading."""
-        mono = self._mono + (true - self._start)
-        mono += Duration(round(self._error_at(true)))
+        elapsed = true.ns - self._start.ns
+        mono = Mono(self._mono.ns + elapsed + round(self._error_at(elapsed)))
         local = Local(mono.ns + self._ahead.ns)
         leap = self._leap
         if leap is not None and local.ns >= _turn_ns(leap):
@@ -67,7 +69,7 @@ class VirtualClock:
             case Step(by):
                 self._step(by)
             case SetRate(ppb):
-                now = self._now()
+                now = self._now().ns - self._start.ns
                 self._error_ns = self._error_at(now)
                 self._since, self._rate = now, ppb * 1e-9
             case SetLeap(leap, _):
@@ -86,12 +88,11 @@ class VirtualClock:
         self._ahead += by
         self._epoch += 1
 
-    def _error_at(self, true: Tai) -> float:
-        since, then = (self._since - self._start).ns, (true - self._start).ns
-        if then < since:
+    def _error_at(self, elapsed: int) -> float:
+        if elapsed < self._since:
             raise ValueError("before the last command")
-        strayed = self._oscillator.phase(then) - self._oscillator.phase(since)
-        return self._error_ns + strayed + (then - since + strayed) * self._rate
+        strayed = self._oscillator.phase(elapsed) - self._oscillator.phase(self._since)
+        return self._error_ns + strayed + (elapsed - self._since + strayed) * self._rate
 
 
 def _turn_ns(leap: LeapSecond) -> int:

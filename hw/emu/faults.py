@@ -40,6 +40,7 @@ class Kind(StrEnum):
     DRAG_PPB = "pulses wander off: later by so many ns every second"
     # the machine
     STEP_S = "another program sets the clock forward by so many seconds, once"
+    TOLD_LATE_S = "pulses are told so many seconds after they were stamped"
     SLEEP = "the machine is suspended"
 
 

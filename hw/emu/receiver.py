@@ -28,6 +28,8 @@ _BITS_PER_BYTE: Final = 10
 _METRES_PER_DEGREE: Final = 111_132.0
 _AGAIN: Final = 30 * MILLISECOND
 _WEEK: Final = 7 * 86_400 * SECOND
+_BUFFER: Final = 3500 * MILLISECOND
+"""What would have to wait longer for a saturated line is not said at all."""
 _ENDLESS: Final = b"$GNTXT," + b"0" * 400
 _FIRMWARE_COUNT: Final = 35 * SECOND
 """TAI - UTC as firmware of 2013 knows it."""
@@ -136,7 +138,7 @@ class Receiver:
             lag_s = habits.lag_s + habits.lag_jitter_s * rng.gauss(0.0, 1.0)
             lag_s += self._faults.size(Kind.LATE_S, t)
             lag_s += self._faults.grown(Kind.LAG_DRIFT_S_PER_S, t)
-            if self._faults.on(Kind.SILENT, t):
+            if self._faults.on(Kind.SILENT, t) or self._free - at > _BUFFER:
                 continue
             self._free = max(self._free, at + Duration.from_seconds(lag_s))
             said = self._says(at, t, whole=i == 0)
