@@ -147,8 +147,8 @@ def test_oddities(sentences: Sequence[bytes], found: list[str]) -> None:
 
 
 def test_a_date_holds_for_epochs_without_one() -> None:
-    between = [rmc("100001"), rmc("100000", "010526")]
-    assert oddities(rmc("100000", "010526"), *between) == [(2, "time_went_back")]
+    first, between = rmc("100000", "010526"), rmc("100001")
+    assert oddities(first, between, rmc("100002", "020526")) == [(2, "date_jump")]
 
 
 def test_a_hole_is_measured_by_the_commonest_step() -> None:
@@ -182,6 +182,7 @@ def test_gga_and_zda_make_a_strict_epoch_and_gga_alone_does_not() -> None:
     gga, zda = sealed("GPGGA,100000,,,,,1,08"), sealed("GPZDA,100000,01,05,2026,,")
     assert read(gga + zda)[1][0].strict_ok
     assert not read(gga)[1][0].strict_ok
+    assert not read(gga + sealed("PUBX,04,100000,010526"))[1][0].strict_ok
     assert not read(zda)[1][0].strict_ok
     assert not read(rmc("100000"))[1][0].strict_ok
     assert not read(rmc("100000", "010526", "V"))[1][0].strict_ok
@@ -201,6 +202,18 @@ def test_what_else_is_told_of_a_receiver() -> None:
     assert report.texts == {"MOD LEA-6T-0": 1, "txbuf alloc": 2}
     assert report.default_leaps
     assert report.types["?"] == 1
+
+
+def test_a_chatterer_is_not_kept_whole() -> None:
+    texts = [sealed(f"GNTXT,01,01,00,{k % 500}") for k in range(1000)]
+    report, _ = read(b"".join(texts))
+    assert report.texts.total() == 200
+    assert report.types["GNTXT"] == 1000
+
+
+def test_a_frame_refused_is_no_sentence_refused() -> None:
+    report, _ = read(b"\xb5b\x05\x01\0\0\0\0")
+    assert not report.rejected
 
 
 def test_ubx_times_are_told() -> None:

@@ -16,7 +16,7 @@ def view(*bodies: str) -> list[SkyView]:
 def test_a_view_comes_in_parts_and_from_several_systems() -> None:
     (seen,) = view(
         "GPGSV,2,1,05,01,40,083,46,02,17,308,41,12,07,344,39,14,22,228,45",
-        "GPGSV,2,2,05,32,-1,,",
+        "GPGSV,2,2,05,32,-1,,,,,,",
         "GLGSV,1,1,01,65,12,034,",
         "GNRMC,111106.00,A",
     )
