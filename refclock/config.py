@@ -23,14 +23,14 @@ from typing import Annotated, Any, TypeVar
 from refclock.discipline.bound import BoundSettings
 from refclock.discipline.servo import SteerSettings
 from refclock.drivers.ntp import ServerSettings
-from refclock.engine import (
+from refclock.gnss.integrity import IntegritySettings
+from refclock.gnss.label import LabelSettings
+from refclock.policy import (
     AcquireSettings,
     ClockSettings,
     EngineSettings,
     HoldoverSettings,
 )
-from refclock.gnss.integrity import IntegritySettings
-from refclock.gnss.label import LabelSettings
 from refclock.settings import Range
 from refclock.wiring import (
     PulseSettings,
@@ -160,8 +160,10 @@ def overlaid(under: Table, over: Table) -> dict[str, Any]:
     merged = dict(under)
     for key, value in over.items():
         below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = overlaid(below, value) if both else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = overlaid(below, value)
+        else:
+            merged[key] = value
     return merged
 
 

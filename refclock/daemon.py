@@ -26,6 +26,7 @@ from itertools import pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from refclock.control import Answers
+from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
 from refclock.events import Event, Found, Lost, Tick
 from refclock.ports import SystemClock
@@ -89,6 +90,10 @@ class Service(Protocol):
 
     def counters(self) -> dict[str, Any]:
         """What was asked, answered and refused so far."""
+        ...
+
+    def readmit(self, settings: ServerSettings) -> None:
+        """Other access rules and limits, from any thread."""
         ...
 
     def close(self) -> None:
@@ -172,6 +177,11 @@ class Daemon:
         if control is not None:
             self._controls.append(control)
 
+    def readmit(self, settings: ServerSettings) -> None:
+        """From now on, whom to answer and how often is as `settings` say."""
+        for service in self._services:
+            service.readmit(settings)
+
     def errand(self, do: Callable[[], None]) -> None:
         """Have `do` done by the engine's own thread, between two events."""
         self._errands.put(do)
@@ -208,8 +218,10 @@ class Daemon:
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))
             self._counted = self.counters()
-            for door in (*self._services, *self._controls):
-                door.close()
+            for service in self._services:
+                service.close()
+            for control in self._controls:
+                control.close()
             self._save(self._engine)
         if self._failure is not None:
             raise self._failure

@@ -10,14 +10,14 @@ is nothing special; UTC exists only in sentences and in what is served.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, Final, assert_never
+from typing import Final, assert_never
 
 from refclock.discipline.bank import Bank, Estimate, Sample, Source
-from refclock.discipline.bound import BoundSettings, Budget, growth, time_left
+from refclock.discipline.bound import Budget, growth, time_left
 from refclock.discipline.mode import Mode, Signal, next_mode
-from refclock.discipline.servo import Servo, SteerSettings
+from refclock.discipline.servo import Servo
 from refclock.events import (
     Command,
     Dropped,
@@ -39,13 +39,13 @@ from refclock.events import (
     TimeMessage,
     Witness,
 )
-from refclock.explain import Seen, why
-from refclock.gnss.integrity import Integrity, IntegritySettings, Verdict
-from refclock.gnss.label import Labeller, LabelSettings, Predicted, Unlabelled
+from refclock.explain import Seen, describe, why
+from refclock.gnss.integrity import Integrity, Refusal, Verdict
+from refclock.gnss.label import OTHER_FLANK, Labeller, Predicted, Unlabelled
 from refclock.memory import Memory
+from refclock.policy import EngineSettings
 from refclock.server.served import STALE_AFTER, Served
-from refclock.settings import Range
-from refclock.status import AlarmStatus, LagStatus, Status
+from refclock.status import Status, seconds
 from refclock.timebase import (
     MILLISECOND,
     SECOND,
@@ -59,44 +59,8 @@ from refclock.timebase import (
     Utc,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class ClockSettings:
-    """Whether we move the machine's clock, or only correct what we serve."""
-
-    steer: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class AcquireSettings:
-    """When the time is good enough to be served."""
-
-    limit_s: Annotated[float, Range(1e-6, 1.0, "s")] = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class HoldoverSettings:
-    """How far the bound may grow before we say that we do not know the time."""
-
-    limit_s: Annotated[float, Range(1e-6, 10.0, "s")] = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What the engine is told beside the facts."""
-
-    clock: ClockSettings = field(default_factory=ClockSettings)
-    steer: SteerSettings = field(default_factory=SteerSettings)
-    acquire: AcquireSettings = field(default_factory=AcquireSettings)
-    holdover: HoldoverSettings = field(default_factory=HoldoverSettings)
-    label: LabelSettings = field(default_factory=LabelSettings)
-    integrity: IntegritySettings = field(default_factory=IntegritySettings)
-    bound: BoundSettings = field(default_factory=BoundSettings)
-
-
 PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
-LEAP_WORDS: Final = ("none", "insert", "delete", "unsynchronised")
 SILENT: Final = Duration(2_500_000_000)
 """No usable pulse for this long: two were missed, the pulse is gone."""
 FOREIGN: Final = Duration(100_000_000)
@@ -148,6 +112,7 @@ class Engine:
         self._updated: Tai | None = None
         self._pulse: Mono | None = None
         self._pulses = 0
+        self._sawtooth: Sawtooth | None = None
         self._why = ""
         self._seen = Seen()
         self.served = _unknown(precision)
@@ -166,15 +131,15 @@ class Engine:
                 self._follow(event.at, event.seen, event.epoch)
                 self._labeller.witness(event)
             case LeapNotice():
-                self._integrity.leap_notice(event)
+                self._integrity.leap_notice(event, self._tai(event.seen))
             case Position():
                 self._integrity.position(event)
             case SkyView():
-                self._integrity.sky(event)
+                self._integrity.sky(event, fixed=self._seen.fixed)
             case Interference():
                 self._integrity.interference(event)
             case Sawtooth():
-                self._labeller.sawtooth(event)
+                self._sawtooth = event
             case Temperature():
                 self._bank.temperature(event)
             case Identity() | Dropped() | Lost() | Found():
@@ -187,47 +152,67 @@ class Engine:
 
     def _edge(self, edge: PulseEdge) -> tuple[Command, ...]:
         self._follow(edge.at, edge.seen, edge.epoch)
+        if self._seen.unvouched(edge.seen):
+            self._why = "pulses come, but without a fix they are not believed"
+            return ()
         at, seen = edge.at - self._latency, edge.seen - self._latency
         label = self._labeller.label(
             replace(edge, at=at, seen=seen), self._predicted(at, seen)
         )
         if isinstance(label, Unlabelled):
-            self._why = label.reason
+            if label is not OTHER_FLANK:
+                self._why = label.reason
             return ()
-        sample = Sample(at, seen, Duration(label.tai.ns - at.ns))
-        if self._bank.started:
-            innovation = self._bank.surprise(sample)
-            residual = Duration.from_seconds(innovation.residual_s)
-            match self._integrity.pulse(residual, self.served.bound_at(seen), seen):
-                case Verdict.REJECT:
-                    return ()
-                case Verdict.RESTART:
-                    self._bank.upset()
-                    self._signal(Signal.UPSET)
+        true = label.tai + self._sawtooth_of(label.tai)
+        sample = Sample(at, seen, Duration(true.ns - at.ns))
+        if self._bank.started and not self._believed(sample):
+            return ()
         self._bank.add(sample)
-        self._pulse, self._updated = seen, label.tai
+        self._pulse, self._updated, self._why = seen, label.tai, ""
         self._pulses += 1
         self._signal(Signal.SAMPLE)
         return self._conclude(at, seen)
 
+    def _believed(self, sample: Sample) -> bool:
+        """May the pulse be used? One after a jump that was followed starts afresh."""
+        residual = Duration.from_seconds(self._bank.surprise(sample).residual_s)
+        bound = self.served.bound_at(sample.seen)
+        match self._integrity.pulse(residual, bound, sample.seen):
+            case Verdict.USE:
+                return True
+            case Verdict.REJECT:
+                self._why = (
+                    f"the pulse is {seconds(residual.seconds)} off what our clock "
+                    "can be; it is not believed"
+                )
+                return False
+            case Verdict.RESTART:
+                self._bank.upset()
+                self._signal(Signal.UPSET)
+                return True
+
     def _message(self, message: TimeMessage) -> tuple[Command, ...]:
         believed = self._integrity.believable(message)
-        if not isinstance(believed, TimeMessage):
+        if isinstance(believed, Refusal):
             self._why = believed.reason
             return ()
-        self._labeller.hear(believed)
-        if self._pair is None or not self._silent(message.seen):
-            return ()
-        alone = self._labeller.sample_from(believed)
-        if alone is None:
-            return ()
-        tai, seen, spread = alone
-        at = Local(self._pair[0].ns + (seen - self._pair[1]).ns)
-        self._bank.add(
-            Sample(at, seen, Duration(tai.ns - at.ns), Source.SENTENCE, spread)
-        )
-        self._updated = tai
+        ahead = self._labeller.hear(believed)
+        if ahead is not None and self._integrity.second(ahead, message.seen):
+            self._labeller.adopt(ahead)
+            self._bank.stepped(-ahead)
+        if self._pair is not None and self._silent(message.seen) and ahead == ZERO:
+            self._alone(believed, self._pair)
         return ()
+
+    def _alone(self, message: TimeMessage, pair: tuple[Local, Mono]) -> None:
+        """Without pulses a sentence is a sample too, of a much larger spread."""
+        alone = self._labeller.sample_from(message)
+        if alone is None:
+            return
+        at = pair[0] + (alone.seen - pair[1])
+        offset = Duration(alone.tai.ns - at.ns)
+        self._bank.add(Sample(at, alone.seen, offset, Source.SENTENCE, alone.spread))
+        self._updated = alone.tai
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         self._follow(tick.local, tick.seen, tick.epoch)
@@ -254,9 +239,14 @@ class Engine:
         if abs(by) < FOREIGN:
             self._bank.stepped(by, _READING)
         else:
-            self._bank.upset()
-            self._labeller.forget()
+            self._start_afresh()
             self._signal(Signal.UPSET)
+
+    def _start_afresh(self) -> None:
+        """The phase is lost; what the oscillator and the sentences are like is not."""
+        self._bank.upset()
+        self._labeller.forget()
+        self._integrity.restarted()
 
     # conclusions
 
@@ -267,9 +257,12 @@ class Engine:
             return ()
         estimate = self._bank.estimate(now)
         self._budget = self._budget.with_sigma(estimate.sigma_s)
-        self._signal(
-            Signal.BUDGET_SPENT if self._budget.total > self._limit else Signal.SETTLED
-        )
+        spent = self._budget.total > self._limit
+        held = self._mode
+        self._signal(Signal.BUDGET_SPENT if spent else Signal.SETTLED)
+        if held is Mode.HOLDOVER and self._mode is Mode.COLD:
+            self._start_afresh()
+            return ()
         tai = Tai(at.ns + estimate.offset.ns)
         leap = self._integrity.leap(tai)
         commands = self._steer(tai, estimate, leap) if self._steers else ()
@@ -347,6 +340,22 @@ class Engine:
             Tai(at.ns + estimate.offset.ns), Duration.from_seconds(estimate.sigma_s)
         )
 
+    def _tai(self, seen: Mono) -> Tai | None:
+        """What time it was, if anybody knows."""
+        if self._pair is None or not self._bank.started:
+            return None
+        local, mono = self._pair
+        return self.served.tai(local + (seen - mono), Duration(local.ns - mono.ns))
+
+    def _sawtooth_of(self, second: Tai) -> Duration:
+        """How late the receiver itself says that second's pulse came."""
+        told, self._sawtooth = self._sawtooth, None
+        if told is None or (
+            told.pulse is not None and self._leaps.tai(told.pulse) != second
+        ):
+            return ZERO
+        return told.error
+
     def _leap_step(self, at: Local) -> Duration | None:
         """By how much the kernel steps its clock if a leap second begins about `at`."""
         if self._told is None or self._told.leap is None:
@@ -363,66 +372,27 @@ class Engine:
 
     def status(self, now: Mono) -> Status:
         """Everything an operator may ask, as it stands at `now`."""
-        served, seen = self.served, self._seen
-        known = self._bank.started
-        tai = served.tai(served.local, served.skew)
-        estimate = self._bank.estimate(now) if known else None
-        good_for = (
-            time_left(
-                self._budget,
-                partial(self._sigma_after, now),
-                Duration.from_seconds(self._settings.holdover.limit_s),
-            )
-            if estimate
-            else None
-        )
-        leap = served.leap
-        return Status(
-            mode=self._mode.name,
-            reason=why(self._mode, seen, self._why, served.bound, self._limit, now),
-            stratum=served.stratum,
-            refid=served.ref_id.rstrip(b"\0").decode() if self._mode.serves else "",
-            leap=LEAP_WORDS[served.indicator(tai, now)],
-            utc=served.posix(tai).iso() if known else None,
-            offset_s=(estimate.offset - served.utc_behind_tai).seconds
+        estimate = self._bank.estimate(now) if self._bank.started else None
+        limit = Duration.from_seconds(self._settings.holdover.limit_s)
+        return describe(
+            self._mode,
+            self.served,
+            self._seen,
+            now,
+            why=why(self._mode, self._seen, self._why, self._budget, self._limit, now),
+            estimate=estimate,
+            rate=self._bank.learned().rate if estimate else None,
+            budget=self._budget,
+            good_for=time_left(self._budget, partial(self._sigma_after, now), limit)
             if estimate
             else None,
-            frequency_ppm=self._bank.learned().rate * -1e6 if known else None,
-            steering_ppm=self._servo.ppb * 1e-3 if self._steers else None,
-            bound_s=self._budget.total.seconds if known else None,
-            bound_parts=self._budget.lines() if known else {},
-            good_for_s=good_for.seconds if good_for else None,
-            last_pulse_age_s=_age(self._pulse, now),
-            last_sentence_age_s=_age(seen.message and seen.message.seen, now),
+            steering_ppb=self._servo.ppb if self._steers else None,
+            pulse=self._pulse,
             pulses=self._pulses,
-            fix=seen.message.fix.name.lower() if seen.message else None,
-            receiver=seen.receiver,
-            satellites_used=seen.used,
-            satellites_seen=sum(seen.tracked.values()) or None,
-            lag={
-                kind: LagStatus(lag.mean.seconds, lag.spread.seconds, lag.count)
-                for kind, lag in self._labeller.lags().items()
-            },
-            temperature_c=seen.celsius,
-            leap_table_expires=self._leaps.expires.iso(),
-            next_leap=_in_words(leap),
-            alarms=tuple(
-                AlarmStatus(alarm.kind.value, alarm.text, (now - alarm.since).seconds)
-                for alarm in self._integrity.alarms()
-            ),
-            devices=seen.devices,
-            dropped=dict(seen.dropped),
+            lags=self._labeller.lags(),
+            leaps=self._leaps,
+            alarms=self._integrity.alarms(now),
         )
-
-
-def _age(then: Mono | None, now: Mono) -> float | None:
-    return None if then is None else (now - then).seconds
-
-
-def _in_words(leap: LeapSecond | None) -> str | None:
-    if leap is None:
-        return None
-    return f"{'inserted' if leap.inserts else 'deleted'} before {leap.midnight.iso()}"
 
 
 def _unknown(precision: int) -> Served:

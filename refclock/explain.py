@@ -1,13 +1,16 @@
 """Why this mode and no better one: what was seen, put into plain words.
 
-`Seen` only takes notes; `why` reads them. Neither decides anything.
+`Seen` only takes notes; `why` and `describe` read them. None decides anything.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from refclock.discipline.bank import Estimate
+from refclock.discipline.bound import Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
     Dropped,
@@ -21,8 +24,11 @@ from refclock.events import (
     Temperature,
     TimeMessage,
 )
-from refclock.status import seconds
-from refclock.timebase import SECOND, Duration, Mono
+from refclock.gnss.integrity import Alarm
+from refclock.gnss.lag import Lag
+from refclock.server.served import Served
+from refclock.status import AlarmStatus, LagStatus, Status, seconds
+from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Mono
 
 _RECENT = 5 * SECOND
 
@@ -44,6 +50,17 @@ class Seen:
     lost: dict[str, str] = field(default_factory=dict)
     """Devices gone, and what was said when they went."""
     dropped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def fixed(self) -> bool:
+        """Does the receiver say that it has a fix?"""
+        return self.message is not None and self.message.fix.good
+
+    def unvouched(self, now: Mono) -> bool:
+        """Does the receiver speak, and say that it has no fix?"""
+        if self.message is None or now - self.message.seen > _RECENT:
+            return False
+        return self.good is None or now - self.good.seen > _RECENT
 
     def note(self, event: Event) -> None:
         """Remember what matters of it."""
@@ -79,23 +96,92 @@ class Seen:
 
 
 def why(
-    mode: Mode, seen: Seen, refusal: str, bound: Duration, limit: Duration, now: Mono
+    mode: Mode, seen: Seen, refusal: str, budget: Budget, limit: Duration, now: Mono
 ) -> str:
     """The reason for `mode`. `refusal`: why the last pulse or message was not used."""
+    bound = seconds(budget.total.seconds)
     match mode:
         case Mode.TRACK:
-            return (
-                f"the pulse is followed, the time is good to {seconds(bound.seconds)}"
-            )
+            return f"the pulse is followed, the time is good to {bound}"
         case Mode.HOLDOVER:
             return f"holding over: {_missing(seen, refusal, now)}"
         case Mode.ACQUIRE:
             return (
-                f"the bound of {seconds(bound.seconds)} is still above "
+                f"the bound of {bound} is still above "
                 f"{seconds(limit.seconds)}; more pulses will shrink it"
             )
         case Mode.COLD:
             return _missing(seen, refusal, now)
+
+
+def describe(
+    mode: Mode,
+    served: Served,
+    seen: Seen,
+    now: Mono,
+    *,
+    why: str,
+    estimate: Estimate | None,
+    rate: float | None,
+    budget: Budget,
+    good_for: Duration | None,
+    steering_ppb: float | None,
+    pulse: Mono | None,
+    pulses: int,
+    lags: Mapping[str, Lag],
+    leaps: LeapTable,
+    alarms: Sequence[Alarm],
+) -> Status:
+    """The engine's state as an operator reads it. `rate`: reference - raw clock."""
+    tai = served.tai(served.local, served.skew)
+    message, leap = seen.message, served.leap
+    offset = None if estimate is None else estimate.offset - served.utc_behind_tai
+    return Status(
+        mode=mode.name,
+        reason=why,
+        stratum=served.stratum,
+        refid=served.ref_id.rstrip(b"\0").decode() if mode.serves else "",
+        leap=_LEAP[served.indicator(tai, now)],
+        utc=served.posix(tai).iso() if estimate else None,
+        offset_s=offset.seconds if offset is not None else None,
+        frequency_ppm=rate * -1e6 if rate is not None else None,
+        steering_ppm=steering_ppb * 1e-3 if steering_ppb is not None else None,
+        bound_s=budget.total.seconds if estimate else None,
+        bound_parts=budget.lines() if estimate else {},
+        good_for_s=good_for.seconds if good_for else None,
+        last_pulse_age_s=_since(pulse, now),
+        last_sentence_age_s=_since(message.seen if message else None, now),
+        pulses=pulses,
+        fix=message.fix.name.lower() if message else None,
+        receiver=seen.receiver,
+        satellites_used=seen.used,
+        satellites_seen=sum(seen.tracked.values()) or None,
+        lag={
+            kind: LagStatus(lag.mean.seconds, lag.spread.seconds, lag.count)
+            for kind, lag in lags.items()
+        },
+        temperature_c=seen.celsius,
+        leap_table_expires=leaps.expires.iso(),
+        next_leap=None if leap is None else _leap(leap),
+        alarms=tuple(
+            AlarmStatus(alarm.kind.value, alarm.text, (now - alarm.since).seconds)
+            for alarm in alarms
+        ),
+        devices=dict(seen.devices),
+        dropped=dict(seen.dropped),
+    )
+
+
+_LEAP = ("none", "insert", "delete", "unsynchronised")
+
+
+def _leap(leap: LeapSecond) -> str:
+    what = "inserted" if leap.inserts else "deleted"
+    return f"a second is {what} before {leap.midnight.iso()}"
+
+
+def _since(then: Mono | None, now: Mono) -> float | None:
+    return None if then is None else (now - then).seconds
 
 
 def _missing(seen: Seen, refusal: str, now: Mono) -> str:

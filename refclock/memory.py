@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from refclock.discipline.bank import Learned
-from refclock.gnss.label import Lag
+from refclock.gnss.lag import Lag
 from refclock.timebase import Duration, Utc
 
 VERSION: Final = 1
@@ -68,9 +68,8 @@ class Memory:
 def _learned(kept: Mapping[str, Any] | None) -> Learned | None:
     if kept is None:
         return None
-    return Learned(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in kept.items()
-        }
-    )
+    told: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in kept.items()
+    }
+    return Learned(**told)

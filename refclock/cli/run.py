@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        default=Path("/etc/refclock.toml"),
+        default=Path("/etc/refclock/refclock.toml"),
         metavar="FILE",
         help="settings (default: %(default)s)",
     )
