@@ -6,9 +6,11 @@ An error says what to do about it: who holds the port, or which right is missing
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,9 @@ from typing import Final
 _RECEIVE_BUFFER: Final = 4 << 20
 """Bytes; the default holds 277 requests and overflows when we are held up."""
 _SO_RCVBUFFORCE: Final = 33
+_SO_ATTACH_REUSEPORT_CBPF: Final = 51
+_SKF_NET_OFF: Final = -0x100000
+_NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 _SD_LISTEN_FDS_START: Final = 3
 _PROC: Final = Path("/proc")
 
@@ -28,22 +33,64 @@ def listen(addresses: Iterable[str], port: int) -> list[socket.socket]:
     """
     if sockets := list(_inherited()):
         return sockets
+    return [made for (made,) in _groups(addresses, port, 1)]
+
+
+def listen_shared(
+    addresses: Iterable[str], port: int, count: int
+) -> list[list[socket.socket]]:
+    """As `listen`, for each of `count` processes sockets of its own."""
+    if _activated():
+        raise OSError("sockets passed on by systemd cannot be shared by workers")
+    groups = _groups(addresses, port, count)
+    for group in groups:
+        _deal_by_sender(group)
+    return [list(each) for each in zip(*groups, strict=True)]
+
+
+def _groups(
+    addresses: Iterable[str], port: int, count: int
+) -> list[list[socket.socket]]:
+    """For each address `count` sockets on the same port."""
+    groups: list[list[socket.socket]] = []
     with contextlib.ExitStack() as opened:
         for address in addresses:
+            group: list[socket.socket] = []
             try:
-                sockets.append(opened.enter_context(_bound(address, port)))
+                for _ in range(count):
+                    at = group[0].getsockname()[1] if group else port
+                    made = _bound(address, at, shared=count > 1)
+                    group.append(opened.enter_context(made))
             except OSError as error:
-                if address == "::" and sockets and error.errno in _NO_IPV6:
+                if address == "::" and groups and error.errno in _NO_IPV6:
                     continue
                 raise
+            groups.append(group)
         opened.pop_all()
-    return sockets
+    return groups
 
 
-_NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+def _deal_by_sender(group: list[socket.socket]) -> None:
+    """Have the kernel choose the socket by the sender, so that it is always the same.
+
+    By IPv4 address, and by the second half of an IPv6 /64: the same four bytes,
+    at 12 in either header.
+    """
+    load, modulo, done = 0x20, 0x94, 0x16  # linux/bpf_common.h: LD|W|ABS, ALU|MOD|K
+    code = b"".join(
+        struct.pack("=HBBI", operation, 0, 0, operand & 0xFFFF_FFFF)
+        for operation, operand in (
+            (load, _SKF_NET_OFF + 12),
+            (modulo, len(group)),
+            (done, 0),
+        )
+    )
+    memory = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(memory))
+    group[0].setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, program)
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def _bound(address: str, port: int, *, shared: bool = False) -> socket.socket:
     (family, _, _, _, place), *_ = socket.getaddrinfo(
         address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )
@@ -51,6 +98,8 @@ def _bound(address: str, port: int) -> socket.socket:
     try:
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         make_room(made)
         made.bind(place)
     except OSError as error:
@@ -67,9 +116,13 @@ def make_room(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
+def _activated() -> bool:
+    return os.environ.get("LISTEN_PID") == str(os.getpid())
+
+
 def _inherited() -> Iterator[socket.socket]:
     """Sockets by socket activation, sd_listen_fds(3)."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+    if not _activated():
         return
     for fd in range(int(os.environ.get("LISTEN_FDS", "0"))):
         passed = socket.socket(fileno=_SD_LISTEN_FDS_START + fd)

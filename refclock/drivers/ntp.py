@@ -67,6 +67,8 @@ class ServerSettings:
     """Tell clients that ask for it when the previous reply truly left (RFC 9769)."""
     learn_transmit_delay: bool = True
     """Write into replies when they will leave, not when the clock was read."""
+    workers: Annotated[int, Range(1, 16, "processes")] = 1
+    """Processes that serve; 1: this one, and none is started."""
     rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)
 
     def __post_init__(self) -> None:

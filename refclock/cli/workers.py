@@ -1,0 +1,126 @@
+"""Processes that serve what this one knows, where one CPU is not enough.
+
+Each worker has a socket of its own on every address (SO_REUSEPORT); the kernel
+deals requests out by the client's address, so that one client always finds the
+worker that knows it. What is served is shared through memory. A worker that
+ends is started anew; when we are gone, they go.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from hw.linux.clock import FreeClock
+from hw.linux.shared import Shared
+from hw.linux.udp import UdpSocket
+from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.server.served import Served
+from refclock.timebase import SECOND, Duration
+
+_LOOK_S: Final = 0.02
+"""How late a worker learns what was published; it carries the time on itself."""
+
+
+class Workers:
+    """The service of all workers, from here. Used by one thread."""
+
+    def __init__(
+        self,
+        sockets: Sequence[Sequence[socket.socket]],
+        published: Callable[[], Served],
+        settings: ServerSettings,
+    ) -> None:
+        """`sockets`: those of each worker."""
+        self._sockets = sockets
+        self._published = published
+        self._last = published()
+        self._restarts = 0
+        self._settings, self._served = Shared(), Shared()
+        self._settings.set(settings)
+        self._served.set(self._last)
+        self._counters = [Shared() for _ in sockets]
+        self._workers = [self._start(number) for number in range(len(sockets))]
+
+    def serve(self, limit: Duration) -> None:
+        """Pass on what is published and keep all workers alive, for `limit`."""
+        until = time.monotonic_ns() + limit.ns
+        while time.monotonic_ns() < until:
+            served = self._published()
+            if served is not self._last:
+                self._last = served
+                self._served.set(served)
+            for number, worker in enumerate(self._workers):
+                if worker.poll() is not None:
+                    self._restarts += 1
+                    self._workers[number] = self._start(number)
+            time.sleep(_LOOK_S)
+
+    def counters(self) -> dict[str, int]:
+        """The sums over all workers, of a second ago."""
+        total: Counter[str] = Counter({"worker restarts": self._restarts})
+        for counters in self._counters:
+            total.update(counters.get() or {})
+        return dict(total)
+
+    def close(self) -> None:
+        """End the workers, and give everything back."""
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait()
+        for made in (made for sockets in self._sockets for made in sockets):
+            made.close()
+        for block in (self._settings, self._served, *self._counters):
+            block.close()
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        blocks = self._settings, self._served, self._counters[number]
+        fds = [block.fd for block in blocks]
+        fds += [made.fileno() for made in self._sockets[number]]
+        command = [sys.executable, "-m", __name__, str(os.getpid()), *map(str, fds)]
+        return subprocess.Popen(command, pass_fds=fds)  # noqa: S603 - ourselves
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Be a worker until the parent is gone."""
+    parent, *fds = map(int, arguments)
+    settings, counters = Shared(fds[0]), Shared(fds[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
+    services = [
+        NtpService(
+            UdpSocket(socket.socket(fileno=fd)),
+            Shared(fds[1]).get,
+            FreeClock(),
+            settings.get(),
+        )
+        for fd in fds[3:]
+    ]
+    for service in services:
+        threading.Thread(target=_for_ever, args=(service,), daemon=True).start()
+    while os.getppid() == parent:
+        total: Counter[str] = Counter()
+        for service in services:
+            total.update(service.counters())
+        counters.set(dict(total))
+        time.sleep(1)
+
+
+def _for_ever(service: NtpService) -> None:
+    try:
+        while True:
+            service.serve(SECOND)
+    finally:
+        os._exit(1)  # half a worker is worse than none: the parent starts a new one
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,117 @@
+"""Workers on loopback: they answer, keep to their clients, and come back."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from hw.linux.clock import FreeClock
+from hw.linux.listen import listen_shared
+from refclock.cli.workers import Workers
+from refclock.drivers.ntp import ServerSettings
+from refclock.packet import Packet
+from refclock.server.served import Served
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Tai
+
+pytestmark = pytest.mark.slow
+REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
+
+
+def served(stratum: int = 1) -> Served:
+    """The machine's clock is right, or nobody knows."""
+    local, mono = FreeClock().read()
+    return Served(
+        stratum=stratum,
+        ref_id=b"PPS\0",
+        at=mono,
+        local=local,
+        correction=37 * SECOND,
+        rate=0.0,
+        updated=Tai(local.ns + 37 * SECOND.ns),
+        bound=MICROSECOND,
+        bound_rate=0.0,
+        utc_behind_tai=37 * SECOND,
+        leap=None,
+        precision=-24,
+    )
+
+
+def ask(port: int, source: str = "127.0.0.1") -> Packet | None:
+    """One question from an address of our own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind((source, 0))
+        client.settimeout(0.2)
+        client.sendto(REQUEST, ("127.0.0.1", port))
+        try:
+            return Packet.decode(client.recv(100))
+        except TimeoutError:
+            return None
+
+
+def until(true: Callable[[], bool], workers: Workers) -> None:
+    """Let the workers work until it is true; not for ever."""
+    end = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < end
+        workers.serve(20 * MILLISECOND)
+
+
+class Publisher:
+    """What is published now."""
+
+    def __init__(self) -> None:
+        self.now = served()
+
+    def __call__(self) -> Served:
+        return self.now
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    return Publisher()
+
+
+@pytest.fixture
+def workers(publisher: Publisher) -> Iterator[tuple[Workers, int]]:
+    sockets = listen_shared(["127.0.0.1"], 0, 2)
+    port = sockets[0][0].getsockname()[1]
+    with closing(Workers(sockets, publisher, ServerSettings())) as both:
+        until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
+        yield both, port
+
+
+def test_each_client_has_its_worker_and_hears_what_is_published(
+    workers: tuple[Workers, int], publisher: Publisher
+) -> None:
+    both, port = workers
+    for source in ("127.0.0.2", "127.0.0.3"):
+        for _ in range(3):
+            reply = ask(port, source)
+            assert reply is not None
+            assert reply.stratum == 1
+
+    def each_has_one() -> bool:
+        clients = [(shared.get() or {}).get("clients", 0) for shared in both._counters]
+        return clients == [1, 1]
+
+    until(each_has_one, both)
+    assert both.counters()["answered"] >= 8
+    publisher.now = served(stratum=16)
+    both.serve(50 * MILLISECOND)
+    time.sleep(0.005)
+    for source in ("127.0.0.2", "127.0.0.3"):
+        reply = ask(port, source)
+        assert reply is not None
+        assert (reply.leap, reply.stratum) == (3, 0)
+
+
+def test_a_worker_that_died_comes_back(workers: tuple[Workers, int]) -> None:
+    both, port = workers
+    os.kill(both._workers[0].pid, signal.SIGKILL)
+    until(lambda: both.counters()["worker restarts"] == 1, both)
+    until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
+    assert all(worker.poll() is None for worker in both._workers)
