@@ -29,6 +29,8 @@ from refclock.timebase import SECOND, Duration, Local, NtpTimestamp, Utc
 HELP: Final = "ask an NTP server for the time, and show how far we are from it"
 
 _TRIES: Final = 2
+_INTRODUCTIONS: Final = 2
+"""A server that keeps no stamps for strangers knows us from the third request on."""
 _MOST_ADDRESSES: Final = 2
 _PATIENCE: Final = 2 * SECOND
 """With all tries at all addresses together."""
@@ -125,7 +127,7 @@ def _exchanges(
 ) -> Iterator[Measurement]:
     """As many measurements as were asked for; lost ones are tried again."""
     last: tuple[Packet, Local, Local] | None = None
-    for number in range(args.count + args.interleaved):
+    for number in range(args.count + (_INTRODUCTIONS if args.interleaved else 0)):
         if number:
             time.sleep(args.interval)
         previous = last[0].receive if last and args.interleaved else NtpTimestamp(0)
@@ -135,7 +137,7 @@ def _exchanges(
             measured = measure(reply, sent, received)
         elif last and question.interleaved(reply):
             measured = measure(*last, reply.transmit)
-        elif last:
+        elif number >= _INTRODUCTIONS:
             raise QueryError("it does not know the interleaved mode")
         last = reply, sent, received
         if isinstance(measured, Refusal):

@@ -1,22 +1,35 @@
 """The service on real sockets, over loopback, with the kernel's stamps."""
 
+import json
 import os
 import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from hw.linux.listen import listen
-from hw.linux.udp import UdpSocket
+from hw.linux.udp import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, UdpSocket
+from refclock.cli import main
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.packet import Packet
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono, Tai, Utc
+from refclock.timebase import (
+    MICROSECOND,
+    MILLISECOND,
+    SECOND,
+    Duration,
+    Local,
+    Mono,
+    Tai,
+    Utc,
+)
 
 UNLIMITED = ServerSettings(rate_limit=RateLimitSettings(enabled=False))
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
@@ -136,6 +149,95 @@ def test_the_reply_leaves_from_the_address_that_was_asked() -> None:
             client.sendto(REQUEST, (host, port))
             service.serve(SECOND)
             assert client.recvfrom(100)[1] == (host, port)
+
+
+def test_the_kernel_tells_when_replies_left(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    wire = service._socket
+    for told in range(3):
+        heard: list[tuple[int, int]] = []
+        for _ in range(5):
+            client.send(REQUEST)
+        assert len(wire.receive(SECOND)) == 5
+        before = wire.now_ns()
+        tell = {place: [partial(_note, heard, place)] for place in (0, 4)}
+        wire.aim(range(5), tell if told != 1 else {})
+        assert wire.send(5) == 5
+        after = wire.now_ns()
+        assert [place for place, _ in heard] == ([0, 4] if told != 1 else [])
+        assert all(before < left < after for _, left in heard)
+        for _ in range(5):
+            client.recv(100)
+
+
+def _note(heard: list[tuple[int, int]], place: int, left_ns: int) -> None:
+    heard.append((place, left_ns))
+
+
+def test_a_reply_that_cannot_be_sent_stops_no_other(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    wire = service._socket
+    assert isinstance(wire, UdpSocket)
+    for _ in range(3):
+        client.send(REQUEST)
+    wire.receive(SECOND)
+    heard: list[tuple[int, int]] = []
+    wire.aim(range(3), {1: [partial(_note, heard, 1)]})
+    wire._answers[1].header.name_length = 1
+    assert wire.send(3) == 2
+    assert heard == []
+    wire._answers[1].header.name_length = wire._answers[0].header.name_length
+    wire.aim(range(3), {2: [partial(_note, heard, 2)]})
+    assert wire.send(3) == 3
+    assert [place for place, _ in heard] == [2]
+
+
+def test_unstamped_requests_are_stamped_here(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    wire = service._socket
+    assert isinstance(wire, UdpSocket)
+    wire._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, 0)
+    before = time.time_ns()
+    for stamping in (0, SOFTWARE | RX_SOFTWARE):
+        wire._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, stamping)
+        client.send(REQUEST)
+        ((_, seconds, ns, *_),) = wire.receive(SECOND)
+        assert before < seconds * SECOND.ns + ns <= time.time_ns()
+        wire.aim([0], {})
+        assert wire.send(1) == 1
+        assert len(client.recv(100)) == 48
+
+
+def test_query_interleaved_is_told_when_replies_left(
+    pair: tuple[NtpService, socket.socket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    service, client = pair
+    host, port, *_ = client.getpeername()
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            service.serve(20 * MILLISECOND)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    asked = f"query {host} --port {port} --interleaved --count 4 --interval 0.01 --json"
+    try:
+        code = main(asked.split())
+    finally:
+        stop.set()
+        thread.join()
+    assert code == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["samples"] == 4
+    assert abs(report["offset_s"]) < 0.001
+    assert service.clients()[0].interleaved >= 4
 
 
 def test_a_port_taken_names_the_process_that_holds_it() -> None:

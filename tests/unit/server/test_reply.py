@@ -171,3 +171,16 @@ def test_an_interleaved_reply_tells_when_the_previous_one_left() -> None:
     assert packet.origin.bits.to_bytes(8, "big") == b"receive!"
     assert packet.transmit.bits.to_bytes(8, "big") == b"left at "
     assert received_as_told(out, 48) == bytes(range(80, 88))
+
+
+def test_a_sweep_across_the_turn_of_the_era() -> None:
+    turn = Utc.of(2036, 2, 7, 6, 28, 16)
+    tai = Tai((turn + 37 * SECOND).ns)
+    served = replace(SERVED, local=Local(turn.ns), correction=37 * SECOND, updated=tai)
+    moment = Moment(served, Local(turn.ns - 10), MONO - Duration(10))
+    out = bytearray(96)
+    moment.finish(out, 2, turn.ns - 10, 20)
+    before, after = (Packet.decode(bytes(out[at:])).transmit for at in (0, 48))
+    assert before.bits > after.bits
+    assert before.near(turn) == turn - Duration(10)
+    assert abs(after.near(turn) - (turn + Duration(10))) <= Duration(1)
