@@ -109,6 +109,24 @@ def test_a_burst_is_answered_in_order_in_few_sweeps(
     assert counters["kernel dropped"] == 0
 
 
+def test_each_reply_goes_to_its_own_client_past_the_refused(
+    pair: tuple[NtpService, socket.socket],
+) -> None:
+    service, client = pair
+    with socket.socket(client.family, socket.SOCK_DGRAM) as other:
+        other.connect(client.getpeername())
+        other.settimeout(2)
+        for sweep in range(3):
+            for number, (sender, good) in enumerate(
+                [(client, sweep), (other, 1), (other, 0), (client, 1), (other, 1)]
+            ):
+                sender.send(REQUEST[:47] + bytes([number]) if good else b"?")
+            service.serve(SECOND)
+            wanted = [(client, 0), (other, 1), (client, 3), (other, 4)]
+            for sender, number in wanted[0 if sweep else 1 :]:
+                assert sender.recv(100)[31] == number
+
+
 def test_a_datagram_too_long_or_empty_harms_nobody(
     pair: tuple[NtpService, socket.socket],
 ) -> None:

@@ -254,6 +254,19 @@ def test_an_origin_we_never_told_is_answered_in_basic_mode() -> None:
         assert packet.origin == Packet.decode(REQUEST).transmit
 
 
+def test_a_request_whose_two_cookies_are_one_is_answered_in_basic_mode() -> None:
+    """Else the client could not tell the one kind of reply from the other."""
+    wire = Wire(asked())
+    answering = service(wire)
+    answering.serve(SECOND)
+    for _ in range(3):
+        ask_again(wire, Packet.decode(REQUEST).transmit.bits)
+        wire.datagrams = (asked(wire.datagrams[0][2]),)
+        answering.serve(SECOND)
+    (client,) = answering.clients()
+    assert (client.interleaved, client.departures) == (0, {})
+
+
 def test_the_interleaved_mode_can_be_switched_off() -> None:
     wire = Wire(asked())
     answering = service(wire, ServerSettings(interleaved=False))

@@ -98,3 +98,15 @@ def test_a_last_stamp_without_the_first_teaches_nothing() -> None:
         server.departures.leave(server.now_ns)
         tell[3][0](server.now_ns + 10_000)
     assert server.sweep(0, count=4) == (0, 0)
+
+
+def test_an_unwatched_sweep_does_not_disturb_a_late_stamp() -> None:
+    server = Server()
+    (late,) = server.departures.watch(1, START)[0]
+    server.departures.leave(START)
+    assert server.departures.watch(1, START + 1_000_000) == {}
+    server.departures.leave(START + 1_000_000)
+    late(START + 6_000)
+    server.now_ns = START
+    server.sweep(6_000)
+    assert server.sweep(0)[0] == 6_000
