@@ -19,7 +19,7 @@ import threading
 import time
 import tty
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,14 @@ _TOO_OLD: Final = 500 * MILLISECOND
 class LiveWorld:
     """One scenario, from its construction on. `truth` and `mono`: any thread."""
 
-    def __init__(self, scenario: Scenario, seed: int, clock: SystemClock) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        clock: SystemClock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """It begins now. `sleep`: how whoever waits for a pulse passes the time."""
         local, self._mono_0 = clock.read()
         self.leaps = scenario.leaps
         self._start = scenario.begins
@@ -49,6 +56,7 @@ class LiveWorld:
             error = Duration.from_seconds(scenario.clock_error_s)
             self._start = self.leaps.tai(Utc(local.ns) - error)
         self._clock = clock
+        self._sleep = sleep
         self._faults = Timeline(scenario.faults)
         self._oscillator = Oscillator.of(scenario.character, seed)
         self._receiver = Receiver(
@@ -93,7 +101,7 @@ class LiveWorld:
 
     def open_pulse(self) -> LivePulse:
         """The pulse line. One at a time."""
-        return LivePulse(self, self._receiver, self._clock)
+        return LivePulse(self, self._receiver, self._clock, self._sleep)
 
     def open_thermometer(self) -> LiveThermometer:
         """A thermometer beside the emulated crystal."""
@@ -131,11 +139,16 @@ class LivePulse:
     name = "emulated pulse"
 
     def __init__(
-        self, world: LiveWorld, receiver: Receiver, clock: SystemClock
+        self,
+        world: LiveWorld,
+        receiver: Receiver,
+        clock: SystemClock,
+        sleep: Callable[[float], None],
     ) -> None:
         self._world = world
         self._receiver = receiver
         self._clock = clock
+        self._sleep = sleep
         self._second = world.second_after_now()
         self._due: deque[tuple[Mono, Edge]] = deque()
         self._seq = dict.fromkeys(Edge, 0)
@@ -147,9 +160,9 @@ class LivePulse:
         while (when := self._next(now)) is None or when > now:
             wake = self._world.mono(self._second - SECOND) if when is None else when
             if wake > until:
-                time.sleep(max((until - now).seconds, 0.0))
+                self._sleep(max((until - now).seconds, 0.0))
                 return None
-            time.sleep(max((wake - now).seconds, 0.0))
+            self._sleep(max((wake - now).seconds, 0.0))
             local, now = self._clock.read()
         _, edge = self._due.popleft()
         self._seq[edge] += 1
