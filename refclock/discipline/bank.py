@@ -5,54 +5,56 @@ filter, learns its own r, and is weighed by how well it foretold each pulse:
 
     log w_i  <-  (1 - 1/MEMORY) log w_i + log p_i(e)
 
-with p the density of `gate`. The estimate is the mixture, its variance the
-mixture's: what the filters doubt (within) and how they differ (between).
-A weight never falls below a floor, so a hypothesis that was wrong all day can win
-within a minute when the sun comes out.
+with p_i the density of `gate`. The estimate is the mixture, its variance the
+mixture's: what the filters doubt (within) and how they differ (between). A weight
+never falls below a floor, so a hypothesis that was wrong all day can win within a
+minute when the sun comes out.
 
-The filters see the raw oscillator: the offset X between the reference and the
-clock as it would run without us, in the time R it would itself count. Steering is
-a known input and never touches them. Under a rate u (local = raw + C)
-
-    dR = dL / (1 + u)      dC = u dR      x = X - C      y = (1 + Y)/(1 + u) - 1
-
-holds exactly, L being the local (and monotonic) clock, which is slewed.
+One second ahead, a hypothesis that needs more states is as good as it foretells. An
+hour ahead it also needs a reason: with the time t to foretell, the weights move from
+those of the evidence to evidence and prior together, as t^2/(t^2 + MINUTE^2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from math import exp, log, pi, sqrt
+from math import exp, log, sqrt
 from typing import Final
 
-from refclock.discipline.gate import Alarm, Lean, Tail, density
-from refclock.discipline.noise import Filter, Noise
-from refclock.discipline.temperature import PITCH, Swing
+from refclock.discipline.gate import Alarm, Lean, Tail
+from refclock.discipline.noise import DRIFTING, WANDERING, Filter
+from refclock.discipline.servo import Steering
+from refclock.discipline.temperature import PITCH, UNKNOWN, Sway, curves, swings
+from refclock.events import Temperature
 from refclock.timebase import MICROSECOND, ZERO, Duration, Local, Mono
 
-GRID: Final = (
-    *(Noise(q2=10.0**k) for k in range(-14, 3)),
-    *(Noise(q2=10.0 ** (1.1 * k / 1.5), q3=10.0**k) for k in range(-15, 0)),
-)
-SWINGS: Final = tuple(Noise(q2=10.0**k) for k in range(-10, 2))
-UNHEARD_OF: Final = 25.0
-DOUBT: Final = 20.0
-REIGN: Final = 300
-LOST: Final = 3.0
-RECENT: Final = 200.0
-"""Over how many pulses each filter averages its r."""
 MEMORY: Final = 2000.0
 """Over how many pulses the evidence is weighed."""
+RECENT: Final = 200.0
+"""Over how many pulses each filter averages its r."""
 FLOOR: Final = -12.0
-"""No log weight is further than this below the best."""
-COLD_R: Final = 1e-12
-"""Variance of a pulse before anything was learned: (1 us)^2, and soon forgotten."""
+"""Least log weight, the best being 0: a filter so far behind can be back in seconds."""
 NEGLIGIBLE: Final = 1e-3
 """A weight below this has no say in the estimate."""
+DRIFT, SWING, CURVE = -3.0, -5.0, -2.0
+"""Log weight, in the long run, of hypotheses with more than two states."""
+MINUTE_2: Final = 3600.0
+FINEST: Final = 1e-19
+"""Least r, s^2: instants are whole nanoseconds."""
+EARLY: Final = 25.0
+"""No straggler is early: a pulse five sigmas early tells that r is greater."""
+SHAKEN: Final = 20.0
+"""So many pulses then still stand behind r."""
+LOST: Final = 3.0
+"""A filter with an r so many times that of the others mistakes wander for noise."""
+REIGN: Final = 300
+"""After so many pulses under one leader the lost are called back."""
+SETTLED: Final = 3
+"""Pulses before there is an estimate: two for a rate, one to confirm it."""
 AGEING: Final = 1e-7
-"""How far the rate may be from what it was before a restart, 1 sigma."""
+"""How far the rate may be from what it was before a restart, one sigma."""
 
 
 class Source(Enum):
@@ -64,8 +66,8 @@ class Source(Enum):
 
 
 SPREAD: Final[Mapping[Source, Duration]] = {
-    Source.SENTENCE: Duration(5_000_000),
-    Source.UPSTREAM: Duration(1_000_000),
+    Source.SENTENCE: 5000 * MICROSECOND,
+    Source.UPSTREAM: 1000 * MICROSECOND,
 }
 """One sigma of a sample that does not tell its own."""
 
@@ -92,10 +94,15 @@ class Innovation:
     """reference - local as foretold."""
     residual_s: float
     """Measured less foretold; a late pulse is negative."""
-    surprise: float
-    """The residual in its own standard deviations."""
+    sigma_s: float
+    """What the residual should be, one sigma."""
     weight: float
     """The chance that it belongs to the bulk: how far it counts."""
+
+    @property
+    def surprise(self) -> float:
+        """The residual in its own standard deviations."""
+        return abs(self.residual_s) / self.sigma_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,117 +124,103 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The oscillator's character, for a warm start."""
+    """The oscillator's character, for a warm start. Plain numbers."""
 
     rate: float
     """reference - raw oscillator, s/s."""
     rate_sigma: float
-    variance: float
-    """Of a pulse, s^2."""
+    jitter_s: float
+    """One sigma of a pulse."""
     evidence: tuple[float, ...]
-    """Log weight of each hypothesis in `GRID`."""
+    """Log weight of each hypothesis."""
     share: float
+    """Of stragglers among the pulses."""
     scale: float
+    """Median lateness of a straggler, sigmas."""
     pitch: float
     """Of the swing that temperature makes, rad/s."""
+    curve: tuple[float, ...] = ()
+    """Reference temperature (deg C), a and b of `temperature` and their sigmas."""
 
 
-class Steering:
-    """How far our own commands moved the clock. Exact reckoning, no filter."""
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """The mixture: offset (s, from the base, raw), rate, drift, variances, r."""
 
-    def __init__(self) -> None:
-        self.u = 0.0
-        """The rate in force: local = (1 + u) raw."""
-        self._since = Mono(0)
-        self._raw_s = 0.0
-        self._added_s = 0.0
-
-    def raw(self, now: Mono) -> float:
-        """Raw seconds since the last `rebase`."""
-        return self._raw_s + (now - self._since).seconds / (1.0 + self.u)
-
-    def added(self, now: Mono) -> float:
-        """What slewing added to the clock since the last `rebase`, s."""
-        return self._added_s + (now - self._since).seconds * self.u / (1.0 + self.u)
-
-    def set(self, now: Mono, u: float) -> None:
-        """From `now` on the rate is `u`."""
-        self._raw_s, self._added_s = self.raw(now), self.added(now)
-        self._since, self.u = now, u
-
-    def rebase(self, now: Mono) -> None:
-        """Count from `now`."""
-        self._since, self._raw_s, self._added_s = now, 0.0, 0.0
+    x: float
+    y: float
+    d: float
+    xx: float
+    yy: float
+    r: float
 
 
 class Bank:
     """All we know of the clock. Used by one thread."""
 
     def __init__(self, learned: Learned | None = None) -> None:
-        self.started = False
-        """Is there an estimate?"""
-        self._filters = _filters(COLD_R, 0.5, PITCH)
-        self._evidence = [0.0] * len(self._filters)
+        self._filters: list[Filter | Sway] = [
+            *(Filter(noise, 0.0) for noise in WANDERING),
+            *(Filter(noise, DRIFT) for noise in DRIFTING),
+            *swings(SWING),
+        ]
         self._tail = Tail()
+        self._lean = Lean()
         self._rate: tuple[float, float] | None = None
         """Rate and its sigma, where known before the first pulse."""
+        self._curve: tuple[float, ...] = ()
+        self._heated: Mono | None = None
+        """When the thermometer was last read; None: no filter listens to it."""
         if learned is not None:
-            self._rate = learned.rate, learned.rate_sigma + AGEING
-            self._filters = _filters(learned.variance, 10.0, learned.pitch)
-            self._tail = Tail(learned.share, learned.scale)
-            if len(learned.evidence) == len(self._filters):
-                self._evidence = list(learned.evidence)
-        self._weights = _normalised(self._evidence)
+            self._remember(learned)
+        self._near, self._far = _weights(self._filters)
         self._leader = self._reign = 0
-        self._lean = Lean()
         self._steering = Steering()
         self._base = ZERO
         """The filters hold X - base."""
-        self._first: Sample | None = None
+        self._heard = 0
+        """Samples since the start or the last upset."""
+
+    @property
+    def started(self) -> bool:
+        """Is there an estimate?"""
+        return self._heard >= SETTLED
 
     def add(self, sample: Sample) -> Innovation:
         """Take in a sample; never earlier than the one before."""
-        if not self.started:
-            return self._start(sample)
-        innovation = self.surprise(sample)
+        running = self._heard > 1 or (self._heard > 0 and self._rate is not None)
+        self._heard += 1
+        if not running:
+            self._start(sample)
+            return Innovation(sample.offset, 0.0, 1.0, 1.0)
+        innovation = self._innovation(sample)
         self._carry(sample.seen, innovation.predicted)
         z = (sample.offset - self._base).seconds
         if sample.source is Source.PULSE:
             self._weigh(z, innovation)
         else:
             for f in self._filters:
-                f.update(z - f.x, f.pxx + _variance(sample) / f.r, 1.0)
+                f.update(z - f.x, _variance(sample) / f.r, innovation.weight)
         return innovation
 
     def surprise(self, sample: Sample) -> Innovation:
         """What `sample` would tell, without taking it in."""
         if not self.started:
-            return Innovation(sample.offset, 0.0, 0.0, 1.0)
-        x, _, _, xx, _, r = self._mixture(self._steering.raw(sample.seen))
-        x -= self._steering.added(sample.seen)
-        predicted = self._base + Duration.from_seconds(x)
-        residual = (sample.offset - self._base).seconds - x
-        noise = r if sample.source is Source.PULSE else _variance(sample)
-        sigma = sqrt(xx + noise)
-        inlier = (1.0 - self._tail.share) * exp(-0.5 * (residual / sigma) ** 2) / sigma
-        straggler = self._tail.density(residual, sigma) * sqrt(2.0 * pi)
-        return Innovation(
-            predicted, residual, abs(residual) / sigma, inlier / (inlier + straggler)
-        )
+            return Innovation(sample.offset, 0.0, 1.0, 1.0)
+        return self._innovation(sample)
 
     def estimate(self, now: Mono) -> Estimate:
         """The clock at `now`, not before the last sample. Changes nothing."""
-        x, y, d, xx, yy, r = self._mixture(self._steering.raw(now))
-        x -= self._steering.added(now)
+        mixed = self._mixture(self._steering.raw(now))
         u = self._steering.u
         return Estimate(
             now,
-            self._base + Duration.from_seconds(x),
-            sqrt(xx + self._lean.doubt),
-            (y - u) / (1.0 + u),
-            sqrt(yy),
-            d,
-            sqrt(r),
+            self._base + Duration.from_seconds(mixed.x - self._steering.added(now)),
+            sqrt(mixed.xx + self._lean.doubt),
+            (mixed.y - u) / (1.0 + u),
+            sqrt(mixed.yy),
+            mixed.d,
+            sqrt(mixed.r),
         )
 
     def stepped(self, by: Duration, sigma: Duration = ZERO) -> None:
@@ -241,160 +234,235 @@ class Bank:
         is made must be told too, if the learned rate is to be the raw oscillator's."""
         self._steering.set(now, self._steering.u + by_ppb * 1e-9)
 
+    def temperature(self, reading: Temperature) -> None:
+        """The thermometer that sits nearest the oscillator was read."""
+        if not self.started or self._filters[self._leader].count < SHAKEN:
+            return
+        now = self._mixture(self._steering.raw(reading.seen))
+        x = now.x - self._steering.added(reading.seen)
+        self._carry(reading.seen, self._base + Duration.from_seconds(x))
+        if self._heated is None:
+            self._listen(reading.celsius)
+            since_s = 0.0
+        else:
+            since_s = (reading.seen - self._heated).seconds
+        self._heated = reading.seen
+        for f in self._filters:
+            if isinstance(f, Sway) and not f.pitch:
+                f.feel((reading.celsius - self._curve[0]) / 10.0, since_s)
+
     def upset(self) -> None:
         """Forget the phase, keep the rate: the clock jumped, nobody knows how far."""
         if self.started:
-            _, y, _, _, yy, _ = self._mixture(0.0)
-            self._rate = y, sqrt(yy) + AGEING
-        self._first = None
-        self.started = False
+            now = self._mixture(0.0)
+            self._rate = now.y, sqrt(now.yy) + AGEING
+        self._curve = self._learned_curve()
+        self._heated = None
+        self._filters = [f for f in self._filters if isinstance(f, Filter) or f.pitch]
+        self._near, self._far = _weights(self._filters)
+        self._heard = self._leader = self._reign = 0
 
     def learned(self) -> Learned:
         """What is worth keeping over a restart."""
+        now = self._mixture(0.0)
+        rate, sigma = self._rate or (0.0, 5e-4)
         if self.started:
-            _, rate, _, _, yy, r = self._mixture(0.0)
-            sigma = sqrt(yy)
-        else:
-            rate, sigma = self._rate or (0.0, 5e-4)
-            r = self._filters[0].r
-        top = max(self._evidence)
-        evidence = tuple(e - top for e in self._evidence)
-        swings = [
-            (w, f.pitch)
-            for w, f in zip(self._weights, self._filters, strict=True)
-            if isinstance(f, Swing)
-        ]
+            rate, sigma = now.y, sqrt(now.yy)
+        lasting = [f for f in self._filters if isinstance(f, Filter) or f.pitch]
+        pitched = [f for f in lasting if isinstance(f, Sway)]
         return Learned(
             rate,
             sigma,
-            r,
-            evidence,
+            sqrt(now.r),
+            tuple(f.evidence for f in lasting),
             self._tail.share,
             self._tail.scale,
-            max(swings)[1],
+            max(pitched, key=lambda f: f.evidence).pitch if pitched else PITCH,
+            self._learned_curve(),
         )
 
-    def _start(self, sample: Sample) -> Innovation:
-        """One pulse makes a phase; with a second one, or from memory, a rate.
+    def _remember(self, learned: Learned) -> None:
+        """Begin where another bank ended."""
+        self._rate = learned.rate, learned.rate_sigma + AGEING
+        self._tail = Tail(learned.share, learned.scale)
+        self._curve = tuple(learned.curve)
+        same = len(learned.evidence) == len(self._filters)
+        evidence = learned.evidence if same else [0.0] * len(self._filters)
+        for f, known in zip(self._filters, evidence, strict=True):
+            f.r, f.count = learned.jitter_s**2, SHAKEN
+            f.evidence = known
+            if isinstance(f, Sway):
+                f.pitch = learned.pitch
 
-        Two pulses leave nothing to guess: no prior for r or for the rate is needed.
+    def _start(self, sample: Sample) -> None:
+        """One sample makes an offset; with a second one, or from memory, a rate.
+
+        Two leave nothing to guess: the gains need no prior for r or for the rate.
         """
-        first, self._first = self._first, sample
         t = self._steering.raw(sample.seen)
         x = (sample.offset - self._base).seconds + self._steering.added(sample.seen)
         self._base = sample.offset
-        self._steering.rebase(sample.seen)
+        self._steering.restart(sample.seen)
         if self._rate is not None:
-            rate, sigma = self._rate
+            y, sigma = self._rate
             for f in self._filters:
-                f.start(_variance(sample) / f.r, rate, 0.0, sigma * sigma / f.r)
-        elif first is not None and t > 0.0:
+                f.start(_rho(sample, f), y, 0.0, sigma * sigma / f.r)
+        elif self._heard > 1 and t > 0.0:
             for f in self._filters:
-                f.start(1.0, x / t, 1.0 / t, 2.0 / t**2)
+                rho = _rho(sample, f)
+                f.start(rho, x / t, rho / t, 2.0 * rho / t**2)
         else:
-            return Innovation(sample.offset, 0.0, 0.0, 1.0)
-        self.started = True
-        return Innovation(sample.offset, 0.0, 0.0, 1.0)
+            self._heard = 1
+
+    def _innovation(self, sample: Sample) -> Innovation:
+        mixed = self._mixture(self._steering.raw(sample.seen))
+        x = mixed.x - self._steering.added(sample.seen)
+        predicted = self._base + Duration.from_seconds(x)
+        e = (sample.offset - self._base).seconds - x
+        if sample.source is not Source.PULSE:
+            s2 = mixed.xx + _variance(sample)
+            weight = min(1.0, 5.0 / (4.0 + e * e / s2))
+        else:
+            s2 = mixed.xx + mixed.r
+            inlier = self._tail.inlier(e, s2, RECENT)
+            weight = inlier / (inlier + self._tail.straggler(e, sqrt(s2)))
+        return Innovation(predicted, e, sqrt(s2), weight)
 
     def _carry(self, now: Mono, base: Duration) -> None:
         """Bring every filter to `now`, counting from `base`: what they hold stays
         small, and so exact."""
-        t = self._steering.raw(now)
+        t = max(self._steering.raw(now), 0.0)
         shift = self._steering.added(now) + (base - self._base).seconds
         for f in self._filters:
             f.predict(t)
             f.x -= shift
         self._base = base
-        self._steering.rebase(now)
+        self._steering.restart(now)
 
     def _weigh(self, z: float, innovation: Innovation) -> None:
         """Take in a pulse `z`: every filter by itself, then the evidence."""
+        residual, sigma = innovation.residual_s, innovation.sigma_s
         tail = self._tail
-        e = innovation.residual_s
-        sigma = abs(e) / innovation.surprise if innovation.surprise else 1e-9
-        straggler = tail.density(e, sigma) * sqrt(2.0 * pi)
+        straggler = tail.straggler(residual, sigma)
         keep = 1.0 - 1.0 / MEMORY
         bulk = 0.0
-        for i, f in enumerate(self._filters):
+        for f, near in zip(self._filters, self._near, strict=True):
             e = z - f.x
-            s = f.pxx + 1.0
-            inlier = (1.0 - tail.share) * density(e, s * f.r, f.count + 1.0)
+            s2 = (f.pxx + 1.0) * f.r
+            inlier = tail.inlier(e, s2, f.count + 1.0)
             w = inlier / (inlier + straggler)
-            bulk += self._weights[i] * w
-            f.update(e, s, w)
-            t2 = e * e / (s * f.r)
+            bulk += near * w
+            f.evidence = keep * f.evidence + log(inlier + straggler)
+            f.update(e, 1.0, w)
+            t2 = e * e / s2
             if e > 0.0:
                 w = 1.0
-                if t2 > UNHEARD_OF:
-                    t2, f.count = UNHEARD_OF, min(f.count, DOUBT)
+                if t2 > EARLY:
+                    t2, f.count = EARLY, min(f.count, SHAKEN)
             f.count = min(f.count + w, RECENT)
-            f.r += w * (t2 - 1.0) * f.r / f.count
-            self._evidence[i] = keep * self._evidence[i] + log(inlier + straggler)
-        best = max(self._evidence)
-        self._evidence = [max(v - best, FLOOR) for v in self._evidence]
-        self._weights = _normalised(self._evidence)
-        leader = self._weights.index(max(self._weights))
-        self._reign = self._reign + 1 if leader == self._leader else 0
-        self._leader = leader
-        if self._reign > REIGN:
-            self._recall()
-        self._lean.learn(innovation.residual_s, sigma, bulk)
-        match tail.learn(innovation.residual_s, sigma, bulk):
+            f.r = max(f.r + w * (t2 - 1.0) * f.r / f.count, FINEST)
+        self._near, self._far = _weights(self._filters)
+        self._lead()
+        self._lean.learn(residual, sigma, bulk)
+        match tail.learn(residual, sigma, bulk):
             case Alarm.JUMP:
-                self._jumped(innovation.residual_s)
+                for f in self._filters:
+                    f.pxx += residual * residual / f.r
             case Alarm.NOISE:
                 for f in self._filters:
-                    f.count = min(f.count, 8.0)
-                    f.r *= (innovation.surprise) ** 2
+                    f.r *= innovation.surprise**2
+                    f.count = min(f.count, SHAKEN)
             case Alarm.NONE:
                 pass
 
-    def _recall(self) -> None:
-        """A filter that calls noise what the others foresee has lost its way; it
-        begins again where they are, lest the next burst of noise make it right."""
-        known = sum(w * f.r for w, f in zip(self._weights, self._filters, strict=True))
-        lost = [
-            f for f in self._filters if f.r > LOST * known and isinstance(f, Filter)
-        ]
+    def _lead(self) -> None:
+        """Under a leader of long standing, call back the filters that got lost: the
+        next burst of noise would make them look right."""
+        leader = self._near.index(max(self._near))
+        self._reign = self._reign + 1 if leader == self._leader else 0
+        self._leader = leader
+        if self._reign < REIGN:
+            return
+        most = LOST * self._filters[leader].r
+        lost = [f for f in self._filters if isinstance(f, Filter) and f.r > most]
         if lost:
-            x, y, _, xx, yy, r = self._mixture(0.0)
+            now = self._mixture(0.0)
             for f in lost:
-                f.start(xx / r, y, 0.0, yy / r)
-                f.x, f.r = x, r
+                f.start(now.xx / now.r, now.y, 0.0, now.yy / now.r)
+                f.x, f.r = now.x, now.r
 
-    def _jumped(self, by_s: float) -> None:
-        """The phase is another one: the last residual is the best word on it."""
-        for f in self._filters:
-            f.pxx += by_s * by_s / f.r
+    def _listen(self, celsius: float) -> None:
+        """Add hypotheses on the thermometer, that agree with the others for now."""
+        self._curve = self._curve or (celsius, 0.0, 0.0, UNKNOWN, UNKNOWN)
+        reference, a, b, a_sigma, b_sigma = self._curve
+        u = (celsius - reference) / 10.0
+        now = self._mixture(0.0)
+        for f in curves(CURVE, now.r):
+            f.start(now.xx / now.r, now.y - a * u - b * u * u, 0.0, now.yy / now.r)
+            f.x, f.a, f.b, f.u = now.x, a, b, u
+            f.paa, f.pbb = a_sigma**2 / now.r, b_sigma**2 / now.r
+            f.pya, f.pyb = -u * f.paa, -u * u * f.pbb
+            f.pyy -= u * f.pya + u * u * f.pyb
+            f.count = self._filters[self._leader].count
+            f.evidence = CURVE
+            self._filters.append(f)
+        self._near, self._far = _weights(self._filters)
 
-    def _mixture(self, t: float) -> tuple[float, float, float, float, float, float]:
-        """x, y, d, var x, var y and r of the mixture `t` raw seconds from now."""
-        ahead = [
-            (w, f.r, *f.ahead(t))
-            for w, f in zip(self._weights, self._filters, strict=True)
-            if w > NEGLIGIBLE
-        ]
-        total = sum(part[0] for part in ahead)
-        x = sum(w * fx for w, _, fx, *_ in ahead) / total
-        y = sum(w * fy for w, _, _, fy, *_ in ahead) / total
-        d = sum(w * fd for w, _, _, _, fd, *_ in ahead) / total
-        r = sum(w * fr for w, fr, *_ in ahead) / total
-        xx = sum(w * (fr * fxx + (fx - x) ** 2) for w, fr, fx, _, _, fxx, _ in ahead)
-        yy = sum(w * (fr * fyy + (fy - y) ** 2) for w, fr, _, fy, _, _, fyy in ahead)
-        return x, y, d, xx / total, yy / total, r
+    def _learned_curve(self) -> tuple[float, ...]:
+        warm = [f for f in self._filters if isinstance(f, Sway) and not f.pitch]
+        if not warm:
+            return self._curve
+        best = max(warm, key=lambda f: f.evidence)
+        sigmas = sqrt(best.paa * best.r), sqrt(best.pbb * best.r)
+        return (self._curve[0], best.a, best.b, *sigmas)
 
-
-def _filters(r: float, count: float, pitch: float) -> list[Filter | Swing]:
-    plain: list[Filter | Swing] = [Filter(noise, r, count) for noise in GRID]
-    return plain + [Swing(noise, r, count, pitch) for noise in SWINGS]
+    def _mixture(self, t: float) -> _Mixed:
+        """The moments of all filters together, `t` raw seconds from now."""
+        far = t * t / (t * t + MINUTE_2)
+        total = x = y = d = xx = yy = r = 0.0
+        parts: list[tuple[float, float, float]] = []
+        for f, near_w, far_w in zip(self._filters, self._near, self._far, strict=True):
+            w = near_w + far * (far_w - near_w)
+            if w < NEGLIGIBLE:
+                continue
+            fx, fy, fd, fxx, fyy = f.ahead(t)
+            doubtful = w * f.r * (1.0 + 4.0 / f.count)
+            parts.append((w, fx, fy))
+            total += w
+            x += w * fx
+            y += w * fy
+            d += w * fd
+            r += w * f.r
+            xx += doubtful * fxx
+            yy += doubtful * fyy
+        x, y = x / total, y / total
+        for w, fx, fy in parts:
+            xx += w * (fx - x) ** 2
+            yy += w * (fy - y) ** 2
+        return _Mixed(x, y, d / total, xx / total, yy / total, r / total)
 
 
 def _variance(sample: Sample) -> float:
+    """Of a sample that is no pulse, s^2."""
     spread = sample.spread or SPREAD.get(sample.source, MICROSECOND)
     return spread.seconds**2
 
 
-def _normalised(evidence: list[float]) -> list[float]:
-    weights = [exp(v) for v in evidence]
+def _rho(sample: Sample, f: Filter | Sway) -> float:
+    return 1.0 if sample.source is Source.PULSE else _variance(sample) / f.r
+
+
+def _weights(filters: Iterable[Filter | Sway]) -> tuple[list[float], list[float]]:
+    """Bring the evidence to scale; the weights a second and an hour ahead."""
+    best = max(f.evidence for f in filters)
+    near, far = [], []
+    for f in filters:
+        f.evidence = max(f.evidence - best, FLOOR)
+        near.append(exp(f.evidence))
+        far.append(exp(f.evidence + f.prior) if f.evidence > FLOOR else 0.0)
+    return _normalised(near), _normalised(far)
+
+
+def _normalised(weights: list[float]) -> list[float]:
     total = sum(weights)
     return [w / total for w in weights]

@@ -15,8 +15,9 @@ from typing import Annotated, Final
 from refclock.settings import Range
 from refclock.timebase import DAY, SECOND, ZERO, Duration
 
-SIGMAS: Final = 3.0
-"""997 in a thousand of a Gaussian."""
+SIGMAS: Final = 4.0
+"""Three cover 997 in a thousand of a Gaussian whose variance is known; ours is not,
+and while the clock does something new no hypothesis has won yet."""
 FURTHEST: Final = 30 * DAY
 """Nobody asks for a longer holdover."""
 
@@ -42,7 +43,7 @@ class Budget:
     reading: Duration = ZERO
     """How coarsely the clock reads, and how long reading it takes."""
     filter: Duration = ZERO
-    """Three sigma of the estimate."""
+    """Four sigma of the estimate."""
 
     @property
     def total(self) -> Duration:
@@ -61,7 +62,7 @@ class Budget:
             "cable": self.cable.seconds,
             "receiver": self.receiver.seconds,
             "reading": self.reading.seconds,
-            "filter (3 sigma)": self.filter.seconds,
+            "filter (4 sigma)": self.filter.seconds,
         }
 
     def with_sigma(self, sigma_s: float) -> Budget:

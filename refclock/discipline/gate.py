@@ -5,12 +5,12 @@ interrupt that had to wait. Stragglers are late, hardly ever early, and how many
 there are and how late is a matter of the machine. So the density of a residual e
 of standard deviation s is
 
-    (1 - share) N(e; 0, s^2)  +  share / 2m * side / (1 + |e| / m)^2
+    (1 - share) N(e; 0, s^2)  +  share side / (2 m (1 + |e|/m)^2),    m = scale s
 
 with the share of stragglers and their median lateness m learned, `side` near 2
 for late (e < 0: the reference seems behind) and near 0 for early. The tail falls
-as e^-2 and has no end: nothing is impossible, so nothing ever locks us out. On a
-machine without stragglers the share learned is small and the bulk pays nothing.
+as e^-2 and has no end: nothing is impossible, so nothing locks us out for ever. On
+a machine without stragglers the share becomes small and the bulk pays nothing.
 
 A run of pulses all outside the bulk is no tail. Either the clock or the pulse has
 jumped (they agree with each other) or the noise has changed (they do not).
@@ -19,7 +19,7 @@ jumped (they agree with each other) or the noise has changed (they do not).
 from __future__ import annotations
 
 from enum import Enum
-from math import copysign, exp, log, sqrt
+from math import copysign, exp, log, pi, sqrt
 from typing import Final
 
 _LATE: Final = 1.9
@@ -27,11 +27,17 @@ _EARLY: Final = 0.1
 _MEMORY: Final = 500.0
 """Over how many pulses the share is averaged."""
 _LEAST, _MOST = 1e-3, 0.4
-_SHORT: Final = 12.0
-_UNLIKELY: Final = 4.0
-"""A mean of two standard deviations is no news."""
+"""What the share may be: a pulse that is mostly stragglers has another bulk."""
+_NUDGE: Final = 0.05
+"""How far one straggler moves the median, as a logarithm."""
+_NEAREST, _FURTHEST = 4.0, 1e4
 _RUN: Final = 12
 """So many outliers one after another are none."""
+_AGREE: Final = 8.0
+"""A run no wider than this many sigmas tells of one place."""
+_WINDOW: Final = 12.0
+_CHANCE: Final = 4.0
+"""A mean within two standard deviations is no news."""
 
 
 class Alarm(Enum):
@@ -51,35 +57,42 @@ class Tail:
         """Median lateness in standard deviations of the bulk."""
         self._run: list[float] = []
 
-    def density(self, e: float, sigma: float) -> float:
-        """How likely a straggler is to leave the residual `e` (s), per second."""
+    def straggler(self, e: float, sigma: float) -> float:
+        """How likely a straggler is to leave the residual `e` (s), times sqrt(2 pi)."""
         m = self.scale * sigma
         side = _LATE if e < 0.0 else _EARLY
-        return self.share * side / (2.0 * m * (1.0 + abs(e) / m) ** 2)
+        return sqrt(0.5 * pi) * self.share * side / (m * (1.0 + abs(e) / m) ** 2)
+
+    def inlier(self, e: float, s2: float, freedom: float) -> float:
+        """How likely the bulk is to leave `e`, of variance `s2` known from `freedom`
+        pulses: Student's t, as good as Gaussian soon; times sqrt(2 pi)."""
+        power = -0.5 * (freedom + 1.0)
+        fall = exp(power * log(1.0 + e * e / (s2 * freedom)))
+        return (1.0 - self.share) * fall / sqrt(s2)
 
     def learn(self, e: float, sigma: float, bulk: float) -> Alarm:
         """A residual that belonged to the bulk with chance `bulk`."""
         out = 1.0 - bulk
         self.share += (out - self.share) / _MEMORY
         self.share = min(max(self.share, _LEAST), _MOST)
-        nudge = copysign(out * 0.05, abs(e) - self.scale * sigma)
-        self.scale = min(max(self.scale * exp(nudge), 4.0), 1e4)
+        nudge = copysign(_NUDGE * out, abs(e) - self.scale * sigma)
+        self.scale = min(max(self.scale * exp(nudge), _NEAREST), _FURTHEST)
         if bulk > 0.5:
             self._run.clear()
             return Alarm.NONE
         self._run.append(e)
         if len(self._run) < _RUN:
             return Alarm.NONE
-        spread = max(self._run) - min(self._run)
+        width = max(self._run) - min(self._run)
         self._run.clear()
-        return Alarm.JUMP if spread < 8.0 * sigma else Alarm.NOISE
+        return Alarm.JUMP if width < _AGREE * sigma else Alarm.NOISE
 
 
 class Lean:
     """Residuals that keep to one side: the clock is leaving and no filter says so yet.
 
-    Their mean over `_SHORT` pulses has the variance s^2/(2 `_SHORT`) by chance; what
-    is more than that must be doubted in the estimate. Used by one thread.
+    Their mean over a window of n has the variance s^2/2n by chance; what is much
+    more than that is doubt about the offset. Used by one thread.
     """
 
     def __init__(self) -> None:
@@ -89,13 +102,6 @@ class Lean:
 
     def learn(self, e: float, sigma: float, bulk: float) -> None:
         """A residual `e` of deviation `sigma`, of the bulk with chance `bulk`."""
-        self._mean += bulk * (e - self._mean) / _SHORT
-        chance = sigma * sigma / (2.0 * _SHORT)
-        self.doubt = max(self._mean**2 - _UNLIKELY * chance, 0.0)
-
-
-def density(e: float, s2: float, freedom: float) -> float:
-    """Student's t for a residual `e` of variance `s2`, times sqrt(2 pi): Gaussian as
-    the degrees of freedom grow."""
-    power = -0.5 * (freedom + 1.0)
-    return exp(power * log(1.0 + e * e / (s2 * freedom))) / sqrt(s2)
+        self._mean += bulk * (e - self._mean) / _WINDOW
+        chance = sigma * sigma / (2.0 * _WINDOW)
+        self.doubt = max(self._mean**2 - _CHANCE * chance, 0.0)

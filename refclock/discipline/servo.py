@@ -9,6 +9,14 @@ so x decays as exp(-t/T) while y is cancelled at once. The estimate is smooth
 already; T only keeps its restlessness out of the rate. A step is for a clock so
 wrong that slewing would take minutes, and only in the first updates: programs
 trust that time does not jump under them.
+
+What was commanded is a known input, not noise. With R the time the raw oscillator
+would itself count, L the local (and monotonic) clock, and C = L - R,
+
+    dR = dL / (1 + u)      dC = u dR      x = X - C      1 + y = (1 + Y)/(1 + u)
+
+holds exactly between the offset and rate of the local clock and those, X and Y, of
+the raw oscillator. So the filters see the raw oscillator only.
 """
 
 from __future__ import annotations
@@ -18,7 +26,7 @@ from typing import Annotated
 
 from refclock.events import Command, SetRate, Step
 from refclock.settings import Range
-from refclock.timebase import Duration
+from refclock.timebase import Duration, Mono
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +70,31 @@ class Servo:
         if not steps:
             return (SetRate(self._ppb),)
         return (Step(Duration.from_seconds(to_go_s)), SetRate(self._ppb))
+
+
+class Steering:
+    """How far our own commands moved the clock. Used by one thread."""
+
+    def __init__(self) -> None:
+        self.u = 0.0
+        """The rate in force: local = (1 + u) raw."""
+        self._since = Mono(0)
+        self._raw_s = 0.0
+        self._added_s = 0.0
+
+    def raw(self, now: Mono) -> float:
+        """Raw seconds since the last `restart`."""
+        return self._raw_s + (now - self._since).seconds / (1.0 + self.u)
+
+    def added(self, now: Mono) -> float:
+        """What slewing has added to the clock since the last `restart`, s."""
+        return self._added_s + (now - self._since).seconds * self.u / (1.0 + self.u)
+
+    def set(self, now: Mono, u: float) -> None:
+        """From `now` on the rate is `u`."""
+        self._raw_s, self._added_s = self.raw(now), self.added(now)
+        self._since, self.u = now, u
+
+    def restart(self, now: Mono) -> None:
+        """Count from `now`."""
+        self._since, self._raw_s, self._added_s = now, 0.0, 0.0
