@@ -249,19 +249,19 @@ class History:
         passed = tod - before
         turned = 2 * passed.ns < -DAY.ns
         step = passed + (days if days is not None else int(turned)) * DAY
-        if not step:
-            self._add(self.epochs, "epoch_repeated", epoch.text)
+        kind, detail = "", epoch.text
+        if days is None and turned:
+            kind = "midnight_without_date"
+        elif not step:
+            kind = "epoch_repeated"
         elif step.ns < 0:
-            self._add(
-                self.epochs, "time_went_back", f"{step.seconds:g} s to {epoch.text}"
-            )
+            kind, detail = "time_went_back", f"{step.seconds:g} s to {epoch.text}"
         elif days and not (days == 1 and turned):
-            self._add(
-                self.epochs, "date_jump", f"{days:+d} days, {day_before} to {date}"
-            )
+            kind, detail = "date_jump", f"{days:+d} days, {day_before} to {date}"
         elif turned:
-            kind = "midnight_ok" if days else "midnight_without_date"
-            self._add(self.epochs, kind, epoch.text)
+            kind = "midnight_ok"
+        if kind:
+            self._add(self.epochs, kind, detail)
         return step
 
     def _look_at_date(self, date: Date) -> None:

@@ -123,6 +123,7 @@ def test_damage() -> None:
         ([rmc("235959", "010526"), rmc("000000", "030526")], ["date_jump"]),
         ([rmc("235959"), rmc("000000")], ["midnight_without_date"]),
         ([rmc("235959", "010526"), rmc("000000")], ["midnight_without_date"]),
+        ([rmc("235960"), rmc("000000")], ["second_60", "midnight_without_date"]),
         ([rmc("100000"), rmc(""), rmc("100000")], ["epoch_repeated"]),
         ([rmc("100000", "010526")] * 2, ["same_second_sent_twice"]),
         ([rmc("100000"), sealed("GLRMC,100000,A")], []),
