@@ -15,11 +15,14 @@ from typing import Final, Protocol
 
 from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
+from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.emu.oscillator import Oscillator
 from hw.emu.receiver import Line, Receiver
 from hw.emu.scenarios import Scenario
 from hw.emu.world import World
+from hw.linux.i2c import DS3231, ChipRtc
 from refclock.drivers.gnss import GnssDriver
+from refclock.drivers.rtc import RtcDriver
 from refclock.events import (
     Command,
     Edge,
@@ -42,6 +45,8 @@ _TICK: Final = 300 * MILLISECOND
 _ASKED: Final = 990 * MILLISECOND
 """When in the second a client asks: the estimate is as old as it gets."""
 _TEMPERATURE_EVERY: Final = 10
+_BATTERY_EVERY: Final = 60
+_BATTERY_SPREAD: Final = 60 * SECOND
 
 
 class Mind(Protocol):
@@ -110,6 +115,7 @@ class Run:
         self._wire = Wire(scenario.habits.baud)
         self._driver = GnssDriver(self._wire)
         self._seq = dict.fromkeys(Edge, 0)
+        self._battery = self._battery_clock(scenario)
         self._arrange()
 
     def second(self, k: int) -> Second | None:
@@ -122,10 +128,20 @@ class Run:
         self.world.at(at + _TICK, self._tick)
         if k % _TEMPERATURE_EVERY == 0:
             self.world.at(at + _TICK, self._feel)
+        if k % _BATTERY_EVERY == 0 and self._battery is not None:
+            self.world.at(at + _TICK, partial(self._witness, self._battery))
         self.world.run(at + _ASKED)
         asked = None if self._asleep() else self._ask()
         self.world.run(at + SECOND)
         return asked
+
+    def _battery_clock(self, scenario: Scenario) -> RtcDriver | None:
+        """The real driver on an emulated chip, if this machine has one."""
+        if scenario.battery_error_s is None:
+            return None
+        chip = ClockChip(SHEETS[DS3231.name], self.world.now)
+        chip.set(scenario.start + Duration.from_seconds(scenario.battery_error_s))
+        return RtcDriver(ChipRtc(Bus(chip), DS3231), self.clock, _BATTERY_SPREAD)
 
     def _arrange(self) -> None:
         """What befalls the machine, once."""
@@ -168,6 +184,10 @@ class Run:
     def _tick(self) -> None:
         local, mono = self.clock.read()
         self._tell(Tick(mono, local, self.clock.epoch))
+
+    def _witness(self, battery: RtcDriver) -> None:
+        for event in battery.poll():
+            self._tell(event)
 
     def _feel(self) -> None:
         celsius = self._oscillator.celsius((self.world.now() - self._start).ns)

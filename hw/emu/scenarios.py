@@ -29,6 +29,8 @@ class Scenario:
     """A live world begins at `start` too, and not at the machine's own time."""
     clock_error_s: float = 0.037
     """Local clock less UTC at the start."""
+    battery_error_s: float | None = None
+    """What its battery clock shows less UTC; None: it has none."""
     leap: LeapSecond | None = None
     leap_published: bool = True
     """The machine's own table has it."""
@@ -276,6 +278,13 @@ _PULSES: Final = (
 
 _MACHINE: Final = (
     Scenario("clock-10-years-off", "no battery", clock_error_s=-10 * _YEAR_S),
+    Scenario(
+        "battery",
+        "the clock is off, the date 1024 weeks behind, a battery clock knows better",
+        (Fault(Kind.WEEKS, size=-1024),),
+        clock_error_s=-10 * _YEAR_S,
+        battery_error_s=2.0,
+    ),
     _off("oscillator-fast", 500_000.0),
     _off("oscillator-slow", -500_000.0),
     Scenario(

@@ -30,10 +30,20 @@ from refclock.events import (
     Step,
     Tick,
     TimeMessage,
+    Witness,
 )
 from refclock.ports import Chunk
 from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, SECOND, ZERO, Duration, Local, Mono, Tai
+from refclock.timebase import (
+    MICROSECOND,
+    MILLISECOND,
+    SECOND,
+    ZERO,
+    Duration,
+    Local,
+    Mono,
+    Tai,
+)
 
 FIRST = Served(
     stratum=16,
@@ -187,6 +197,16 @@ def test_asleep_nothing_is_told_and_mono_stands() -> None:
     before = ticks[ticks.index(across) - 1]
     assert (across.seen - before.seen).seconds == pytest.approx(1.0, abs=1e-4)
     assert (across.local - before.local).seconds == pytest.approx(11.0, abs=1e-4)
+
+
+def test_a_battery_clock_bears_witness_by_its_real_driver() -> None:
+    engine = Plain()
+    live(replace(world(), battery_error_s=2.0), engine, 130)
+    witnesses = [event for event in engine.told if isinstance(event, Witness)]
+    assert len(witnesses) == 3
+    for witness in witnesses:  # the local clock is 37 ms ahead, seconds are whole
+        assert witness.offset.seconds == pytest.approx(2.0 - 0.037, abs=0.5)
+        assert witness.spread == 60 * SECOND + 500 * MILLISECOND
 
 
 def test_unplugged_it_is_lost_and_found() -> None:
