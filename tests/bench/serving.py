@@ -30,20 +30,27 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hw.linux.listen import listen
+from hw.linux.clock import FreeClock
+from hw.linux.listen import listen, listen_shared
 from hw.linux.udp import UdpSocket
+from refclock.cli.workers import Workers
 from refclock.drivers.ntp import NtpService, ServerSettings
-from refclock.events import Command
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, SECOND, Local, Mono, Tai
+from refclock.timebase import MICROSECOND, SECOND, Tai
 
 BURST_S = 0.6
 PROBE_S = 1.2
 HOST, PORT = "127.0.0.1", 123
+MANY = "-A 8 -B 127.0.2.1"
+"""Clients of the load where workers share them; ntpd answers none of these."""
 
-VARIANTS: Mapping[str, Mapping[str, Any]] = {"refclock": {}}
-"""Ours, by name: settings that differ from the defaults."""
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "refclock": {},
+    "  not learning": {"learn_transmit_delay": False},
+    "  2 workers": {"workers": 2},
+}
+"""Ours, by name: settings that differ. A twin shows what a setting is for."""
 
 
 @dataclass
@@ -60,30 +67,24 @@ class Peer:
     def median(self, figure: str) -> float:
         return median(self.figures.get(figure, [float("nan")]))
 
+    def processes(self) -> list[Path]:
+        """Itself and its workers, in /proc."""
+        own = Path(f"/proc/{self.process.pid}")
+        children = (own / f"task/{own.name}/children").read_text().split()
+        return [own, *(own.with_name(child) for child in children)]
+
     def cpu_s(self) -> float:
         """CPU time it has used."""
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        threads = [t for p in self.processes() for t in p.glob("task/*/schedstat")]
         return sum(int(thread.read_text().split()[0]) for thread in threads) * 1e-9
 
     def resident_mb(self) -> float:
         """Memory it holds now."""
-        status = Path(f"/proc/{self.process.pid}/statm").read_text()
-        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        pages = (int((p / "statm").read_text().split()[1]) for p in self.processes())
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-class MachineClock:
-    """The machine's clocks, only read."""
-
-    epoch = 0
-
-    def read(self) -> tuple[Local, Mono]:
-        return Local(time.time_ns()), Mono(time.monotonic_ns())
-
-    def apply(self, command: Command) -> None:
-        raise NotImplementedError(command)
-
-
-def right(clock: MachineClock) -> Served:
+def right(clock: FreeClock) -> Served:
     """The machine's clock is right."""
     local, mono = clock.read()
     return Served(
@@ -102,13 +103,18 @@ def right(clock: MachineClock) -> Served:
     )
 
 
-def serve(settings: Mapping[str, Any]) -> None:
+def serve(given: Mapping[str, Any]) -> None:
     """Our service, until killed."""
-    (bound,) = listen([HOST], PORT)
-    clock = MachineClock()
+    settings = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **given)
+    clock = FreeClock()
     served = [right(clock)]
-    unlimited = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **settings)
-    service = NtpService(UdpSocket(bound), lambda: served[0], clock, unlimited)
+    service: NtpService | Workers
+    if settings.workers == 1:
+        (bound,) = listen([HOST], PORT)
+        service = NtpService(UdpSocket(bound), lambda: served[0], clock, settings)
+    else:
+        sockets = listen_shared([HOST], PORT, settings.workers)
+        service = Workers(sockets, lambda: served[0], settings)
     renew = time.monotonic()
     while True:
         service.serve(SECOND)
@@ -167,10 +173,20 @@ def load(binary: Path, peer: Peer, flags: str) -> Mapping[str, Any]:
     return result
 
 
+def wait_for(binary: Path, peer: Peer) -> None:
+    """Until it answers; ntpd takes some seconds. SystemExit: it does not."""
+    for _ in range(20):
+        time.sleep(0.3)
+        if load(binary, peer, "-t 0.1 -W 0 -w 1 -S 1")["replies"]:
+            return
+    raise SystemExit(f"{peer.name} does not answer")
+
+
 def burst(binary: Path, peer: Peer) -> None:
     """As many replies a second as there can be."""
     before = peer.cpu_s()
-    result = load(binary, peer, f"-t {BURST_S} -W 0.1 -w 240 -S 8 -b 30")
+    clients = MANY if "workers" in peer.name else ""
+    result = load(binary, peer, f"-t {BURST_S} -W 0.1 -w 240 -S 8 -b 30 {clients}")
     peer.note("rate", result["rate"])
     if result["replies"]:
         share = BURST_S / (BURST_S + 0.1)
@@ -253,7 +269,8 @@ def main() -> None:
             running.enter_context(started(name, *command))
             for name, command in commands.items()
         ]
-        time.sleep(1.5)
+        for peer in peers:
+            wait_for(binary, peer)
         for _ in range(args.rounds):
             for peer in random.sample(peers, len(peers)):
                 burst(binary, peer)
