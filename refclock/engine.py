@@ -10,8 +10,8 @@ is nothing special; UTC exists only in sentences and in what is served.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Final, assert_never
 
 from refclock.discipline.bank import Bank, Estimate, Sample, Source
@@ -59,6 +59,7 @@ from refclock.timebase import (
     Utc,
 )
 
+_NEVER: Final = Mono(0)
 PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
 SILENT: Final = Duration(2_500_000_000)
@@ -216,11 +217,9 @@ class Engine:
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         self._follow(tick.local, tick.seen, tick.epoch)
-        if self._silent(tick.seen):
-            self._signal(Signal.SILENCE)
-        if not self._bank.started:
-            self.served = replace(self.served, at=tick.seen, local=tick.local)
-            return ()
+        if not self._silent(tick.seen):
+            return ()  # the last pulse said all there is to say
+        self._signal(Signal.SILENCE)
         return self._conclude(tick.local, tick.seen)
 
     def _follow(self, local: Local, seen: Mono, epoch: int) -> None:
@@ -247,13 +246,19 @@ class Engine:
         self._bank.upset()
         self._labeller.forget()
         self._integrity.restarted()
+        self.served = _unknown(self._precision)
+
+    def _know(self, leaps: LeapTable) -> None:
+        """A leap second was announced that the table did not have."""
+        self._leaps = leaps
+        self._labeller.know(leaps)
+        self._integrity.know(leaps)
 
     # conclusions
 
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""
         if not self._bank.started:
-            self.served = replace(self.served, at=now, local=at)
             return ()
         estimate = self._bank.estimate(now)
         self._budget = self._budget.with_sigma(estimate.sigma_s)
@@ -265,8 +270,13 @@ class Engine:
             return ()
         tai = Tai(at.ns + estimate.offset.ns)
         leap = self._integrity.leap(tai)
+        if leap is not None and leap not in self._leaps.leaps:
+            self._know(self._leaps.with_leap(leap))
+        before = 1.0 + self._servo.ppb * 1e-9
         commands = self._steer(tai, estimate, leap) if self._steers else ()
-        self._publish(at, tai, self._bank.estimate(now), leap)
+        after = 1.0 + self._servo.ppb * 1e-9
+        rate = (1.0 + estimate.rate) * before / after - 1.0
+        self._publish(at, tai, replace(estimate, rate=rate), leap)
         return commands
 
     def _steer(
@@ -279,28 +289,25 @@ class Engine:
         self._bank.rate_changed(estimate.at, self._servo.ppb - before)
         self._own_step = next((c.by for c in commands if isinstance(c, Step)), None)
         told = SetLeap(leap, behind)
-        if told == self._told:
-            leaps: tuple[Command, ...] = ()
-        else:
-            self._told, leaps = told, (told,)
+        if told != self._told:
+            self._told = told
+            commands = (*commands, told)
         sigma = Duration.from_seconds(estimate.sigma_s)
-        quality = SetStatus(self._mode.serves, self._budget.total, sigma)
-        return (*commands, *leaps, quality)
+        return (*commands, SetStatus(self._mode.serves, self._budget.total, sigma))
 
     def _publish(
         self, at: Local, tai: Tai, estimate: Estimate, leap: LeapSecond | None
     ) -> None:
-        now = estimate.at
         self.served = Served(
             stratum=1 if self._mode.serves else 16,
             ref_id=PPS if self._mode is Mode.TRACK else GPS,
-            at=now,
+            at=estimate.at,
             local=at,
             correction=estimate.offset,
             rate=estimate.rate,
             updated=self._updated or tai,
             bound=self._budget.total,
-            bound_rate=growth(partial(self._sigma_after, now), STALE_AFTER),
+            bound_rate=growth(self._sigma_ahead(estimate), STALE_AFTER),
             utc_behind_tai=self._leaps.offset(tai),
             leap=leap,
             precision=self._precision,
@@ -328,17 +335,22 @@ class Engine:
         """Has no pulse been used for so long that it must be called gone?"""
         return self._pulse is None or now - self._pulse > SILENT
 
-    def _sigma_after(self, now: Mono, after: Duration) -> float:
-        return self._bank.estimate(now + after).sigma_s
+    def _sigma_ahead(self, estimate: Estimate) -> Callable[[Duration], float]:
+        """The sigma so long after `estimate` if nothing more is heard."""
+
+        def sigma(after: Duration) -> float:
+            if not after:
+                return estimate.sigma_s
+            return self._bank.estimate(estimate.at + after).sigma_s
+
+        return sigma
 
     def _predicted(self, at: Local, seen: Mono) -> Predicted | None:
-        """What our own clock says the instant was."""
-        if not self._bank.started:
+        """What was published says that the instant was."""
+        if not self._bank.started or self.served.at == _NEVER:
             return None
-        estimate = self._bank.estimate(seen)
-        return Predicted(
-            Tai(at.ns + estimate.offset.ns), Duration.from_seconds(estimate.sigma_s)
-        )
+        tai = self.served.tai(at, Duration(at.ns - seen.ns))
+        return Predicted(tai, self.served.bound_at(seen))
 
     def _tai(self, seen: Mono) -> Tai | None:
         """What time it was, if anybody knows."""
@@ -383,7 +395,7 @@ class Engine:
             estimate=estimate,
             rate=self._bank.learned().rate if estimate else None,
             budget=self._budget,
-            good_for=time_left(self._budget, partial(self._sigma_after, now), limit)
+            good_for=time_left(self._budget, self._sigma_ahead(estimate), limit)
             if estimate
             else None,
             steering_ppb=self._servo.ppb if self._steers else None,
@@ -400,7 +412,7 @@ def _unknown(precision: int) -> Served:
     return Served(
         stratum=16,
         ref_id=bytes(4),
-        at=Mono(0),
+        at=_NEVER,
         local=Local(0),
         correction=ZERO,
         rate=0.0,

@@ -105,6 +105,8 @@ def why(
             return f"the pulse is followed, the time is good to {bound}"
         case Mode.HOLDOVER:
             return f"holding over: {_missing(seen, refusal, now)}"
+        case Mode.ACQUIRE if budget.total <= limit:
+            return "one pulse has its second; the next will tell the rate"
         case Mode.ACQUIRE:
             return (
                 f"the bound of {bound} is still above "

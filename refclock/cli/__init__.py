@@ -18,8 +18,6 @@ COMMANDS: Final = (
     "query",
     "decode",
     "simulate",
-    "capture",
-    "replay",
 )
 
 

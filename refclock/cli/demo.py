@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         world = LiveWorld(scenario, args.seed, clock)
         world.start()
         try:
-            daemon = compose(config, _board(scenario, world, clock), world.leaps)
+            daemon = compose(config, _board(scenario, world, clock), scenario.table)
             return _show(args, daemon, Client(config, clock, world))
         except OSError as error:
             print(f"refclock demo: {error.strerror or error}", file=sys.stderr)

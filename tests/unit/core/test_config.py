@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refclock.config import Config, ConfigError, load, overlaid, parse
+
+MANUAL = Path(__file__).parents[3] / "config" / "refclock.toml"
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        parse(text.encode(), "x.toml")
+    return str(refused.value).splitlines()
+
+
+def test_every_fault_is_told_at_once_with_its_line() -> None:
+    assert faults(
+        """
+[receiver]
+baud = "fast"
+speed = 9600
+
+[sever]
+port = 1
+[server]
+prot = 123
+port = 70000
+rate_limit = 3
+"""
+    ) == [
+        "x.toml:3: receiver.baud: 'fast' is not one of 'auto'; "
+        "'fast' is not a whole number",
+        "x.toml:4: receiver.speed: no such setting; known: device, baud",
+        "x.toml:6: sever: no such setting; did you mean server?",
+        "x.toml:9: server.prot: no such setting; did you mean server.port?",
+        "x.toml:10: server.port: 70000 is not in 0 to 65535",
+        "x.toml:11: server.rate_limit: is a table: write [server.rate_limit]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[clock]\nsteer = 1", "1 is not true or false"),
+        ("[holdover]\nlimit_s = 'x'", "'x' is not a number"),
+        ("[holdover]\nlimit_s = 1e9", "is not in 1e-06 to 10 s"),
+        ("[pulse]\nsource = 'gipo'", "'gipo' is not one of 'auto', 'kernel', 'gpio'"),
+        ("[server]\nallow = '10.0.0.0/8'", "is not a list"),
+        ("[server]\nallow = ['10.0.0.0/40']", "does not appear to be"),
+        ("[control]\nsocket = 3", '3 is not text in "quotes"'),
+        ("clock = 3", "is a table: write [clock]"),
+    ],
+)
+def test_a_value_out_of_bounds_says_what_is_allowed(text: str, says: str) -> None:
+    (fault,) = faults(text)
+    assert says in fault
+
+
+def test_a_curly_quote_is_explained() -> None:
+    (fault,) = faults("[receiver]\ndevice = “/dev/gps0”")
+    assert "line 2" in fault
+    assert "straight quotes" in fault
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(ConfigError, match="x:2: not UTF-8"):
+        parse(b"[receiver]\ndevice = '\xff'", "x")
+
+
+def test_a_dotted_key_and_an_integer_for_a_float_are_fine() -> None:
+    config = parse(b"holdover.limit_s = 1\n[server.rate_limit]\nenabled = false")
+    assert config.holdover.limit_s == 1.0
+    assert config.server.rate_limit.enabled is False
+
+
+def test_one_table_is_laid_over_another(tmp_path: Path) -> None:
+    file = tmp_path / "over.toml"
+    file.write_text("[server.rate_limit]\nenabled = false\n")
+    config = load(file, {"server": {"port": 11123, "rate_limit": {"burst": 16}}})
+    assert config.server.port == 11123
+    assert config.server.rate_limit.burst == 16
+    assert not config.server.rate_limit.enabled
+    assert overlaid({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
+
+
+def test_what_differs_is_told_by_table() -> None:
+    changed = parse(b"[server]\nport = 1\n[leap]\nfile = 'x'")
+    assert changed.differs(Config()) == {"server", "leap"}
+
+
+def test_the_manual_of_settings_is_exactly_the_defaults() -> None:
+    assert load(MANUAL) == Config()
+    assert keys(tomllib.loads(MANUAL.read_text())) == keys(dataclasses.asdict(Config()))
+
+
+def keys(table: dict[str, Any], at: str = "") -> set[str]:
+    names: set[str] = set()
+    for key, value in table.items():
+        path = f"{at}{key}"
+        names |= keys(value, f"{path}.") if isinstance(value, dict) else {path}
+    return names
