@@ -19,14 +19,15 @@ _SAMPLES: Final = 8
 _EVERY_NS: Final = 4 * MILLISECOND.ns
 _REST_NS: Final = MILLISECOND.ns // 2
 """Between two sweeps: after that we are slow to start."""
-_LONGEST_NS: Final = MILLISECOND.ns
+_LONGEST_NS: Final = MILLISECOND.ns // 4
 """Longer means that we were held up, or that the clock was stepped."""
 
 
 class _Learned:
-    """The second least of the last few samples, ns; 0 before the second.
+    """The second least of the last few samples, ns; 0 until there are as many.
 
-    The least may be the odd one out.
+    The least may be the odd one out. Of too few samples all may be from moments
+    when we were held up, and T3 would lie in the future.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,8 @@ class _Learned:
     def learn(self, sample_ns: int) -> None:
         if 0 <= sample_ns < _LONGEST_NS:
             self._samples.append(sample_ns)
-            self.ns = sorted(self._samples)[1] if len(self._samples) > 1 else 0
+            if len(self._samples) == _SAMPLES:
+                self.ns = sorted(self._samples)[1]
 
 
 class _Sweep:
