@@ -154,7 +154,7 @@ def chronyd(folder: Path) -> list[str]:
 def ntpd(folder: Path) -> list[str]:
     """It has no source, so it says that it is not synchronised; same code path."""
     file = folder / "ntp.conf"
-    file.write_text(f"restrict default nomodify\ndriftfile {folder}/drift\n")
+    file.write_text(f"restrict 127.0.0.0 mask 255.0.0.0\ndriftfile {folder}/drift\n")
     return ["-n", "-c", str(file), "-p", str(folder / "ntpd.pid")]
 
 
