@@ -89,7 +89,7 @@ def engine(leaps: LeapTable) -> Engine:
 
 
 def _scenario(args: argparse.Namespace) -> dict[str, Any]:
-    """The figures of a scenario: of served time, 10 ms before the end of each second."""
+    """The figures of a scenario: served time, 10 ms before the end of each second."""
     scenario = SCENARIOS[args.scenario]
     if args.holdover_at is not None:
         dark = tuple(
