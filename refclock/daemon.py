@@ -12,6 +12,7 @@ it anew: a half-alive time server is worse than none.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
@@ -30,6 +31,7 @@ from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
 from refclock.events import Event, Found, Lost, Tick
 from refclock.ports import SystemClock
+from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
 from refclock.status import Status, to_json
 from refclock.timebase import SECOND, Duration, Mono
@@ -113,6 +115,18 @@ class Control(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """What keeps a run on paper. May be called from any thread."""
+
+    def write(self, line: Line) -> None:
+        """Keep it, in the order told."""
+        ...
+
+    def close(self) -> None:
+        """No more will come."""
+        ...
+
+
 class Daemon:
     """The engine and its threads. `run` returns when `stop` was called."""
 
@@ -123,12 +137,14 @@ class Daemon:
         sources: Sequence[Source],
         save: Callable[[Engine], None],
         save_every: Duration,
+        recorder: Recorder | None = None,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._sources = sources
         self._save = save
         self._save_every = save_every
+        self._recorder = recorder
         self._services: list[Service] = []
         self._controls: list[Control] = []
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -223,6 +239,9 @@ class Daemon:
             for control in self._controls:
                 control.close()
             self._save(self._engine)
+            if self._recorder is not None:
+                self._recorder.write(Counted(json.dumps(self._counted)))
+                self._recorder.close()
         if self._failure is not None:
             raise self._failure
 
@@ -282,9 +301,14 @@ class Daemon:
             log.warning("%s: %s", event.source, event.why)
         elif isinstance(event, Found):
             log.info("%s: opened %s", event.source, event.detail)
-        for command in self._engine.handle(event):
+        commands = self._engine.handle(event)
+        for command in commands:
             self._clock.apply(command)
         self._served.set(self._engine.served)
+        if self._recorder is not None:
+            self._recorder.write(event)
+            if commands or isinstance(event, Tick):
+                self._recorder.write(Outcome(commands, self._engine.served))
 
     def _publish_status(self, now: Mono) -> None:
         status = self._engine.status(now)

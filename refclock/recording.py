@@ -36,7 +36,6 @@ class RecordingError(ValueError):
 class Beginning:
     """How the engine was made."""
 
-    version: int
     settings: EngineSettings
     leaps: LeapTable
     floor: Utc
@@ -45,6 +44,7 @@ class Beginning:
     precision: int
     memory: str | None
     """As on disk."""
+    version: int = VERSION
 
     def engine(self) -> Engine:
         """Another one, made alike."""
@@ -67,7 +67,15 @@ class Outcome:
     served: Served
 
 
-Line = Beginning | Chunk | Outcome | Event
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the server had counted by then."""
+
+    counters: str
+    """As JSON."""
+
+
+Line = Beginning | Chunk | Outcome | Counted | Event
 
 _KINDS: Final[Mapping[str, type]] = {
     kind.__name__: kind
@@ -75,6 +83,7 @@ _KINDS: Final[Mapping[str, type]] = {
         Beginning,
         Chunk,
         Outcome,
+        Counted,
         *typing.get_args(Event),
         *typing.get_args(Command),
     )

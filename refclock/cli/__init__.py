@@ -18,6 +18,8 @@ COMMANDS: Final = (
     "query",
     "decode",
     "simulate",
+    "capture",
+    "replay",
 )
 
 

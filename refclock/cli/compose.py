@@ -12,6 +12,7 @@ from typing import Final
 
 from hw.linux.listen import listen
 from hw.linux.udp import UdpSocket
+from refclock.cli.tape import Tape, Tapped
 from refclock.config import Config
 from refclock.control import ControlServer
 from refclock.daemon import Daemon, Driver, Source, measured_precision
@@ -23,6 +24,7 @@ from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine import Engine
 from refclock.memory import Memory, MemoryLostError
 from refclock.ports import Board
+from refclock.recording import Beginning
 from refclock.timebase import SECOND, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")
@@ -72,25 +74,32 @@ def remember(path: Path, memory: Memory) -> None:
     fresh.replace(path)
 
 
-def compose(config: Config, board: Board, leaps: LeapTable) -> Daemon:
-    """The daemon, its doors open. OSError: a port or socket cannot be had."""
+def compose(
+    config: Config, board: Board, leaps: LeapTable, record: Path | None = None
+) -> Daemon:
+    """The daemon, its doors open. OSError: a port, socket or file cannot be had.
+
+    `record`: a file to keep the run in, for `refclock replay`.
+    """
     state = Path(config.state.file)
     memory = recall(state)
-    engine = Engine(
+    beginning = Beginning(
         config.engine(),
         leaps,
         max(leaps.updated, memory.last_good) if memory else leaps.updated,
-        latency=board.pulse_latency,
-        latency_spread=board.pulse_latency_spread,
-        precision=measured_precision(board.clock),
-        memory=memory,
+        board.pulse_latency,
+        board.pulse_latency_spread,
+        measured_precision(board.clock),
+        memory.text() if memory else None,
     )
+    recorder = None if record is None else Tape(record, beginning)
     daemon = Daemon(
-        engine,
+        beginning.engine(),
         board.clock,
-        list(_sources(config, board)),
+        list(_sources(config, board, recorder)),
         save=lambda engine: _save(state, engine),
         save_every=config.state.save_every_s * SECOND,
+        recorder=recorder,
     )
     with contextlib.ExitStack() as opened:
         for made in listen(config.server.listen, config.server.port):
@@ -108,13 +117,14 @@ def compose(config: Config, board: Board, leaps: LeapTable) -> Daemon:
     return daemon
 
 
-def _sources(config: Config, board: Board) -> Iterator[Source]:
+def _sources(config: Config, board: Board, tape: Tape | None) -> Iterator[Source]:
     """Every device the board has, and how a driver is put on it."""
     if open_receiver := board.open_receiver:
 
         def receiver() -> tuple[Driver, str]:
             stream = open_receiver()
-            return GnssDriver(stream), stream.name
+            heard = stream if tape is None else Tapped(stream, tape)
+            return GnssDriver(heard), stream.name
 
         yield Source("receiver", receiver)
     if open_pulse := board.open_pulse:

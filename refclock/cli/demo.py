@@ -67,6 +67,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="settings laid over the demo's own"
     )
     parser.add_argument(
+        "--capture", type=Path, metavar="FILE", help="keep the run for `replay`"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="only the figures at the end"
     )
 
@@ -85,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
         world = LiveWorld(scenario, args.seed, clock)
         world.start()
         try:
-            daemon = compose(config, _board(scenario, world, clock), scenario.table)
+            board = _board(scenario, world, clock)
+            daemon = compose(config, board, scenario.table, args.capture)
             return _show(args, daemon, Client(config, clock, world))
         except OSError as error:
             print(f"refclock demo: {error.strerror or error}", file=sys.stderr)

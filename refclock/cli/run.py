@@ -30,6 +30,18 @@ log = logging.getLogger("refclock")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    settings_option(parser)
+    parser.add_argument(
+        "--check", action="store_true", help="read the settings, say what is wrong, end"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument(
+        "--capture", type=Path, metavar="FILE", help="keep the run for `replay`"
+    )
+
+
+def settings_option(parser: argparse.ArgumentParser) -> None:
+    """Declare where the settings are."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -37,10 +49,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings (default: %(default)s)",
     )
-    parser.add_argument(
-        "--check", action="store_true", help="read the settings, say what is wrong, end"
-    )
-    parser.add_argument("--verbose", action="store_true", help="log more")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         steer=config.clock.steer,
     )
     try:
-        daemon = compose(config, board, leaps)
+        daemon = compose(config, board, leaps, args.capture)
     except OSError as error:
         print(f"refclock run: {error.strerror or error}", file=sys.stderr)
         return EX_UNAVAILABLE

@@ -93,9 +93,8 @@ class NtpService:
         self._kisses = {Verdict.WARNED: RATE}
         if settings.tell_denied:
             self._kisses[Verdict.DENIED] = DENY
-        self._admission = Admission(
-            Access(settings.allow, settings.deny), settings.rate_limit, draw
-        )
+        self._draw = draw
+        self.readmit(settings)
         self._learn = settings.learn_transmit_delay
         self._interleaves = settings.interleaved
         self._departures = Departures()
@@ -108,6 +107,12 @@ class NtpService:
     def name(self) -> str:
         """Where it listens."""
         return self._socket.name
+
+    def readmit(self, settings: ServerSettings) -> None:
+        """Access and pace are as `settings` say from the next sweep on, and all
+        clients newcomers. From any thread."""
+        access = Access(settings.allow, settings.deny)
+        self._admission = Admission(access, settings.rate_limit, self._draw)
 
     def serve(self, limit: Duration) -> None:
         """Answer what comes, waiting at most `limit` for the first request."""

@@ -1,0 +1,87 @@
+"""`refclock replay`: a recorded run through the engine again, in fast time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import typing
+from pathlib import Path
+from typing import Any, Final
+
+from refclock.cli.tape import lines
+from refclock.engine import Engine
+from refclock.events import Command, Event
+from refclock.recording import Beginning, Outcome, RecordingError
+from refclock.timebase import Mono
+
+HELP: Final = "run a recording through the engine again, and compare bit for bit"
+
+_FACTS: Final = typing.get_args(Event)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="as `capture` wrote it")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: the engine did again what it had done. 1: it did not, or no recording."""
+    try:
+        told = replay(args.file)
+    except (OSError, RecordingError) as error:
+        print(f"refclock replay: {args.file}: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(told) if args.json else _text(told))
+    return 0 if told["difference"] is None else 1
+
+
+def replay(path: Path) -> dict[str, Any]:
+    """What the run was, and where the engine first did otherwise (line number)."""
+    engine: Engine | None = None
+    facts = outcomes = 0
+    commands: tuple[Command, ...] = ()
+    difference: int | None = None
+    first = last = Mono(0)
+    for number, line in enumerate(lines(path), 1):
+        if isinstance(line, Beginning):
+            engine = line.engine()
+        elif engine is None:
+            raise RecordingError("it does not say how the engine was made")
+        elif isinstance(line, _FACTS):
+            commands = engine.handle(line)
+            last = line.seen
+            first = last if facts == 0 else first
+            facts += 1
+        elif isinstance(line, Outcome):
+            outcomes += 1
+            if difference is None and line != Outcome(commands, engine.served):
+                difference = number
+    if engine is None:
+        raise RecordingError("it is empty")
+    status = engine.status(last)
+    return {
+        "facts": facts,
+        "outcomes": outcomes,
+        "seconds": (last - first).seconds,
+        "mode": status.mode,
+        "reason": status.reason,
+        "bound_s": status.bound_s,
+        "alarms": [alarm.text for alarm in status.alarms],
+        "difference": difference,
+    }
+
+
+def _text(told: dict[str, Any]) -> str:
+    end = (
+        "the engine did again what it had done, bit for bit"
+        if told["difference"] is None
+        else f"the engine did otherwise from line {told['difference']} on: "
+        "it is of another version than the one recorded"
+    )
+    alarms = "".join(f"\nALARM  {text}" for text in told["alarms"])
+    return (
+        f"{told['facts']} facts in {told['seconds']:.0f} s; ended {told['mode']}: "
+        f"{told['reason']}{alarms}\n{end} ({told['outcomes']} outcomes compared)"
+    )
