@@ -20,94 +20,44 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from ctypes import Structure, c_int, c_size_t, c_uint, c_void_p, sizeof
+from ctypes import sizeof
 from typing import Final
 
+from hw.linux.mmsg import (
+    CMSG_HEADER,
+    IP_RECVERR,
+    IPV6_RECVERR,
+    LAYOUT,
+    LONG,
+    MSG_WAITFORONE,
+    OPT_ID,
+    OPT_TSONLY,
+    RX_SOFTWARE,
+    SK_MEMINFO_DROPS,
+    SO_MEMINFO,
+    SO_TIMESTAMPING,
+    SOFTWARE,
+    STAMP,
+    STAMPS_SPACE,
+    TICKET,
+    WANT_STAMP,
+    Header,
+    Iov,
+    Message,
+    address_of,
+    cmsg_space,
+    recvmmsg,
+    sendmmsg,
+)
 from refclock.ports import BATCH, Datagram, Left
 from refclock.timebase import SECOND, ZERO, Duration
 
 _REPLY: Final = 48
 _PAYLOAD: Final = 1536
 """An NTP request with all its extension fields; what is longer is cut."""
-
-# linux/net_tstamp.h, asm-generic/socket.h, linux/in.h, linux/in6.h
-SO_TIMESTAMPING: Final = 37
-SO_MEMINFO: Final = 55
-_SK_MEMINFO_DROPS: Final = 8
-_MSG_WAITFORONE: Final = 0x10000
-TX_SOFTWARE: Final = 1 << 1
-RX_SOFTWARE: Final = 1 << 3
-SOFTWARE: Final = 1 << 4
-OPT_ID: Final = 1 << 7
-OPT_TSONLY: Final = 1 << 11
-
 _STAMPING: Final = SOFTWARE | RX_SOFTWARE | OPT_ID | OPT_TSONLY
 _FROM_ERRORS: Final = socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
 _MOST_WAITING: Final = 4 * BATCH
-IP_RECVERR: Final = 11
-IPV6_RECVERR: Final = 25
-
-_LONG: Final = sizeof(ctypes.c_long)
-_CMSG_HEADER: Final = (sizeof(c_size_t) + 2 * sizeof(c_int) + _LONG - 1) & -_LONG
-
-
-class _Header(Structure):
-    """struct msghdr."""
-
-    _fields_ = (
-        ("name", c_void_p),
-        ("name_length", c_uint),
-        ("iov", c_void_p),
-        ("iov_count", c_size_t),
-        ("control", c_void_p),
-        ("control_length", c_size_t),
-        ("flags", c_int),
-    )
-
-
-class _Message(Structure):
-    """struct mmsghdr."""
-
-    _fields_ = (("header", _Header), ("length", c_uint))
-
-
-class _Iov(Structure):
-    """struct iovec."""
-
-    _fields_ = (("base", c_void_p), ("length", c_size_t))
-
-
-def _cmsg_space(length: int) -> int:
-    return _CMSG_HEADER + (length + _LONG - 1 & -_LONG)
-
-
-_WANT_STAMP: Final = struct.pack(
-    f"@Nii I{_cmsg_space(4) - _CMSG_HEADER - 4}x",
-    _CMSG_HEADER + 4,
-    socket.SOL_SOCKET,
-    SO_TIMESTAMPING,
-    TX_SOFTWARE,
-)
-_STAMP: Final = struct.Struct("@ll")
-_TICKET: Final = struct.Struct("@12xI")
-"""ee_data in struct sock_extended_err (linux/errqueue.h)."""
-_STAMPS_SPACE: Final = _cmsg_space(3 * 2 * _LONG)
-
-# name length, sender's address within it, size of PKTINFO, interface index within it
-_LAYOUT: Final = {
-    socket.AF_INET: (16, slice(4, 8), 12, 0),
-    socket.AF_INET6: (28, slice(8, 24), 20, 16),
-}
-
-_libc: Final = ctypes.CDLL(None, use_errno=True)
-_recvmmsg: Final = _libc.recvmmsg
-_recvmmsg.argtypes = (c_int, c_void_p, c_uint, c_int, c_void_p)
-_sendmmsg: Final = _libc.sendmmsg
-_sendmmsg.argtypes = (c_int, c_void_p, c_uint, c_int)
-
-
-def _address_of(memory: bytearray) -> int:
-    return ctypes.addressof((ctypes.c_char * len(memory)).from_buffer(memory))
 
 
 class UdpSocket:
@@ -126,10 +76,10 @@ class UdpSocket:
             if bound.family == socket.AF_INET
             else (socket.IPPROTO_IPV6, IPV6_RECVERR)
         )
-        name, sender, info, index = _LAYOUT[bound.family]
+        name, sender, info, index = LAYOUT[bound.family]
         stamps_at = name + -name % 8
-        info_at = stamps_at + _STAMPS_SPACE
-        info_space = _cmsg_space(info)
+        info_at = stamps_at + STAMPS_SPACE
+        info_space = cmsg_space(info)
         payload_at = info_at + info_space
         self._stride = payload_at + _PAYLOAD
         self._stamps_at, self._info_at, self._payload_at = (
@@ -137,44 +87,44 @@ class UdpSocket:
             info_at,
             payload_at,
         )
-        self._whole = _STAMPS_SPACE + info_space
+        self._whole = STAMPS_SPACE + info_space
         self._info_space = info_space
 
         self._slab = bytearray(BATCH * self._stride)
-        slab = self._slab_at = _address_of(self._slab)
+        slab = self._slab_at = address_of(self._slab)
         self.replies = bytearray(BATCH * _REPLY)
-        replies = _address_of(self.replies)
-        self._iovs = (_Iov * (2 * BATCH))()
+        replies = address_of(self.replies)
+        self._iovs = (Iov * (2 * BATCH))()
         iovs = ctypes.addressof(self._iovs)
-        self._requests = (_Message * BATCH)()
-        self._answers = (_Message * BATCH)()
+        self._requests = (Message * BATCH)()
+        self._answers = (Message * BATCH)()
         for slot in range(BATCH):
             at = slab + slot * self._stride
-            self._iovs[slot] = _Iov(at + payload_at, _PAYLOAD)
-            self._iovs[BATCH + slot] = _Iov(replies + slot * _REPLY, _REPLY)
-            iov, iov_out = (iovs + n * sizeof(_Iov) for n in (slot, BATCH + slot))
+            self._iovs[slot] = Iov(at + payload_at, _PAYLOAD)
+            self._iovs[BATCH + slot] = Iov(replies + slot * _REPLY, _REPLY)
+            iov, iov_out = (iovs + n * sizeof(Iov) for n in (slot, BATCH + slot))
             stamps = at + stamps_at, self._whole
             info_only = at + info_at, info_space
-            self._requests[slot].header = _Header(at, name, iov, 1, *stamps)
-            self._answers[slot].header = _Header(at, name, iov_out, 1, *info_only)
+            self._requests[slot].header = Header(at, name, iov, 1, *stamps)
+            self._answers[slot].header = Header(at, name, iov_out, 1, *info_only)
         # the kernel's answers, a column at a time
         words = memoryview(self._requests).cast("B")
-        step = sizeof(_Message)
-        self._lengths = words.cast("I")[_Message.length.offset // 4 :: step // 4]
+        step = sizeof(Message)
+        self._lengths = words.cast("I")[Message.length.offset // 4 :: step // 4]
         self._controls = words.cast("L")[
-            _Header.control_length.offset // _LONG :: step // _LONG
+            Header.control_length.offset // LONG :: step // LONG
         ]
-        indices = info_at + _CMSG_HEADER + index
+        indices = info_at + CMSG_HEADER + index
         self._interfaces = memoryview(self._slab).cast("I")[
             indices // 4 :: self._stride // 4
         ]
         self._no_interfaces = memoryview(bytes(4 * BATCH)).cast("I")
         self._usual_controls = [self._whole] * BATCH
-        stamp = "qq" if _LONG == 8 else "ii"
+        stamp = "qq" if LONG == 8 else "ii"
         self._slot = struct.Struct(
             f"={sender.start}x{sender.stop - sender.start}s"
-            f"{stamps_at + _CMSG_HEADER - sender.stop}x{stamp}"
-            f"{payload_at - stamps_at - _CMSG_HEADER - 2 * _LONG}x"
+            f"{stamps_at + CMSG_HEADER - sender.stop}x{stamp}"
+            f"{payload_at - stamps_at - CMSG_HEADER - 2 * LONG}x"
             f"Bx B 21x 8s 8s 8s{_PAYLOAD - _REPLY}x"
         )
         self.odd: dict[int, bytes] = {}
@@ -192,8 +142,8 @@ class UdpSocket:
         """What has come, at most `BATCH`, waiting at most `limit` for the first."""
         if limit != self._limit:
             self._wait_at_most(limit)
-        count = _recvmmsg(
-            self._socket.fileno(), self._requests, BATCH, _MSG_WAITFORONE, None
+        count = recvmmsg(
+            self._socket.fileno(), self._requests, BATCH, MSG_WAITFORONE, None
         )
         if count < 0:
             code = ctypes.get_errno()
@@ -230,9 +180,9 @@ class UdpSocket:
         answers = ctypes.addressof(self._answers)
         done = sent = 0
         while done < count:
-            taken = _sendmmsg(
+            taken = sendmmsg(
                 self._socket.fileno(),
-                answers + done * sizeof(_Message),
+                answers + done * sizeof(Message),
                 count - done,
                 0,
             )
@@ -250,7 +200,7 @@ class UdpSocket:
     def dropped(self) -> int:
         """How many the kernel threw away, for want of room, since opening."""
         memory = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 64)
-        return int(memoryview(memory).cast("I")[_SK_MEMINFO_DROPS])
+        return int(memoryview(memory).cast("I")[SK_MEMINFO_DROPS])
 
     def close(self) -> None:
         """Give the socket back."""
@@ -288,7 +238,7 @@ class UdpSocket:
             struct.pack_into(
                 "ll",
                 self._slab,
-                control + _CMSG_HEADER,
+                control + CMSG_HEADER,
                 *divmod(self.now_ns(), SECOND.ns),
             )
 
@@ -301,11 +251,11 @@ class UdpSocket:
     def _want_stamp(self, place: int, slot: int, tell: Sequence[Left]) -> None:
         """Put a request for a send stamp before the PKTINFO, where the receive
         stamps lie that have been read."""
-        at = slot * self._stride + self._info_at - len(_WANT_STAMP)
-        self._slab[at : at + len(_WANT_STAMP)] = _WANT_STAMP
+        at = slot * self._stride + self._info_at - len(WANT_STAMP)
+        self._slab[at : at + len(WANT_STAMP)] = WANT_STAMP
         header = self._answers[place].header
         header.control = self._slab_at + at
-        header.control_length = self._info_space + len(_WANT_STAMP)
+        header.control_length = self._info_space + len(WANT_STAMP)
         if len(self._waiting) > _MOST_WAITING:
             self._waiting.clear()
         self._stamped.append(place)
@@ -324,8 +274,8 @@ class UdpSocket:
             error = told.get(self._error_kind)
             if stamps is None or error is None:
                 continue
-            seconds, ns = _STAMP.unpack_from(stamps)
-            (ticket,) = _TICKET.unpack_from(error)
+            seconds, ns = STAMP.unpack_from(stamps)
+            (ticket,) = TICKET.unpack_from(error)
             for left in self._waiting.pop(ticket, ()):
                 left(seconds * SECOND.ns + ns)
 

@@ -13,7 +13,8 @@ from functools import partial
 import pytest
 
 from hw.linux.listen import listen
-from hw.linux.udp import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, UdpSocket
+from hw.linux.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
+from hw.linux.udp import UdpSocket
 from refclock.cli import main
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
