@@ -136,7 +136,8 @@ def _exchanges(
         if not args.interleaved:
             measured = measure(reply, sent, received)
         elif last and question.interleaved(reply):
-            measured = measure(*last, reply.transmit)
+            before, left, came = last
+            measured = measure(before, left, came, reply.transmit)
         elif number >= _INTRODUCTIONS:
             raise QueryError("it does not know the interleaved mode")
         last = reply, sent, received
