@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from hw.linux.listen import listen
+from hw.linux.listen import listen, listen_shared
 from hw.linux.udp import UdpSocket
 from refclock.cli.tape import Tape, Tapped
+from refclock.cli.workers import Workers
 from refclock.config import Config
 from refclock.control import ControlServer
 from refclock.daemon import Daemon, Driver, Source, measured_precision
 from refclock.drivers.gnss import GnssDriver
-from refclock.drivers.ntp import NtpService
+from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.drivers.pps import PpsDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine import Engine
 from refclock.memory import Memory, MemoryLostError
-from refclock.ports import Board
+from refclock.ports import Board, SystemClock
 from refclock.recording import Beginning
+from refclock.server.served import Served
 from refclock.timebase import SECOND, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")
@@ -102,19 +104,25 @@ def compose(
         recorder=recorder,
     )
     with contextlib.ExitStack() as opened:
-        for made in listen(config.server.listen, config.server.port):
-            service = NtpService(
-                opened.enter_context(contextlib.closing(UdpSocket(made))),
-                daemon.served,
-                board.clock,
-                config.server,
-            )
-            daemon.attach(service=service)
-        daemon.attach(
-            control=ControlServer(Path(config.control.socket), daemon.answers())
-        )
+        for service in _services(config.server, daemon.served, board.clock):
+            daemon.attach(service=opened.enter_context(contextlib.closing(service)))
+        socket = Path(config.control.socket)
+        daemon.attach(control=ControlServer(socket, daemon.answers()))
         opened.pop_all()
     return daemon
+
+
+def _services(
+    settings: ServerSettings, published: Callable[[], Served], clock: SystemClock
+) -> list[NtpService | Workers]:
+    """A service for each address, or one that has workers for all of them."""
+    if settings.workers > 1:
+        shared = listen_shared(settings.listen, settings.port, settings.workers)
+        return [Workers(shared, published, settings)]
+    return [
+        NtpService(UdpSocket(made), published, clock, settings)
+        for made in listen(settings.listen, settings.port)
+    ]
 
 
 def _sources(config: Config, board: Board, tape: Tape | None) -> Iterator[Source]:

@@ -71,6 +71,12 @@ class Workers:
             total.update(counters.get() or {})
         return dict(total)
 
+    def readmit(self, settings: ServerSettings) -> None:
+        """Start all workers anew, with these access rules and limits."""
+        self._settings.set(settings)
+        for worker in self._workers:
+            worker.terminate()
+
     def close(self) -> None:
         """End the workers, and give everything back."""
         for worker in self._workers:
