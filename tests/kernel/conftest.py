@@ -1,0 +1,46 @@
+"""One guest for all tests that may share it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.kernel.debian import MissingError
+from tests.kernel.image import Image, image
+from tests.kernel.machine import Guest
+from tests.kernel.outside import Weather
+
+_CACHE: Final = Path(__file__).parents[2] / ".cache/kernel"
+_LIVE_S: Final = 240
+
+
+@pytest.fixture(scope="session")
+def kernel_image() -> Image:
+    """What a guest boots; in CI it must be there."""
+    try:
+        return image(_CACHE)
+    except MissingError as why:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no guest to boot: {why}")
+
+
+@pytest.fixture(scope="session")
+def booted(
+    kernel_image: Image, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guest]:
+    """A guest whose receiver and pulse run by true time."""
+    guest = Guest(kernel_image, tmp_path_factory.mktemp("guest"), _LIVE_S)
+    yield guest
+    guest.close()
+
+
+@pytest.fixture
+def guest(booted: Guest) -> Iterator[Guest]:
+    """It, in fair weather again when the test is over."""
+    yield booted
+    booted.outside.turn(Weather())

@@ -1,0 +1,131 @@
+"""Packages, fetched by their ordinary clients into a folder; nothing is installed.
+
+For the guest an apt of its own: own lists, an empty dpkg status, another
+architecture. Mirror and keys are those this machine's apt has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+ARCH: Final = "arm64"
+SUITE: Final = "bookworm"
+"""Its Python is 3.11, as Raspberry Pi OS has it; its backports have the kernel."""
+PIP_PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
+_KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_LIMIT_S: Final = 200
+
+
+class MissingError(Exception):
+    """What the guest needs cannot be had here, and why."""
+
+
+def call(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """What it prints. MissingError: it failed, with its own last words."""
+    try:
+        return subprocess.run(
+            command,
+            env=env,
+            cwd=cwd,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+        ).stdout
+    except FileNotFoundError as error:
+        raise MissingError(f"there is no {command[0]} here") from error
+    except subprocess.TimeoutExpired as error:
+        raise MissingError(f"{command[0]} took over {_LIMIT_S} s") from error
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().splitlines()[-3:]
+        raise MissingError(f"{' '.join(command[:3])}: {' '.join(last)}") from error
+
+
+class GuestPackages:
+    """Packages of the guest's architecture."""
+
+    def __init__(self, root: Path) -> None:
+        """MissingError: there is no mirror, or it does not answer."""
+        for part in ("etc/apt.conf.d", "etc/preferences.d", "lists/partial"):
+            (root / part).mkdir(parents=True, exist_ok=True)
+        (root / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
+        (root / "status").touch()
+        (root / "etc/sources.list").write_text(_sources())
+        (root / "apt.conf").write_text(
+            f'Dir "{root}"; Dir::Etc "{root}/etc"; Dir::State "{root}";\n'
+            f'Dir::State::status "{root}/status"; Dir::Cache "{root}/cache";\n'
+            f'APT::Architecture "{ARCH}"; APT::Architectures {{ "{ARCH}"; }};\n'
+            'Acquire::Languages "none"; Acquire::Retries "3";\n'
+            'APT::Sandbox::User "root";\n'
+        )
+        self._env = {**os.environ, "APT_CONFIG": str(root / "apt.conf")}
+        call(["apt-get", "-q", "update"], self._env)
+
+    def kernel(self) -> str:
+        """The package of today's kernel: superseded ones leave the archive."""
+        meta = f"linux-image-{ARCH}/{SUITE}-backports"
+        told = call(["apt-cache", "show", meta], self._env)
+        found = re.search(r"^Depends: (linux-image-\S+)", told, re.MULTILINE)
+        if not found:
+            raise MissingError(f"{meta} names no kernel")
+        return found[1]
+
+    def fetch(self, names: Sequence[str], into: Path, release: str = SUITE) -> None:
+        """The packages themselves, and not what they depend on."""
+        into.mkdir(parents=True, exist_ok=True)
+        call(["apt-get", "-q", "download", "-t", release, *names], self._env, into)
+
+
+def fetch_wheels(names: Sequence[str], into: Path) -> None:
+    """Wheels for the guest's Python, and not what they depend on."""
+    platforms = [word for name in PIP_PLATFORMS for word in ("--platform", name)]
+    command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(into)]
+    command += ["--no-deps", "--only-binary=:all:", "--python-version", "311"]
+    call([*command, *platforms, *names])
+
+
+def unpacked_here(names: Sequence[str], into: Path) -> None:
+    """Programs for this machine, with what they lack, unpacked instead of installed."""
+    fetched = into / "fetched"
+    (fetched / "partial").mkdir(parents=True, exist_ok=True)
+    options = [f"Dir::Cache::archives={fetched}", "APT::Sandbox::User=root"]
+    options += ["Debug::NoLocking=1"]
+    flags = [word for option in options for word in ("-o", option)]
+    command = ["apt-get", "-q", "-y", "install", "--no-install-recommends"]
+    call([*command, "--download-only", *flags, *names])
+    for package in fetched.glob("*.deb"):
+        unpack(package, into)
+    shutil.rmtree(fetched)
+
+
+def unpack(package: Path, into: Path) -> None:
+    """All files of a package."""
+    call(["dpkg-deb", "-x", str(package), str(into)])
+
+
+def _sources() -> str:
+    form = "$(CODENAME) $(REPO_URI)"
+    told = call(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+    mirrors = {
+        suite: at for suite, _, at in (row.partition(" ") for row in told.splitlines())
+    }
+    if SUITE not in mirrors:
+        raise MissingError(f"apt of this machine knows no mirror of Debian {SUITE}")
+    suites = {SUITE: mirrors[SUITE], f"{SUITE}-backports": mirrors[SUITE]}
+    security = f"{SUITE}-security"
+    suites |= {security: mirrors[security]} if security in mirrors else {}
+    return "".join(
+        f"deb [arch={ARCH} signed-by={_KEYS}] {mirror} {suite} main\n"
+        for suite, mirror in suites.items()
+    )

@@ -1,0 +1,148 @@
+"""Driver by driver on a real kernel.
+
+The pulse's stamps are judged against the logged time of the pin calls, never
+against the second: emulation shows behaviour, not microseconds.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby, pairwise
+from statistics import median
+
+import pytest
+
+from hw.linux.clock import STA_INS, STA_UNSYNC
+from hw.linux.uart import proves
+from tests.kernel.machine import RTC_AT_BOOT, Guest
+from tests.kernel.outside import Pulse, Weather, Words
+
+pytestmark = pytest.mark.kernel
+
+_TIME_OK, _TIME_INS, _TIME_OOP, _TIME_WAIT, _TIME_ERROR = 0, 1, 3, 4, 5
+_TYPICAL_NS = 20_000_000
+"""How far stamp and pin call may drift apart, mostly, on a machine that is shared."""
+
+
+def strays(stamps: list[int], sent: list[Pulse]) -> list[int]:
+    """By how much each interval between two stamps is not that of the pulses, ns.
+
+    The guest's clock may show any date: the pulses are those whose intervals fit.
+    """
+    fits = []
+    for at in range(len(sent) - len(stamps) + 1):
+        truth = sent[at : at + len(stamps)]
+        late = [t - p.before.ns for t, p in zip(stamps, truth, strict=True)]
+        fits.append([abs(b - a) for a, b in pairwise(late)])
+    return min(fits, key=sum)
+
+
+def test_battery_clock(guest: Guest) -> None:
+    shown = guest.call("battery_clock", "/dev/rtc0")
+    assert shown[:13] in {RTC_AT_BOOT[:13], "2024-03-01T00"}
+
+
+def test_kernel_pulse_is_found_and_counted(guest: Guest) -> None:
+    told = guest.call("kernel_edges", 6)
+    assert told["name"] == "/dev/pps0"
+    assert told["candidates"] == ["/dev/pps0"]
+    seqs, stamps, kinds = zip(*told["edges"], strict=True)
+    assert set(kinds) == {"assert"}
+    assert seqs == tuple(range(seqs[0], seqs[0] + 6))
+    astray = strays(list(stamps), list(guest.outside.pulses()))
+    print(f"pulse intervals astray, us: {[ns // 1000 for ns in astray]}")
+    assert median(astray) < _TYPICAL_NS
+
+
+def test_kernel_pulse_time_out_tells_no_old_edge(guest: Guest) -> None:
+    told = guest.call("kernel_edges", 1)
+    assert told["nothing_new"]
+    assert 0.035 < told["waited_s"] < 0.5
+
+
+def test_kernel_pulse_gone_and_back(guest: Guest) -> None:
+    guest.outside.turn(Weather(pulse=False))
+    guest.call("kernel_edge", 1.2)
+    assert not guest.call("kernel_edge", 2.5)
+    guest.outside.turn(Weather())
+    assert guest.call("kernel_edge", 3.0)
+
+
+def test_kernel_pulse_without_the_edge_that_is_wanted(guest: Guest) -> None:
+    assert "it has no such edge" in guest.call("kernel_clear_edge")
+
+
+def test_gpio_pulse_by_label_and_name(guest: Guest) -> None:
+    told = guest.call("gpio_edges", 9)
+    assert told["name"] == "/dev/gpiochip0 GPIO18"
+    rises = [(seq, at) for seq, at, kind in told["edges"] if kind == "assert"]
+    falls = [(seq, at) for seq, at, kind in told["edges"] if kind == "clear"]
+    assert abs(len(rises) - len(falls)) <= 1
+    for edges in (rises, falls):
+        assert all(b[0] == a[0] + 1 for a, b in pairwise(edges))
+    stamps = [at for _, at in rises]
+    astray = strays(stamps, list(guest.outside.pulses()))
+    print(f"gpio intervals astray, us: {[ns // 1000 for ns in astray]}")
+    assert median(astray) < _TYPICAL_NS
+
+
+def test_gpio_line_that_pps_gpio_holds(guest: Guest) -> None:
+    why = guest.call("gpio_busy")
+    assert "is held by 'pps'" in why
+    assert 'pulse.source = "kernel"' in why
+
+
+def test_uart_at_the_speed_that_is_hunted(guest: Guest) -> None:
+    told = guest.call("hears", 3.2)
+    assert told["name"] == "/dev/ttyAMA0 at 9600 Bd"
+    lines = told["data"].splitlines()[1:-1]
+    assert {line[3:6] for line in lines} >= {"RMC", "GGA", "ZDA"}
+    right = [proves(line.encode()) for line in lines]
+    assert sum(right) > 0.8 * len(right)
+    assert all(first <= last for first, last in told["spans"])
+    assert all(a[0] < b[0] for a, b in pairwise(told["spans"]))
+    assert "another program holds it" in told["second_opener"]
+
+
+def test_uart_silent_and_garbled(guest: Guest) -> None:
+    guest.outside.turn(Weather(words=Words.NOTHING))
+    guest.call("kernel_edge", 1.2)
+    assert "no byte arrives" in guest.call("hunt_refusal")
+    guest.outside.turn(Weather(words=Words.GARBAGE))
+    assert "do not decode at any of" in guest.call("hunt_refusal", limit_s=60)
+
+
+@pytest.mark.parametrize("ppb", [200_000.0, -200_000.0])
+def test_clock_rate(guest: Guest, ppb: float) -> None:
+    seen = guest.call("rate_seen", ppb)
+    print(f"rate set {ppb:.0f} ppb, seen {seen:.0f} ppb")
+    assert seen == pytest.approx(ppb, abs=20_000)
+
+
+@pytest.mark.parametrize("by_ns", [1_500_000_000, -250_000_000])
+def test_clock_step(guest: Guest, by_ns: int) -> None:
+    told = guest.call("step_seen", by_ns)
+    assert told["moved_ns"] == pytest.approx(by_ns, abs=100_000)
+    assert told["ours"] == 1
+    assert told["both"] == 2
+    assert told["a_thousand_readings_later"] == 2
+
+
+def test_clock_quality_is_told_and_taken_back(guest: Guest) -> None:
+    good, restored = guest.call("quality_told")
+    assert good["state"] == _TIME_OK
+    assert not good["status"] & STA_UNSYNC
+    assert 250_000 <= good["maxerror"] < 252_000
+    assert good["esterror"] == 3_000
+    assert restored["state"] == _TIME_ERROR
+    assert restored["status"] & STA_UNSYNC
+
+
+def test_kernel_inserts_the_leap_second(guest: Guest) -> None:
+    seen = guest.call("leap_second")
+    states = [state for state, _ in groupby(each["state"] for each in seen)]
+    assert states[-4:] == [_TIME_INS, _TIME_OOP, _TIME_WAIT, _TIME_OK]
+    before, after = seen[0], seen[-1]
+    assert (before["tai"], after["tai"]) == (36, 37)
+    assert before["status"] & STA_INS
+    assert not after["status"] & STA_INS
+    assert after["epoch"] == before["epoch"] + 1
