@@ -230,6 +230,8 @@ class Daemon:
         finally:
             self._stop.set()
             self._notify("STOPPING=1")
+            for command in self._engine.farewell():
+                self._clock.apply(command)
             until = time.monotonic() + _JOIN_S
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))

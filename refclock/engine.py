@@ -31,6 +31,7 @@ from refclock.events import (
     PulseEdge,
     Sawtooth,
     SetLeap,
+    SetRate,
     SetStatus,
     SkyView,
     Step,
@@ -148,6 +149,12 @@ class Engine:
             case _:
                 assert_never(event)
         return ()
+
+    def farewell(self) -> tuple[Command, ...]:
+        """What leaves the clock in good order: on at its own rate, no more slewing."""
+        if not self._steers or not self._bank.started:
+            return ()
+        return (SetRate(self._servo.ppb + self.served.rate * 1e9),)
 
     # facts
 

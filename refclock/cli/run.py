@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final
 
 from hw.linux.board import linux_board
+from hw.linux.clock import KernelClock
 from refclock.cli.compose import compose, leap_table
 from refclock.config import Config, ConfigError, load
 from refclock.daemon import Daemon
@@ -79,7 +80,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"refclock run: {error.strerror or error}", file=sys.stderr)
         return EX_UNAVAILABLE
     log.info("running on %s", board.name)
-    return until_told(daemon, lambda: _reload(daemon, args.config, config))
+    try:
+        return until_told(daemon, lambda: _reload(daemon, args.config, config))
+    finally:
+        if isinstance(board.clock, KernelClock):
+            board.clock.restore()
 
 
 def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
