@@ -74,7 +74,7 @@ class Second:
     at: Tai
     """True time."""
     error_s: float
-    """Served less true."""
+    """Served less true, in UTC as NTP counts it: a wrong leap second shows."""
     bound_s: float
     synchronised: bool
     mode: str
@@ -203,14 +203,15 @@ class Run:
         true = self.world.now()
         local, mono = self.clock.read()
         served = self._engine.served
-        tai = served.tai(local, Duration(local.ns - mono.ns))
+        utc = served.posix(served.tai(local, Duration(local.ns - mono.ns)))
+        true_utc = self._leaps.posix(true)
         return Second(
             true,
-            (tai - true).seconds,
+            (utc - true_utc).seconds,
             served.bound_at(mono).seconds,
             served.synchronised(mono),
             self._engine.mode.name,
-            Duration(local.ns - self._leaps.posix(true).ns).seconds,
+            Duration(local.ns - true_utc.ns).seconds,
         )
 
     def _asleep(self) -> bool:
