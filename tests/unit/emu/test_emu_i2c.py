@@ -97,6 +97,15 @@ def test_a_register_is_written_without_disturbing_the_time() -> None:
     assert bytes(emulated.read(0, 1)) == b"\x59"
 
 
+def test_a_flag_beside_the_seconds_is_no_second() -> None:
+    emulated, time = made("PCF8523")
+    emulated.write(0x03, [0x80 | 0x58])
+    time.goes(SECOND)
+    assert emulated.read(0x03, 1) == [0x80 | 0x59]
+    emulated.write(0x03, [0x58])
+    assert emulated.read(0x03, 1) == [0x58]
+
+
 @pytest.mark.parametrize("celsius", [-40.25, -0.25, 0.0, 25.75])
 def test_the_thermometer_tells_quarters(celsius: float) -> None:
     emulated, _ = made("DS3231", celsius)

@@ -10,7 +10,7 @@ from random import Random
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hw.emu.oscillator import (
@@ -53,6 +53,8 @@ def test_a_quiet_one_keeps_its_offset() -> None:
     assert oscillator.phase(-SECOND.ns) == pytest.approx(-500.0)
 
 
+@example(counted=10**12 - 1, ppb=-400_000.0)
+@example(counted=10**12, ppb=400_000.0)
 @given(
     counted=st.integers(-3 * 10**9, 10**12),
     ppb=st.floats(-500_000, 500_000),

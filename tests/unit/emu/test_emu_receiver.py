@@ -207,6 +207,7 @@ def test_faults_of_the_pulse() -> None:
 
     missed = shifts(Fault(Kind.MISSED, size=0.3))
     assert 0.2 < missed.count([]) / 200 < 0.4
+    assert {by for flanks in missed for by in flanks} == {0.0}
     doubled = shifts(Fault(Kind.DOUBLED, size=0.3))
     assert 0.2 < sum(len(flanks) == 2 for flanks in doubled) / 200 < 0.4
     assert {round(flanks[-1], 6) for flanks in doubled} == {0.0, 0.03}
@@ -245,7 +246,7 @@ def test_faults_of_the_line() -> None:
     assert 210 < cut.count(b"\r\n") < 270
     within = stream(Fault(Kind.INTERLEAVED, size=0.2))
     assert sorted(within) == sorted(whole)
-    assert len(re.findall(rb"\$[^$]*\$", within)) > 30
+    assert len(re.findall(rb"\$[^$\r]*\$", within)) > 20
     garbage = stream(Fault(Kind.WRONG_BAUD))
     assert len(garbage) == len(whole)
     assert garbage.count(b"$G") < 5

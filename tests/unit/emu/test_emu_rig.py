@@ -18,7 +18,7 @@ from hw.emu.faults import Fault, Kind
 from hw.emu.oscillator import Character
 from hw.emu.receiver import Habits
 from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.replay import replay_trace
+from hw.replay import _within, replay_trace
 from hw.rig import Second, Wire, fast
 from refclock.events import (
     Command,
@@ -179,12 +179,16 @@ def test_another_program_steps_the_clock_and_begins_an_epoch() -> None:
 
 def test_a_pulse_in_flight_during_a_step_is_of_the_old_epoch() -> None:
     engine = Plain()
-    late = Fault(Kind.TOLD_LATE_S, size=0.02)
+    late = Fault(Kind.TOLD_LATE_S, size=0.4)  # after the tick of its second
     live(world(late, Fault(Kind.STEP_S, 10.01, size=1.5)), engine, 15)
-    told = [type(event) for event in engine.told]
-    epochs = [event.epoch for event in engine.told if isinstance(event, PulseEdge)]
-    assert epochs == [0] * 10 + [1] * 4
-    assert told.count(PulseEdge) == 14
+    edges = [event for event in engine.told if isinstance(event, PulseEdge)]
+    assert [edge.epoch for edge in edges] == [0] * 10 + [1] * 4
+    known = 0
+    for event in engine.told:
+        if isinstance(event, Tick):
+            known = event.epoch
+        elif isinstance(event, PulseEdge):
+            assert known == (event.seq >= 10)
 
 
 def test_asleep_nothing_is_told_and_mono_stands() -> None:
@@ -274,7 +278,10 @@ def test_a_trace_is_scored_before_each_pulse_is_used(tmp_path: Path) -> None:
 
 def test_a_late_stamp_makes_the_clock_late(tmp_path: Path) -> None:
     late = trace(tmp_path, 60, 0.0, noise="20000")
-    figures = replay_trace(late, Plain(), score_from_s=10)
+    engine = Plain()
+    figures = replay_trace(late, engine, score_from_s=10)
+    stamps = [event.at for event in engine.told if isinstance(event, PulseEdge)]
+    assert {at.ns % SECOND.ns for at in stamps} == {1_000_000 + 20_000}
     assert figures["rms_s"] == pytest.approx(20e-6)
     assert figures["coverage"] == 0.0
     assert figures["within_10us_after_s"] is None
@@ -286,6 +293,13 @@ def test_a_steered_clock_is_what_is_scored(tmp_path: Path) -> None:
     )
     assert figures["max_s"] == pytest.approx(0.0, abs=3e-9)
     assert figures["rate_rms"] == pytest.approx(0.0, abs=3e-9)
+
+
+def test_a_limit_is_reached_by_who_stays_within_it_for_ten_minutes() -> None:
+    assert _within([9.0] * 5 + [1.0] * 700 + [9.0], 2.0) == 5
+    assert _within([1.0] * 100 + [9.0] + [-1.0] * 700 + [9.0], 2.0) == 101
+    assert _within([1.0] * 100 + [9.0] + [1.0] * 3, 2.0) == 101
+    assert _within([1.0] * 100 + [9.0], 2.0) is None
 
 
 def test_pulses_that_are_missing_are_not_given(tmp_path: Path) -> None:
