@@ -139,13 +139,15 @@ def _long(length_s: float) -> str:
 
 
 def _bound(status: Mapping[str, Any]) -> str:
-    parts = ", ".join(
-        f"{name} {seconds(part)}" for name, part in status["bound_parts"].items()
+    parts = "".join(
+        f"\n           {seconds(part):>8} {name}"
+        for name, part in status["bound_parts"].items()
+        if part
     )
-    text = f"± {seconds(status['bound_s'])}" + (f"  ({parts})" if parts else "")
+    text = f"± {seconds(status['bound_s'])}"
     if status["good_for_s"] is not None:
         text += f"; without pulses good for {seconds(status['good_for_s'])}"
-    return text
+    return text + parts
 
 
 def _ppm(value: float | None, absent: str = "unknown") -> str:

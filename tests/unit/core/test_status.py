@@ -74,15 +74,15 @@ def test_everything_an_operator_asks_is_on_the_page() -> None:
     for said in (
         "stratum 1, refid PPS",
         "-250 ns  (reference - local clock)",
-        "± 4 µs  (latency 3 µs, filter 1 µs)",
-        "good for 2 h 05 min",
+        "± 4 µs; without pulses good for 2 h 05 min",
+        "\n               3 µs latency\n               1 µs filter\n",
         "RMC: 120 ms ± 3 ms (88 heard)",
         "-12.3000 ppm",
         "48.2 °C",
         "EXPIRED on 2026-06-28",
         "checksum_mismatch 2",
         "ALARM      the antenna moved 400 m",
-        "receiver   /dev/gps0 at 9600 Bd",
+        "device     receiver: /dev/gps0 at 9600 Bd",
         "requests 7",
     ):
         assert said in page
