@@ -1,16 +1,11 @@
 """Which second does this pulse begin? The sentence names it, the pulse marks it.
 
 Warm, our own clock names the second: it cannot have strayed by half of one, and
-sentences only confirm or contradict. Cold, a sentence names it. A sentence never
-comes before the moment it names, nor a whole second after it, so with d the time
-from the last pulse to the sentence's first byte and t the moment named, that
-pulse's second s obeys
+sentences only confirm or contradict. Their lag may then wander where it likes,
+across half a second or a whole one. Cold, what sentences and witnesses say is put
+to the vote (`vote`), and while that is in doubt a pulse has no label.
 
-    0 < lag = d - (t - s) < 1 s          s = floor(t - d) + 1
-
-whatever the lag is: 20, 500 or 900 ms. What is left in doubt is a lag near 0 or
-near 1 s; then a lag learned before, or a witness, must decide, or nobody does.
-Two sentences in a row must agree. Reckoning is in TAI along CLOCK_MONOTONIC.
+Reckoning is in TAI along CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -19,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from refclock.events import Edge, Fix, PulseEdge, TimeMessage, Witness
-from refclock.gnss.lag import Lag
+from refclock.events import Fix, PulseEdge, TimeMessage, Witness
+from refclock.gnss.flank import Flanks
+from refclock.gnss.lag import Lag, Names
+from refclock.gnss.vote import Doubt, Heard, Testimony, Vote, whole
 from refclock.settings import Range
 from refclock.timebase import (
     MILLISECOND,
@@ -39,8 +36,8 @@ class LabelSettings:
     """How sure we must be of the second."""
 
     guard_ms: Annotated[int, Range(1, 400, "ms")] = 15
-    """A lag this close to 0 or 1 s, beyond its spread, is in doubt."""
-    agree: Annotated[int, Range(1, 60, "sentences")] = 2
+    """A lag this close to 0 or 1 s, or closer than it scatters, is in doubt."""
+    agree: Annotated[int, Range(2, 60, "sentences")] = 3
     """How many sentences in a row must name the same second."""
     trust_zda_alone: bool = False
     """Believe a receiver that sends ZDA and never a word on its fix."""
@@ -80,28 +77,25 @@ class Alone:
 
 
 OTHER_FLANK: Final = Unlabelled("the other flank of the pulse")
+OWN_CLOCK: Final = "our own clock"
 _WARM: Final = 50 * MILLISECOND
 """Our own clock labels while its sigma is below this."""
-_ON_TIME: Final = 5 * MILLISECOND
-"""A flank further from a whole second, by a warm clock, is the other one."""
-_DOUBLED: Final = 900 * MILLISECOND
-_STALE: Final = 10 * SECOND
-"""A sentence this old names no second any more."""
-_PRIOR: Final = Lag(250 * MILLISECOND, 250 * MILLISECOND, 0)
+_HALF: Final = 500 * MILLISECOND
+_STRAY: Final = 300 * MILLISECOND
+"""A pulse this far from a whole second of ours may belong to either neighbour."""
+_UNEVEN: Final = 10 * MILLISECOND
+"""Pulses that come at intervals further from a whole second are none, or not all."""
+_RECENT: Final = 10 * SECOND
+"""After a pulse this old no lag is learned: our clock may have drifted."""
+_CARRIED: Final = 1000 * SECOND
+"""For so long the monotonic clock carries a second: 500 ppm make half of one."""
+_PRIOR: Final = Lag(250 * MILLISECOND, 250 * MILLISECOND)
 """Of a kind never measured."""
-_KNOWN: Final = 5
-_WITNESS: Final = 400 * MILLISECOND
-
-
-@dataclass(frozen=True, slots=True)
-class _Anchor:
-    """A pulse whose second is known."""
-
-    tai: Tai
-    seen: Mono
-
-    def tai_at(self, seen: Mono) -> Tai:
-        return self.tai + (seen - self.seen)
+_WHOLE: Final = 250 * MILLISECOND
+"""A sentence further from whole seconds ahead or behind is late or early, no more."""
+_EXACTLY: Final = 30 * MILLISECOND
+"""What comes later by whole seconds to within this was not held up: a line knows no
+seconds."""
 
 
 class Labeller:
@@ -114,21 +108,29 @@ class Labeller:
         learned: Mapping[str, Lag] | None = None,
     ) -> None:
         self._settings = settings
-        self._guard = settings.guard_ms * MILLISECOND
         self._leaps = leaps
         self._lags = dict(learned or {})
         self.forget()
 
     def forget(self) -> None:
         """Start cold: the monotonic clock no longer carries what was heard."""
-        self._edges: dict[Edge, Mono] = {}
-        self._anchor: _Anchor | None = None
-        self._named: _Anchor | None = None
-        """What the sentences say of the last pulse, and of how many of them."""
-        self._agreed = 0
-        self._witness: tuple[Tai, Mono, Duration] | None = None
+        settings = self._settings
+        self._vote = Vote(settings.guard_ms * MILLISECOND, settings.agree)
+        self._flanks = Flanks()
+        self._before: Mono | None = None
+        """When the last pulse came, labelled or not."""
+        self._anchor: Heard | None = None
+        """The last labelled pulse, where our clock puts it."""
+        self._pulse: Mono | None = None
+        self._away = ZERO
+        """How far the last labelled pulse was from its second."""
+        self._names: dict[str, Names] = {}
         self._vouched = False
-        self._doubt = "no sentence with a fix yet"
+        self._doubt = ""
+
+    def know(self, leaps: LeapTable) -> None:
+        """A leap second more is known."""
+        self._leaps = leaps
 
     def lags(self) -> Mapping[str, Lag]:
         """What was learned, by kind of sentence."""
@@ -142,132 +144,125 @@ class Labeller:
 
     def hear(self, message: TimeMessage) -> Duration | None:
         """Take a sentence in: whole seconds it is ahead of us; None: cannot be said."""
+        if message.fix is not Fix.UNSAID and not message.queued:
+            self._vouched = message.fix.good
         if not self._usable(message):
             return None
-        named = self.tai(message)
-        if self._anchor is not None:
-            return self._compare(message, named, self._anchor)
-        self._guess(message, named)
-        return None
+        heard = Heard(self.tai(message), message.seen)
+        self._vote.hear(message.kind, heard)
+        if self._anchor is None or heard.seen - self._anchor.seen > _CARRIED:
+            return None
+        return self._compare(message.kind, heard, self._anchor)
 
     def witness(self, witness: Witness) -> None:
-        """Another's word on the time; only one better than half a second decides."""
-        if witness.spread < _WITNESS:
-            tai = self._leaps.tai(Utc(witness.at.ns + witness.offset.ns))
-            self._witness = tai, witness.seen, witness.spread
+        """Another's word on the time: it counts where it is better than half a
+        second."""
+        tai = self._leaps.tai(Utc(witness.at.ns + witness.offset.ns))
+        told = Testimony(Heard(tai, witness.seen), witness.spread)
+        self._vote.witness(witness.source, told)
+
+    def vouched(self, ahead: Duration) -> bool | None:
+        """Do witnesses side with sentences that are `ahead` of us, or (False) with
+        us? None: they cannot tell."""
+        if self._anchor is None:
+            return None
+        said = self._vote.witnessed(self._anchor.seen)
+        if said is None:
+            return None
+        by = said[0] - whole(self._anchor.named)
+        return by == ahead if by in {ZERO, ahead} else None
 
     def label(self, edge: PulseEdge, predicted: Predicted | None) -> Label | Unlabelled:
         """The second that `edge` begins, or why nobody knows."""
-        if predicted is not None and predicted.sigma < _WARM:
-            return self._by_our_clock(edge, predicted)
-        before = self._edges.get(edge.edge)
-        if before is not None and edge.seen - before < _DOUBLED:
-            return Unlabelled("two pulses within a second: noise on the line?")
-        self._edges[edge.edge] = edge.seen
-        if edge.edge is Edge.CLEAR and Edge.ASSERT in self._edges:
+        if not self._flanks.begins(edge):
             return OTHER_FLANK
-        named, stale = self._named, "the sentences stopped"
-        if named is None or edge.seen - named.seen > _STALE:
-            return Unlabelled(self._doubt if named is None else stale)
-        if self._agreed < self._settings.agree:
-            return Unlabelled("waiting for a second sentence to agree on the second")
-        ahead = (edge.seen - named.seen).rounded(SECOND)
-        return self._settled(edge, named.tai + ahead, "sentences")
+        if (
+            predicted is not None
+            and predicted.sigma < _WARM
+            and self._anchor is not None
+        ):
+            return self._by_our_clock(edge, predicted)
+        before = self._before
+        if before is not None and edge.seen - before < _HALF:
+            return Unlabelled("several pulses within a second: noise on the line?")
+        self._before = edge.seen
+        if before is None or not _even(edge.seen - before):
+            return Unlabelled("waiting for pulses that come once a second")
+        named = self._vote.second(edge.seen, self._lags)
+        if isinstance(named, Doubt):
+            return Unlabelled(self._doubt or named.reason)
+        second, by = named
+        return self._settled(edge, second, second, by)
 
     def adopt(self, by: Duration) -> None:
         """The second was another one all along: what is known moves by `by`."""
         if self._anchor is not None:
-            self._anchor = replace(self._anchor, tai=self._anchor.tai + by)
+            self._anchor = replace(self._anchor, named=self._anchor.named + by)
 
     def sample_from(self, message: TimeMessage) -> Alone | None:
         """What a sentence is worth without a pulse; None: nothing."""
         if not self._usable(message):
             return None
         lag = self._lags.get(message.kind, _PRIOR)
-        if lag.count < _KNOWN:
+        if not lag.known:
             lag = _PRIOR
-        spread = max(lag.spread, MILLISECOND)
-        return Alone(self.tai(message), message.seen - lag.mean, spread)
+        return Alone(self.tai(message), message.seen - lag.mean, lag.spread)
 
     def _usable(self, message: TimeMessage) -> bool:
         if message.queued:
             self._doubt = "sentences wait on a saturated line: raise its speed"
             return False
         if message.fix is Fix.UNSAID:
-            return self._vouched or self._settings.trust_zda_alone
-        if message.fix.good:
-            self._vouched = True
-        else:
-            self._doubt = "the receiver has no fix"
+            return self._vouched or (self._settings.trust_zda_alone and not self._doubt)
+        self._doubt = "" if message.fix.good else "the receiver has no fix"
         return message.fix.good
 
     def _by_our_clock(
         self, edge: PulseEdge, predicted: Predicted
     ) -> Label | Unlabelled:
-        second = Tai(Duration(predicted.tai.ns).rounded(SECOND).ns)
+        second = whole(predicted.tai)
         away = abs(predicted.tai - second)
-        if away > _ON_TIME + 5 * predicted.sigma:
-            if edge.edge is Edge.CLEAR:
-                return OTHER_FLANK
-            return Unlabelled(f"a pulse {away.seconds:.3f} s off the second")
-        return self._settled(edge, second, "our own clock")
+        if away > _STRAY:
+            return Unlabelled(f"a pulse {away.seconds:.3f} s from the second")
+        twice = self._pulse is not None and edge.seen - self._pulse < _HALF
+        if twice and away >= self._away:
+            return Unlabelled("a second pulse within the second: noise on the line?")
+        self._before, self._away = edge.seen, away
+        return self._settled(edge, second, predicted.tai, OWN_CLOCK)
 
-    def _settled(self, edge: PulseEdge, second: Tai, by: str) -> Label:
-        self._anchor = _Anchor(second, edge.seen)
+    def _settled(
+        self, edge: PulseEdge, second: Tai, at: Tai, by: str
+    ) -> Label | Unlabelled:
+        """`at`: what time it is taken to have been, for what follows."""
+        self._anchor, self._pulse = Heard(at, edge.seen), edge.seen
+        if self._leaps.utc(second) is None:
+            return Unlabelled("the pulse of an inserted leap second, which has no name")
         return Label(second, by)
 
-    def _compare(
-        self, message: TimeMessage, named: Tai, anchor: _Anchor
-    ) -> Duration | None:
+    def _compare(self, kind: str, heard: Heard, anchor: Heard) -> Duration | None:
         """Learn the lag of a sentence that names the second we are in, or tell by how
         many seconds it differs."""
-        if message.seen - anchor.seen > 100 * _STALE:
-            return None
-        lag = anchor.tai_at(message.seen) - named
-        known = self._lags.get(message.kind, Lag())
-        middle = known.mean if known.count >= _KNOWN else 500 * MILLISECOND
-        ahead = (middle - lag).rounded(SECOND)
-        if ahead == ZERO:
-            self._lags[message.kind] = known.learn(lag)
-        return ahead
-
-    def _guess(self, message: TimeMessage, named: Tai) -> None:
-        """What a sentence says of the last pulse, before any second is known."""
-        pulse = self._edges.get(Edge.ASSERT) or self._edges.get(Edge.CLEAR)
-        if pulse is None or message.seen - pulse > 1100 * MILLISECOND:
-            return
-        second = self._second(message, named, message.seen - pulse)
-        if second is None:
-            return
-        agrees = (
-            self._named is not None
-            and (pulse - self._named.seen).rounded(SECOND) == second - self._named.tai
-        )
-        if self._named is None or pulse != self._named.seen or not agrees:
-            self._agreed = self._agreed + 1 if agrees else 1
-        self._named = _Anchor(second, pulse)
-
-    def _second(self, message: TimeMessage, named: Tai, d: Duration) -> Tai | None:
-        """The second of a pulse that came `d` before the sentence."""
-        first_byte = named.ns - d.ns
-        if self._witness is not None:
-            tai, seen, _ = self._witness
-            at_pulse = tai + (message.seen - d - seen)
-            return Tai(Duration(at_pulse.ns).rounded(SECOND).ns)
-        known = self._lags.get(message.kind)
-        if known is not None and known.count >= _KNOWN:
-            exact = first_byte + known.mean.ns
-            second = Duration(exact).rounded(SECOND).ns
-            doubt = 500 * MILLISECOND - abs(Duration(exact - second))
-            room = 3 * known.spread
+        lag = anchor.at(heard.seen) - heard.named
+        known = self._lags.get(kind, Lag())
+        away = (known.mean if known.known else _HALF) - lag
+        ahead = away.rounded(SECOND)
+        if known.known:
+            astray = ahead != ZERO and abs(away - ahead) < _WHOLE
         else:
-            second = (first_byte // SECOND.ns + 1) * SECOND.ns
-            lag = Duration(d.ns - (named.ns - second))
-            doubt, room = min(lag, SECOND - lag), ZERO
-        if doubt < self._guard + room:
-            self._doubt = (
-                f"{message.kind} comes so near the pulse that it may name the second "
-                "before or after it; a battery clock or an NTP server could tell"
-            )
-            return None
-        return Tai(second)
+            astray = not ZERO <= lag < 3 * _HALF
+        exactly = abs(away - ahead) < _EXACTLY
+        names = self._names.setdefault(kind, Names())
+        late = names.hear(heard.named, astray=astray, exactly=exactly)
+        if astray and not late:
+            return ahead
+        age = heard.seen - anchor.seen
+        if age < _RECENT:
+            self._lags[kind] = known.learn(lag)
+        elif ahead == ZERO and known.known and 2 * age > _CARRIED:
+            self._anchor = Heard(heard.named + known.mean, heard.seen)
+        return ZERO if ahead == ZERO else None
+
+
+def _even(gap: Duration) -> bool:
+    """A whole number of seconds, as far as a poor clock can tell."""
+    return abs(gap - gap.rounded(SECOND)) < _UNEVEN

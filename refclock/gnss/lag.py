@@ -1,18 +1,30 @@
-"""How late a kind of sentence comes after the moment it names: learned, robustly."""
+"""How late a kind of sentence comes after the moment it names: learned, robustly.
+
+A sentence that comes about a second late and one that names the second before look
+the same, but not how they begin: the names of the one run on, and only take longer, by
+what is no whole second to the millisecond; those of the other go back, or leap.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from refclock.timebase import MILLISECOND, ZERO, Duration
+from refclock.timebase import MILLISECOND, ZERO, Duration, Tai
 
 MEMORY: Final = 60
 """Over how many sentences; a lag that wanders is followed within a minute or two."""
+KNOWN: Final = 5
+"""From so many sentences on it is more than a guess."""
 _LEAST: Final = MILLISECOND
 """No lag is known better than a serial line is read."""
+_FIRST: Final = 50 * MILLISECOND
+"""The spread of a lag measured once."""
 _FAR: Final = 3
 """Spreads beyond which a sentence counts no further: it was held up."""
+_NEAR, _REMOTE = 50 * MILLISECOND, 250 * MILLISECOND
+_RUN_ON: Final = 50 * MILLISECOND
+"""Stamps of a free-running fix wander by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +37,20 @@ class Lag:
     """Mean distance from it, times 1.25: one sigma, if it were Gaussian."""
     count: int = 0
 
+    @property
+    def known(self) -> bool:
+        """Has it been measured often enough to be used?"""
+        return self.count >= KNOWN
+
+    @property
+    def reach(self) -> Duration:
+        """A lag further from the mean is another one: the receiver was set anew."""
+        return min(max(4 * self.spread, _NEAR), _REMOTE)
+
     def learn(self, lag: Duration) -> Lag:
         """With one more; a straggler pulls no further than a plain one could."""
         if self.count == 0:
-            return Lag(lag, 50 * MILLISECOND, 1)
+            return Lag(lag, _FIRST, 1)
         count = min(self.count + 1, MEMORY)
         far = max(self.spread, _LEAST).ns * _FAR
         away = min(max((lag - self.mean).ns, -far), far)
@@ -38,3 +60,30 @@ class Lag:
             max(Duration(spread), _LEAST),
             self.count + 1,
         )
+
+
+class Names:
+    """The moments that one kind of sentence names, one after another. Used by one
+    thread."""
+
+    def __init__(self) -> None:
+        self._last: Tai | None = None
+        self._step: Duration | None = None
+        self._late: bool | None = None
+        """Whether those that are astray came late; None: none is."""
+
+    def hear(self, named: Tai, *, astray: bool, exactly: bool) -> bool:
+        """Is one that is astray by whole seconds, exactly or about, only late?"""
+        step = None if self._last is None else named - self._last
+        if not astray:
+            self._late = None
+        elif self._late is None:
+            self._late = self._runs_on(step) and not exactly
+        self._last, self._step = named, step
+        return bool(self._late)
+
+    def _runs_on(self, step: Duration | None) -> bool:
+        """Is `step` what it was before?"""
+        if step is None or self._step is None:
+            return False
+        return abs(step - self._step) < _RUN_ON
