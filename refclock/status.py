@@ -102,7 +102,8 @@ def to_text(status: Mapping[str, Any]) -> str:
     expires = status["leap_table_expires"]
     lines.append(f"leap       {leap}; table {_expiry(expires, status['utc'])}")
     lines += [
-        f"{name:<10} {where}" for name, where in sorted(status["devices"].items())
+        f"device     {name}: {where}"
+        for name, where in sorted(status["devices"].items())
     ]
     if status["dropped"]:
         refused = ", ".join(
