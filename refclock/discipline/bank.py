@@ -32,13 +32,15 @@ from refclock.timebase import MICROSECOND, ZERO, Duration, Local, Mono
 
 MEMORY: Final = 2000.0
 """Over how many pulses the evidence is weighed."""
+LONG_MEMORY: Final = 20_000.0
+"""The same, for what is to come in an hour."""
 RECENT: Final = 200.0
 """Over how many pulses each filter averages its r."""
 FLOOR: Final = -12.0
 """Least log weight, the best being 0: a filter so far behind can be back in seconds."""
 NEGLIGIBLE: Final = 1e-3
 """A weight below this has no say in the estimate."""
-DRIFT, SWING, CURVE = -3.0, -5.0, -2.0
+DRIFT, SWING, CURVE = -3.0, -5.0, 4.0
 """Log weight, in the long run, of hypotheses with more than two states."""
 MINUTE_2: Final = 3600.0
 FINEST: Final = 1e-19
@@ -274,7 +276,7 @@ class Bank:
             rate,
             sigma,
             sqrt(now.r),
-            tuple(f.evidence for f in lasting),
+            tuple(f.merit for f in lasting),
             self._tail.share,
             self._tail.scale,
             max(pitched, key=lambda f: f.evidence).pitch if pitched else PITCH,
@@ -290,7 +292,7 @@ class Bank:
         evidence = learned.evidence if same else [0.0] * len(self._filters)
         for f, known in zip(self._filters, evidence, strict=True):
             f.r, f.count = learned.jitter_s**2, SHAKEN
-            f.evidence = known
+            f.evidence = f.merit = known
             if isinstance(f, Sway):
                 f.pitch = learned.pitch
 
@@ -344,7 +346,7 @@ class Bank:
         residual, sigma = innovation.residual_s, innovation.sigma_s
         tail = self._tail
         straggler = tail.straggler(residual, sigma)
-        keep = 1.0 - 1.0 / MEMORY
+        keep, keep_long = 1.0 - 1.0 / MEMORY, 1.0 - 1.0 / LONG_MEMORY
         bulk = 0.0
         for f, near in zip(self._filters, self._near, strict=True):
             e = z - f.x
@@ -352,7 +354,9 @@ class Bank:
             inlier = tail.inlier(e, s2, f.count + 1.0)
             w = inlier / (inlier + straggler)
             bulk += near * w
-            f.evidence = keep * f.evidence + log(inlier + straggler)
+            likely = log(inlier + straggler)
+            f.evidence = keep * f.evidence + likely
+            f.merit = keep_long * f.merit + likely
             f.update(e, 1.0, w)
             t2 = e * e / s2
             if e > 0.0:
@@ -404,7 +408,7 @@ class Bank:
             f.pya, f.pyb = -u * f.paa, -u * u * f.pbb
             f.pyy -= u * f.pya + u * u * f.pyb
             f.count = self._filters[self._leader].count
-            f.evidence = CURVE
+            f.evidence = f.merit = 0.0
             self._filters.append(f)
         self._near, self._far = _weights(self._filters)
 
@@ -455,11 +459,13 @@ def _rho(sample: Sample, f: Filter | Sway) -> float:
 def _weights(filters: Iterable[Filter | Sway]) -> tuple[list[float], list[float]]:
     """Bring the evidence to scale; the weights a second and an hour ahead."""
     best = max(f.evidence for f in filters)
+    finest = max(f.merit for f in filters)
     near, far = [], []
     for f in filters:
         f.evidence = max(f.evidence - best, FLOOR)
+        f.merit = max(f.merit - finest, FLOOR)
         near.append(exp(f.evidence))
-        far.append(exp(f.evidence + f.prior) if f.evidence > FLOOR else 0.0)
+        far.append(exp(f.merit + f.prior) if f.merit > FLOOR else 0.0)
     return _normalised(near), _normalised(far)
 
 

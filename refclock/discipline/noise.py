@@ -57,7 +57,7 @@ class Filter:
     """
 
     __slots__ = (
-        "count", "d", "evidence", "noise", "pdd", "prior", "pxd", "pxx", "pxy", "pyd",
+        "count", "d", "evidence", "merit", "noise", "pdd", "prior", "pxd", "pxx", "pxy", "pyd",
         "pyy", "r", "x", "y",
     )  # fmt: skip
 
@@ -66,7 +66,9 @@ class Filter:
         self.prior = prior
         """Log weight in the long run, before any evidence."""
         self.evidence = 0.0
-        """Log weight by what it foretold, less that of the best."""
+        """Log weight by what it foretold lately, less that of the best."""
+        self.merit = 0.0
+        """The same, by what it foretold over hours."""
         self.r = 1e-12
         """Variance of a pulse, s^2."""
         self.count = 0.5

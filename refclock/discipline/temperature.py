@@ -45,8 +45,8 @@ HIGHEST: Final = 2.0 * pi / 480.0
 SWINGING: Final = tuple(Noise(q2=10.0**k) for k in range(-10, 2))
 LOYALTY: Final = (1.0, 0.03)
 """Density of the noise on a swing over that on the rate: how soon it may change."""
-WARMED: Final = tuple(Noise(q2=10.0**k) for k in (-10, -8, -6, -4, -2))
-LAGS_S: Final = (0.0, 100.0)
+WARMED: Final = tuple(Noise(q2=10.0**k) for k in range(-9, -2))
+LAGS_S: Final = (30.0, 150.0)
 """How late the crystal may feel the temperature."""
 UNKNOWN: Final = 3e-6
 """What ten kelvin may do to an unknown crystal, s/s, one sigma."""
@@ -61,7 +61,7 @@ class Sway:
     """
 
     __slots__ = (
-        "a", "b", "count", "evidence", "lag_s", "noise", "paa", "pab", "pbb", "pitch",
+        "a", "b", "count", "evidence", "lag_s", "merit", "noise", "paa", "pab", "pbb", "pitch",
         "prior", "pxa", "pxb", "pxx", "pxy", "pya", "pyb", "pyy", "q", "r", "u", "x",
         "y",
     )  # fmt: skip
@@ -69,7 +69,7 @@ class Sway:
     def __init__(self, noise: Noise, prior: float, q: float) -> None:
         self.noise = noise
         self.prior = prior
-        self.evidence = 0.0
+        self.evidence = self.merit = 0.0
         self.r = 1e-12
         self.count = 0.5
         self.q = q
