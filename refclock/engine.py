@@ -65,6 +65,8 @@ PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
 SILENT: Final = Duration(2_500_000_000)
 """No usable pulse for this long: two were missed, the pulse is gone."""
+LONELY: Final = 10 * SECOND
+"""No pulse at all for this long: sentences alone must do."""
 FOREIGN: Final = Duration(100_000_000)
 """A step beyond this by others may be a suspended machine: the phase is forgotten."""
 _READING: Final = Duration(2_000)
@@ -109,6 +111,7 @@ class Engine:
         self._mode = Mode.COLD
         self._pair: tuple[Local, Mono] | None = None
         self._epoch = 0
+        self._began: Mono | None = None
         self._own_step: Duration | None = None
         self._told: SetLeap | None = None
         self._updated: Tai | None = None
@@ -130,8 +133,7 @@ class Engine:
             case Tick():
                 return self._tick(event)
             case Witness():
-                self._follow(event.at, event.seen, event.epoch)
-                self._labeller.witness(event)
+                self._witness(event)
             case LeapNotice():
                 self._integrity.leap_notice(event, self._tai(event.seen))
             case Position():
@@ -159,6 +161,8 @@ class Engine:
     # facts
 
     def _edge(self, edge: PulseEdge) -> tuple[Command, ...]:
+        if edge.epoch < self._epoch:
+            return ()  # stamped by a clock that was stepped since
         self._follow(edge.at, edge.seen, edge.epoch)
         if self._seen.unvouched(edge.seen):
             self._why = "pulses come, but without a fix they are not believed"
@@ -208,7 +212,7 @@ class Engine:
         if ahead is not None and self._integrity.second(ahead, message.seen):
             self._labeller.adopt(ahead)
             self._bank.stepped(-ahead)
-        if self._pair is not None and self._silent(message.seen) and ahead == ZERO:
+        if not ahead and self._pair is not None and self._lonely(message.seen):
             self._alone(believed, self._pair)
         return ()
 
@@ -221,8 +225,17 @@ class Engine:
         offset = Duration(alone.tai.ns - at.ns)
         self._bank.add(Sample(at, alone.seen, offset, Source.SENTENCE, alone.spread))
         self._updated = alone.tai
+        if self._budget.total <= self._limit:
+            self._signal(Signal.SAMPLE)
+
+    def _witness(self, witness: Witness) -> None:
+        if witness.epoch == self._epoch:
+            self._labeller.witness(witness)
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
+        began, self._began = self._began, self._began or tick.seen
+        if began is None and self._steers:
+            return (SetRate(self._servo.ppb),)  # whatever the kernel was left with
         self._follow(tick.local, tick.seen, tick.epoch)
         if not self._silent(tick.seen):
             return ()  # the last pulse said all there is to say
@@ -233,9 +246,9 @@ class Engine:
         """Notice that the local clock was stepped since it was last read."""
         pair, self._pair = self._pair, (local, seen)
         was, self._epoch = self._epoch, epoch
-        own, self._own_step = self._own_step, None
         if pair is None or epoch == was or not self._bank.started:
             return
+        own, self._own_step = self._own_step, None
         by = (local - pair[0]) - (seen - pair[1])
         for known in (own, self._leap_step(pair[0])):
             if known is not None and abs(by - known) < MILLISECOND:
@@ -294,7 +307,9 @@ class Engine:
         before = self._servo.ppb
         commands = self._servo.steer((estimate.offset - behind).seconds, estimate.rate)
         self._bank.rate_changed(estimate.at, self._servo.ppb - before)
-        self._own_step = next((c.by for c in commands if isinstance(c, Step)), None)
+        for command in commands:
+            if isinstance(command, Step):
+                self._own_step = command.by
         told = SetLeap(leap, behind)
         if told != self._told:
             self._told = told
@@ -341,6 +356,11 @@ class Engine:
     def _silent(self, now: Mono) -> bool:
         """Has no pulse been used for so long that it must be called gone?"""
         return self._pulse is None or now - self._pulse > SILENT
+
+    def _lonely(self, now: Mono) -> bool:
+        """Has no pulse come for so long that sentences are all there is?"""
+        last = self._seen.pulse.seen if self._seen.pulse else self._began
+        return last is not None and now - last > LONELY
 
     def _sigma_ahead(self, estimate: Estimate) -> Callable[[Duration], float]:
         """The sigma so long after `estimate` if nothing more is heard."""

@@ -66,7 +66,6 @@ class Status:
     alarms: tuple[AlarmStatus, ...] = ()
     devices: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
-    uptime_s: float = 0.0
 
 
 def to_json(status: Status, server: Mapping[str, Any]) -> str:
