@@ -14,6 +14,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, Protocol
 
 from smbus2 import SMBus
@@ -141,7 +142,7 @@ def open_rtc(number: int) -> ChipRtc:
     """The battery clock on that bus. OSError says what answers instead."""
     bus = open_bus(number)
     try:
-        return ChipRtc(bus, identify(bus, CHIPS))
+        return ChipRtc(bus, identify(bus, CHIPS, taken_as(number)))
     except OSError:
         bus.close()
         raise
@@ -151,7 +152,7 @@ def open_thermometer(number: int) -> ChipThermometer:
     """The DS3231's sensor on that bus. OSError: it has none."""
     bus = open_bus(number)
     try:
-        identify(bus, (DS3231,))
+        identify(bus, (DS3231,), taken_as(number))
         return ChipThermometer(bus)
     except OSError:
         bus.close()
@@ -172,8 +173,14 @@ def open_bus(number: int) -> SMBus:
         ) from error
 
 
-def identify(bus: Bus, chips: Sequence[Chip]) -> Chip:
-    """Which of the chips answers. OSError: none, or the kernel has it already."""
+def taken_as(number: int, root: Path = Path("/sys/bus/i2c/devices")) -> str:
+    """What the kernel's own driver calls the clock it has on that bus."""
+    found = sorted(entry.name for entry in root.glob(f"{number}-*/rtc/rtc*"))
+    return f"/dev/{found[0]}" if found else "/dev/rtc0"
+
+
+def identify(bus: Bus, chips: Sequence[Chip], taken: str = "/dev/rtc0") -> Chip:
+    """Which of the chips answers. OSError: none, or the kernel has it, as `taken`."""
     claimed = False
     for chip in chips:
         try:
@@ -184,7 +191,7 @@ def identify(bus: Bus, chips: Sequence[Chip]) -> Chip:
     names = ", ".join(chip.name for chip in chips)
     if claimed:
         raise OSError(
-            errno.EBUSY, f"the kernel's own driver has the chip; {names}: use /dev/rtc0"
+            errno.EBUSY, f"the kernel's own driver has the chip; {names}: use {taken}"
         )
     raise FileNotFoundError(f"no chip on the bus behaves like {names}")
 

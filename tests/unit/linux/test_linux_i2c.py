@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from hw.linux.i2c import (
     open_rtc,
     open_thermometer,
     set_ageing,
+    taken_as,
 )
 from refclock.timebase import Utc
 
@@ -196,6 +198,15 @@ def test_a_chip_the_kernel_has_is_told() -> None:
     with pytest.raises(OSError, match="/dev/rtc0") as refused:
         identify(Wire(claimed={0x68}), CHIPS)
     assert refused.value.errno == errno.EBUSY
+
+
+def test_the_name_the_kernel_gave_the_chip_is_told(tmp_path: Path) -> None:
+    (tmp_path / "3-0068/rtc/rtc1").mkdir(parents=True)
+    (tmp_path / "4-0068/rtc/rtc2").mkdir(parents=True)
+    assert taken_as(3, tmp_path) == "/dev/rtc1"
+    assert taken_as(5, tmp_path) == "/dev/rtc0"
+    with pytest.raises(OSError, match="use /dev/rtc7"):
+        identify(Wire(claimed={0x68}), CHIPS, "/dev/rtc7")
 
 
 def test_a_second_chip_is_found_beside_a_claimed_one() -> None:
