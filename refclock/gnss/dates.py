@@ -12,6 +12,8 @@ from typing import Final
 from refclock.timebase import DAY, Utc
 
 ROLLOVER: Final = 7 * 1024 * DAY
+_SLACK: Final = 7 * DAY
+"""Our own last word on the time may have been ahead."""
 _REACH: Final = 20 * 365 * DAY
 """Beyond the floor plus this no date is believed."""
 _DEFAULTS: Final = (
@@ -30,6 +32,7 @@ def unrolled(utc: Utc, floor: Utc) -> tuple[Utc, int] | None:
     None: no date to be believed, however often it is moved. A date that the floor
     shows to be past is checked for being a default before it is moved.
     """
+    floor -= _SLACK
     if utc < floor and any(start <= utc < start + long for start, long in _DEFAULTS):
         return None
     behind = floor.ns - utc.ns

@@ -1,0 +1,94 @@
+"""Signs that what the receiver hears is not the sky: watched, told, never acted on.
+
+An antenna on a roof stays where it is, and a fix comes from satellites.
+"""
+
+from __future__ import annotations
+
+from math import cos, hypot, radians
+from typing import Final
+
+from refclock.events import Interference, Position, SkyView
+from refclock.gnss.alarm import AlarmKind, Alarms
+from refclock.timebase import SECOND, Mono
+
+_SETTLING: Final = 30
+"""The first positions, whose mean is home."""
+_ROUGH: Final = 5.0
+"""HDOP of a position not worth counting."""
+_AWAY: Final = 5
+"""So many positions in a row elsewhere are no stray one."""
+_BLIND: Final = 10 * SECOND
+_EARTH_M: Final = 6_371_000.0
+
+
+class Antenna:
+    """Where it is, and what it hears. Used by one thread."""
+
+    def __init__(self, alarms: Alarms, moved_m: float | None) -> None:
+        """`moved_m`: how far a position may be from home; None: it is no home."""
+        self._alarms = alarms
+        self._moved_m = moved_m
+        self._settled = 0
+        self._north = self._east = 0.0
+        """Home, degrees."""
+        self._away = 0
+        self._heard = False
+        """Satellites were told to be in use before."""
+        self._blind: Mono | None = None
+
+    def position(self, here: Position) -> None:
+        """A static antenna that moves is a false position, or a stolen antenna."""
+        if self._moved_m is None or (here.hdop or 0.0) > _ROUGH:
+            return
+        if self._settled < _SETTLING:
+            self._settled += 1
+            self._north += (here.latitude - self._north) / self._settled
+            self._east += (here.longitude - self._east) / self._settled
+            return
+        moved = self._metres(here)
+        if moved <= self._moved_m:
+            self._away = 0
+            self._alarms.clear(AlarmKind.ANTENNA)
+            return
+        self._away += 1
+        if self._away >= _AWAY:
+            self._alarms.raise_(
+                AlarmKind.ANTENNA,
+                f"the antenna is {moved:.0f} m from where it stood: spoofing, or it "
+                "was moved; then restart, or set integrity.static to false",
+                here.seen,
+            )
+
+    def sky(self, view: SkyView, *, fixed: bool) -> None:
+        """A fix from no satellites is none; where none are ever told, who knows."""
+        if view.used is None:
+            return
+        if view.used or not fixed:
+            self._heard = self._heard or view.used > 0
+            self._blind = None
+            self._alarms.clear(AlarmKind.SATELLITES)
+            return
+        self._blind = self._blind or view.seen
+        if self._heard and view.seen - self._blind >= _BLIND:
+            self._alarms.raise_(
+                AlarmKind.SATELLITES,
+                "the receiver has a fix but uses no satellites: it may be simulated, "
+                "or dead reckoning that does not say so",
+                view.seen,
+            )
+
+    def interference(self, told: Interference) -> None:
+        """The receiver's own word on jamming and spoofing."""
+        if told.jammed or told.spoofed:
+            what = "spoofed" if told.spoofed else "jammed"
+            text = f"the receiver says it is {what} ({told.detail})"
+            self._alarms.raise_(AlarmKind.INTERFERENCE, text, told.seen)
+        else:
+            self._alarms.clear(AlarmKind.INTERFERENCE)
+
+    def _metres(self, here: Position) -> float:
+        """Distance from home over ground, well below a degree."""
+        north = radians(here.latitude - self._north)
+        east = radians(here.longitude - self._east) * cos(radians(self._north))
+        return _EARTH_M * hypot(north, east)

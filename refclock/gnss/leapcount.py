@@ -1,0 +1,140 @@
+"""The receiver's leap seconds against the table's: the count, and the next one.
+
+A receiver knows the count from the sky, up to 12.5 minutes after its first fix; until
+then its firmware guesses, and its UTC is wrong by whole seconds with status A. The
+table knows all leap seconds up to its expiry; beyond that the receiver is all there
+is. A leap second ends June or December; one at the end of March or September would be
+the first, and only the table is believed on it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from refclock.events import LeapNotice
+from refclock.gnss.alarm import AlarmKind, Alarms
+from refclock.timebase import (
+    DAY,
+    MINUTE,
+    SECOND,
+    Duration,
+    LeapSecond,
+    LeapTable,
+    Mono,
+    Tai,
+)
+
+_SEASONS: Final = ("01-01", "07-01")
+"""Leap seconds come before these days."""
+_AHEAD: Final = 400 * DAY
+"""Nobody announces a leap second earlier."""
+_SETTLES: Final = MINUTE
+"""Around a leap second the receiver may count by either."""
+
+
+class LeapCount:
+    """What the receiver said last. Used by one thread."""
+
+    def __init__(self, alarms: Alarms, leaps: LeapTable, persist: Duration) -> None:
+        """`persist`: an announcement must last so long."""
+        self._alarms = alarms
+        self._persist = persist
+        self._told: LeapNotice | None = None
+        self._announced: tuple[LeapSecond, Mono, str] | None = None
+        """Since when, and in what kind of message."""
+        self._lasting = False
+        self.know(leaps)
+
+    def know(self, leaps: LeapTable) -> None:
+        """A leap second more is known."""
+        self._leaps = leaps
+        self._expires = leaps.tai(leaps.expires)
+
+    def hear(self, notice: LeapNotice, now: Tai | None) -> None:
+        """The receiver's count, and its announcement, if any. `now`: as we know it."""
+        if notice.utc_behind_tai is not None or notice.firmware_default:
+            self._told = notice
+        leap = notice.announced
+        if leap is None:
+            if self._announced is not None and self._announced[2] == notice.kind:
+                self._announced = None
+            return
+        if now is None:
+            return
+        known = self._leaps.next_after(now)
+        if leap == known:
+            self._alarms.clear(AlarmKind.LEAP)
+        elif self._credible(leap, now, known):
+            if self._announced is None or self._announced[0] != leap:
+                self._announced = leap, notice.seen, notice.kind
+            self._lasting = notice.seen - self._announced[1] >= self._persist
+        else:
+            self._alarms.raise_(
+                AlarmKind.LEAP,
+                "the receiver announces a leap second before "
+                f"{leap.midnight.iso()[:10]}, which the table (good until "
+                f"{self._leaps.expires.iso()[:10]}) does not have; it is not believed",
+                notice.seen,
+            )
+
+    def refusal(self, at: Tai, now: Mono) -> str | None:
+        """Why what the receiver calls `at` is not to be believed, if it counts wrong.
+
+        A firmware's count is good enough where the table has the same.
+        """
+        told = self._told
+        if told is None:
+            return None
+        if at < self._expires and told.utc_behind_tai is not None:
+            good = self._right(told.utc_behind_tai, at)
+        else:
+            good = not told.firmware_default
+        if good:
+            self._alarms.clear(AlarmKind.COUNT)
+            return None
+        count = told.utc_behind_tai
+        said = "no count" if count is None else f"TAI-UTC = {count.seconds:.0f} s"
+        whence = "firmware" if told.firmware_default else "receiver"
+        text = (
+            f"the {whence} has {said} for the leap seconds, the table "
+            f"{self._leaps.offset(at).seconds:.0f} s: its time is not believed until "
+            "they agree (from the sky that takes up to 12.5 minutes)"
+        )
+        self._alarms.raise_(AlarmKind.COUNT, text, now)
+        return text
+
+    def agrees(self, at: Tai) -> bool:
+        """Does the receiver say, from the sky, that it counts as the table does?"""
+        told = self._told
+        if told is None or told.firmware_default or told.utc_behind_tai is None:
+            return False
+        return at < self._expires and self._right(told.utc_behind_tai, at)
+
+    def missed(self, at: Tai) -> bool:
+        """May a leap second just have come that the table is too old to know of?"""
+        day = self._leaps.posix(at).iso()[5:10]
+        return at >= self._expires and day in _SEASONS
+
+    def next(self, now: Tai) -> LeapSecond | None:
+        """The next leap second: the table's; beyond its expiry the receiver's."""
+        known = self._leaps.next_after(now)
+        if known is not None or self._announced is None or not self._lasting:
+            return known
+        announced = self._announced[0]
+        return announced if announced.at > now else None
+
+    def _right(self, count: Duration, at: Tai) -> bool:
+        around = (at - _SETTLES, at, at + _SETTLES)
+        return any(count == self._leaps.offset(each) for each in around)
+
+    def _credible(self, leap: LeapSecond, now: Tai, known: LeapSecond | None) -> bool:
+        """Could it be, by all that the table knows?"""
+        return (
+            known is None
+            and leap.at > self._expires
+            and now < leap.at <= now + _AHEAD
+            and leap.midnight.ns % DAY.ns == 0
+            and leap.midnight.iso()[5:10] in _SEASONS
+            and leap.before == self._leaps.offset(now)
+            and abs(leap.after - leap.before) == SECOND
+        )
