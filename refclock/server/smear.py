@@ -1,0 +1,72 @@
+"""A leap second spread over a day, for clients that cannot bear one.
+
+From noon to noon UTC around it, TAI - UTC goes from the old count to the new along
+a straight line: over 86,401 s (86,399 s if the second is deleted) by 11.6 ppm, as
+the public smearing services do it. In the middle of the leap second smeared time is
+half a second from true time, so no client may ever hear both from one address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from refclock.server.served import Served
+from refclock.timebase import HOUR, Duration, LeapSecond, Mono, Tai
+
+
+def window(leap: LeapSecond) -> tuple[Tai, Tai]:
+    """Noon before it and noon after it, by UTC."""
+    midnight = leap.midnight
+    return (
+        Tai((midnight - 12 * HOUR + leap.before).ns),
+        Tai((midnight + 12 * HOUR + leap.after).ns),
+    )
+
+
+def smeared(served: Served, leap: LeapSecond, now: Mono) -> Served:
+    """What is to be said about `now` instead of `served`; no leap is announced.
+
+    Within the window the old count holds, and what is told as TAI runs slow (fast,
+    if the second is deleted). It is the line in force at `now`: true until the
+    window begins or ends.
+    """
+    begin, end = window(leap)
+    if not begin <= _tai(served, now) < end:
+        return replace(served, leap=None)
+    by, length = leap.after - leap.before, end - begin
+
+    def lag(tai: Tai) -> Duration:
+        return Duration(by.ns * (tai - begin).ns // length.ns)
+
+    return replace(
+        served,
+        correction=served.correction - lag(_tai(served, served.at)),
+        rate=(1.0 + served.rate) * (1.0 - by.ns / length.ns) - 1.0,
+        updated=served.updated - lag(max(served.updated, begin)),
+        utc_behind_tai=leap.before,
+        leap=None,
+    )
+
+
+class Smear:
+    """Knows the leap seconds there were, and those it saw announced."""
+
+    def __init__(self, leaps: Iterable[LeapSecond]) -> None:
+        """`leaps`: those known by now, in order."""
+        self._leaps = tuple(leaps)
+
+    def __call__(self, served: Served, now: Mono) -> Served:
+        """What is to be said about `now` instead of `served`."""
+        fresh = served.leap
+        if fresh is not None and (not self._leaps or self._leaps[-1].at < fresh.at):
+            self._leaps = (*self._leaps, fresh)
+        tai = _tai(served, now)
+        for leap in reversed(self._leaps):
+            if window(leap)[0] <= tai:
+                return smeared(served, leap, now)
+        return replace(served, leap=None)
+
+
+def _tai(served: Served, now: Mono) -> Tai:
+    return served.tai(served.local + (now - served.at), served.skew)
