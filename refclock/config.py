@@ -14,6 +14,7 @@ import re
 import tomllib
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,7 @@ from refclock.policy import (
     EngineSettings,
     HoldoverSettings,
 )
+from refclock.server.listener import LeapMode
 from refclock.settings import Range
 from refclock.wiring import (
     PulseSettings,
@@ -61,6 +63,8 @@ class LeapSettings:
 
     file: str = "auto"
     """A leap-seconds.list; "auto": the system's or the packaged one, the newer."""
+    mode: LeapMode = LeapMode.ANNOUNCE
+    """What listeners do with a leap second that do not say so themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,12 @@ def _build(room: type[S], table: Table, at: tuple[str, ...], faults: list[Fault]
                 given[key] = _build(hints[key], value, path, faults)
             else:
                 faults.append(Fault(path, f"is a table: write [{'.'.join(path)}]"))
+        elif item := _repeated(hints[key]):
+            if isinstance(value, list) and all(isinstance(v, Mapping) for v in value):
+                given[key] = _build_each(item, value, path, faults)
+            else:
+                told = f"is an array of tables: write [[{'.'.join(path)}]]"
+                faults.append(Fault(path, told))
         else:
             try:
                 given[key] = _value(hints[key], value)
@@ -190,6 +200,27 @@ def _build(room: type[S], table: Table, at: tuple[str, ...], faults: list[Fault]
     except ValueError as error:  # what a room's own __post_init__ refuses
         faults.append(Fault(at, str(error)))
         return room()
+
+
+def _build_each(
+    room: type[S], tables: list[Table], at: tuple[str, ...], faults: list[Fault]
+) -> tuple[S, ...]:
+    """One for each table of an array; of those at fault, none."""
+    built = []
+    for number, table in enumerate(tables, 1):
+        before = len(faults)
+        each = _build(room, table, (*at[:-1], f"{at[-1]}[{number}]"), faults)
+        if len(faults) == before:
+            built.append(each)
+    return tuple(built)
+
+
+def _repeated(kind: Any) -> Any:  # noqa: ANN401 - as _value
+    """The settings that may be given any number of times, if `kind` is such."""
+    if typing.get_origin(kind) is not tuple:
+        return None
+    item = typing.get_args(kind)[0]
+    return item if dataclasses.is_dataclass(item) else None
 
 
 def _unknown(key: str, at: tuple[str, ...], known: list[str]) -> str:
@@ -256,16 +287,20 @@ def _any_of(kinds: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - as _va
     raise ValueError("; ".join(said))
 
 
-_HEAD = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
+_HEAD = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*([\w."'-]+)\s*=""")
 
 
 def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
     """Each table and key of the text, and the line it stands on."""
     table: tuple[str, ...] = ()
+    repeated: Counter[tuple[str, ...]] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
         if head := _HEAD.match(line):
-            table = _dotted(head[1])
+            table = _dotted(head[2])
+            if head[1] == "[[":
+                repeated[table] += 1
+                table = (*table[:-1], f"{table[-1]}[{repeated[table]}]")
             yield table, number
         elif key := _KEY.match(line):
             yield (*table, *_dotted(key[1])), number
@@ -276,7 +311,12 @@ def _dotted(name: str) -> tuple[str, ...]:
 
 
 def _line(lines: Mapping[tuple[str, ...], int], key: tuple[str, ...]) -> int:
-    """Where `key` stands, or else the table it is in; 1 for the whole file."""
-    while key and key not in lines:
+    """Where `key` stands, or the first thing in it, or else the table it is in."""
+    while key:
+        if key in lines:
+            return lines[key]
+        for known, line in lines.items():
+            if known[: len(key)] == key:
+                return line
         key = key[:-1]
-    return lines.get(key, 1)
+    return 1

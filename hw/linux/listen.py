@@ -26,26 +26,22 @@ _PROC: Final = Path("/proc")
 
 
 def listen(addresses: Iterable[str], port: int) -> list[socket.socket]:
-    """One bound UDP socket per address, or those that systemd passed to us.
+    """One bound UDP socket per address.
 
     OSError says what is in the way. A machine without IPv6 has no `::`, which is
     then left out.
     """
-    if sockets := list(_inherited()):
-        return sockets
     return [made for (made,) in _groups(addresses, port, 1)]
 
 
 def listen_shared(
     addresses: Iterable[str], port: int, count: int
 ) -> list[list[socket.socket]]:
-    """As `listen`, for each of `count` processes sockets of its own."""
-    if _activated():
-        raise OSError("sockets passed on by systemd cannot be shared by workers")
+    """As `listen`, but per address a socket for each of `count` processes."""
     groups = _groups(addresses, port, count)
     for group in groups:
         _deal_by_sender(group)
-    return [list(each) for each in zip(*groups, strict=True)]
+    return groups
 
 
 def _groups(
@@ -116,19 +112,17 @@ def make_room(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
-def _activated() -> bool:
-    return os.environ.get("LISTEN_PID") == str(os.getpid())
-
-
-def _inherited() -> Iterator[socket.socket]:
-    """Sockets by socket activation, sd_listen_fds(3)."""
-    if not _activated():
-        return
+def inherited() -> list[socket.socket]:
+    """The sockets that systemd passed to us, if any: sd_listen_fds(3)."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    sockets = []
     for fd in range(int(os.environ.get("LISTEN_FDS", "0"))):
         passed = socket.socket(fileno=_SD_LISTEN_FDS_START + fd)
         passed.set_inheritable(False)
         make_room(passed)
-        yield passed
+        sockets.append(passed)
+    return sockets
 
 
 def _advice(error: OSError, address: str, port: int) -> str:

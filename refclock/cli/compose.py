@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from hw.linux.listen import listen, listen_shared
+from hw.linux.listen import inherited, listen
 from hw.linux.udp import UdpSocket
 from refclock.cli.tape import Tape, Tapped
 from refclock.cli.workers import Workers
@@ -18,7 +19,7 @@ from refclock.config import Config
 from refclock.control import ControlServer
 from refclock.daemon import Daemon, Driver, Source, measured_precision
 from refclock.drivers.gnss import GnssDriver
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.drivers.pps import PpsDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.drivers.thermometer import ThermometerDriver
@@ -26,8 +27,9 @@ from refclock.engine import Engine
 from refclock.memory import Memory, MemoryLostError
 from refclock.ports import Board, SystemClock
 from refclock.recording import Beginning
+from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
-from refclock.timebase import SECOND, LeapTable, LeapTableError
+from refclock.timebase import SECOND, LeapSecond, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")
 
@@ -104,25 +106,48 @@ def compose(
         recorder=recorder,
     )
     with contextlib.ExitStack() as opened:
-        for service in _services(config.server, daemon.served, board.clock):
+        for service in _services(config, daemon.served, board.clock, leaps.leaps):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
-        socket = Path(config.control.socket)
-        daemon.attach(control=ControlServer(socket, daemon.answers()))
+        door = Path(config.control.socket)
+        daemon.attach(control=ControlServer(door, daemon.answers()))
         opened.pop_all()
     return daemon
 
 
 def _services(
-    settings: ServerSettings, published: Callable[[], Served], clock: SystemClock
-) -> list[NtpService | Workers]:
+    config: Config,
+    published: Callable[[], Served],
+    clock: SystemClock,
+    leaps: Sequence[LeapSecond],
+) -> Iterator[NtpService | Workers]:
     """A service for each address, or one that has workers for all of them."""
+    settings = config.server
+    listeners = settings.listeners(config.leap.mode)
+    passed = inherited()
     if settings.workers > 1:
-        shared = listen_shared(settings.listen, settings.port, settings.workers)
-        return [Workers(shared, published, settings)]
-    return [
-        NtpService(UdpSocket(made), published, clock, settings)
-        for made in listen(settings.listen, settings.port)
-    ]
+        if passed:
+            raise OSError("sockets passed on by systemd cannot be shared by workers")
+        yield Workers(listeners, published, settings, leaps)
+        return
+    for made, listener in _doors(listeners, passed):
+        yield NtpService(
+            UdpSocket(made), published, clock, settings, listener=listener, leaps=leaps
+        )
+
+
+def _doors(
+    listeners: Sequence[ListenerSettings], passed: Sequence[socket.socket]
+) -> Iterator[tuple[socket.socket, ListenerSettings]]:
+    """Every socket and who listens there; on one passed to us, the plain listener
+    unless another names its place."""
+    for made in passed:
+        address, port, *_ = made.getsockname()
+        at = (each for each in listeners if each.stands_at(address, port))
+        yield made, next(at, listeners[0])
+    if not passed:
+        for listener in listeners:
+            for made in listen(listener.addresses, listener.port):
+                yield made, listener
 
 
 def _sources(config: Config, board: Board, tape: Tape | None) -> Iterator[Source]:

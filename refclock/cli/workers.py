@@ -8,6 +8,7 @@ ends is started anew; when we are gone, they go.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -20,11 +21,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hw.linux.clock import FreeClock
+from hw.linux.listen import listen_shared
 from hw.linux.shared import Shared
 from hw.linux.udp import UdpSocket
 from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
-from refclock.timebase import SECOND, Duration
+from refclock.timebase import SECOND, Duration, LeapSecond
 
 _LOOK_S: Final = 0.02
 """How late a worker learns what was published; it carries the time on itself."""
@@ -35,20 +38,30 @@ class Workers:
 
     def __init__(
         self,
-        sockets: Sequence[Sequence[socket.socket]],
+        listeners: Sequence[ListenerSettings],
         published: Callable[[], Served],
         settings: ServerSettings,
+        leaps: Sequence[LeapSecond] = (),
     ) -> None:
-        """`sockets`: those of each worker."""
-        self._sockets = sockets
+        """As many as `settings` say. OSError: a port cannot be had."""
+        self._leaps = leaps
+        with contextlib.ExitStack() as opened:
+            self._doors = [
+                (listener, [opened.enter_context(made) for made in group])
+                for listener in listeners
+                for group in listen_shared(
+                    listener.addresses, listener.port, settings.workers
+                )
+            ]
+            self._opened = opened.pop_all()
         self._published = published
         self._last = published()
         self._restarts = 0
         self._settings, self._served = Shared(), Shared()
-        self._settings.set(settings)
+        self._tell(settings)
         self._served.set(self._last)
-        self._counters = [Shared() for _ in sockets]
-        self._workers = [self._start(number) for number in range(len(sockets))]
+        self._counters = [Shared() for _ in range(settings.workers)]
+        self._workers = [self._start(number) for number in range(settings.workers)]
 
     def serve(self, limit: Duration) -> None:
         """Pass on what is published and keep all workers alive, for `limit`."""
@@ -73,7 +86,7 @@ class Workers:
 
     def readmit(self, settings: ServerSettings) -> None:
         """Start all workers anew, with these access rules and limits."""
-        self._settings.set(settings)
+        self._tell(settings)
         for worker in self._workers:
             worker.terminate()
 
@@ -83,15 +96,18 @@ class Workers:
             worker.terminate()
         for worker in self._workers:
             worker.wait()
-        for made in (made for sockets in self._sockets for made in sockets):
-            made.close()
+        self._opened.close()
         for block in (self._settings, self._served, *self._counters):
             block.close()
+
+    def _tell(self, settings: ServerSettings) -> None:
+        """What a worker reads when it starts; it has a socket for each listener."""
+        self._settings.set((settings, [each for each, _ in self._doors], self._leaps))
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         blocks = self._settings, self._served, self._counters[number]
         fds = [block.fd for block in blocks]
-        fds += [made.fileno() for made in self._sockets[number]]
+        fds += [sockets[number].fileno() for _, sockets in self._doors]
         command = [sys.executable, "-m", __name__, str(os.getpid()), *map(str, fds)]
         return subprocess.Popen(command, pass_fds=fds)  # noqa: S603 - ourselves
 
@@ -99,16 +115,18 @@ class Workers:
 def main(arguments: Sequence[str]) -> None:
     """Be a worker until the parent is gone."""
     parent, *fds = map(int, arguments)
-    settings, counters = Shared(fds[0]), Shared(fds[2])
+    (settings, listeners, leaps), counters = Shared(fds[0]).get(), Shared(fds[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
     services = [
         NtpService(
             UdpSocket(socket.socket(fileno=fd)),
             Shared(fds[1]).get,
             FreeClock(),
-            settings.get(),
+            settings,
+            listener=listener,
+            leaps=leaps,
         )
-        for fd in fds[3:]
+        for fd, listener in zip(fds[3:], listeners, strict=True)
     ]
     for service in services:
         threading.Thread(target=_for_ever, args=(service,), daemon=True).start()

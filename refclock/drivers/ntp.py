@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -27,6 +27,7 @@ from refclock.server.admit import (
     Verdict,
 )
 from refclock.server.delay import Departures
+from refclock.server.listener import LeapMode, ListenerSettings, clash
 from refclock.server.reply import (
     DENY,
     RATE,
@@ -36,8 +37,9 @@ from refclock.server.reply import (
     received_as_told,
 )
 from refclock.server.served import Served
+from refclock.server.smear import Smear
 from refclock.settings import Range
-from refclock.timebase import MILLISECOND, SECOND, Duration
+from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond
 
 _LASTS_NS: Final = MILLISECOND.ns
 """How long a `Moment` is good for, on the local clock: a step shows at once."""
@@ -70,9 +72,37 @@ class ServerSettings:
     workers: Annotated[int, Range(1, 16, "processes")] = 1
     """Processes that serve; 1: this one, and none is started."""
     rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)
+    listener: tuple[ListenerSettings, ...] = ()
+    """More places to listen at, each with its own rules."""
 
     def __post_init__(self) -> None:
         Access(self.allow, self.deny)
+        if place := clash(self.listeners(LeapMode.ANNOUNCE)):
+            raise ValueError(
+                f"two listeners at {place}; where one has a place of its own,"
+                " `listen` names the others instead of 0.0.0.0 or ::"
+            )
+
+    def listeners(self, leap: LeapMode) -> list[ListenerSettings]:
+        """The plain one and the others; `leap` is for those that do not say."""
+        plain = ListenerSettings(self.listen, self.port)
+        return [
+            replace(each, leap=each.leap or leap) for each in (plain, *self.listener)
+        ]
+
+    def access(self, listener: ListenerSettings) -> Access:
+        """Whom to let in at the places of `listener`, by its rules in here."""
+        places = listener.addresses, listener.port
+        for each in self.listener:
+            if (each.addresses, each.port) == places:
+                listener = each
+        return Access(
+            self.allow if listener.allow is None else listener.allow,
+            self.deny if listener.deny is None else listener.deny,
+        )
+
+
+_PLAIN: Final = ListenerSettings()
 
 
 class NtpService:
@@ -85,8 +115,13 @@ class NtpService:
         clock: SystemClock,
         settings: ServerSettings,
         draw: Callable[[], float] = random.random,
+        listener: ListenerSettings = _PLAIN,
+        leaps: Sequence[LeapSecond] = (),
     ) -> None:
+        """`listener`: what differs on this socket; `leaps`: known by now."""
         self._socket = socket
+        self._listener = listener
+        self._smear = Smear(leaps) if listener.leap is LeapMode.SMEAR else None
         self._published = published
         self._clock = clock
         self._kinds = 4 * answers(symmetric=settings.symmetric)
@@ -98,7 +133,7 @@ class NtpService:
         self._learn = settings.learn_transmit_delay
         self._interleaves = settings.interleaved
         self._departures = Departures()
-        self._moment = Moment(published(), *clock.read())
+        self._moment = self._moment_now()
         self._requests = 0
         self._answered = 0
         self._dropped: Counter[str] = Counter()
@@ -111,7 +146,7 @@ class NtpService:
     def readmit(self, settings: ServerSettings) -> None:
         """Access and pace are as `settings` say from the next sweep on, and all
         clients newcomers. From any thread."""
-        access = Access(settings.allow, settings.deny)
+        access = settings.access(self._listener)
         self._admission = Admission(access, settings.rate_limit, self._draw)
 
     def serve(self, limit: Duration) -> None:
@@ -215,8 +250,18 @@ class NtpService:
     def _moment_at(self, now_ns: int) -> Moment:
         """What we say now; worked out anew each millisecond, or after a step."""
         if not 0 <= now_ns - self._moment.made_ns < _LASTS_NS:
-            self._moment = Moment(self._published(), *self._clock.read())
+            self._moment = self._moment_now()
         return self._moment
+
+    def _moment_now(self) -> Moment:
+        """What is published, as this listener tells it."""
+        local, mono = self._clock.read()
+        served = self._published()
+        if self._smear is not None:
+            served = self._smear(served, mono)
+        if served.stratum < self._listener.stratum_least:
+            served = replace(served, stratum=self._listener.stratum_least)
+        return Moment(served, local, mono)
 
 
 def _well_formed(request: bytes) -> bool:

@@ -31,11 +31,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.linux.clock import FreeClock
-from hw.linux.listen import listen, listen_shared
+from hw.linux.listen import listen
 from hw.linux.udp import UdpSocket
 from refclock.cli.workers import Workers
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.server.admit import RateLimitSettings
+from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
 from refclock.timebase import MICROSECOND, SECOND, Tai
 
@@ -113,8 +114,8 @@ def serve(given: Mapping[str, Any]) -> None:
         (bound,) = listen([HOST], PORT)
         service = NtpService(UdpSocket(bound), lambda: served[0], clock, settings)
     else:
-        sockets = listen_shared([HOST], PORT, settings.workers)
-        service = Workers(sockets, lambda: served[0], settings)
+        listener = ListenerSettings((HOST,), PORT)
+        service = Workers([listener], lambda: served[0], settings)
     renew = time.monotonic()
     while True:
         service.serve(SECOND)

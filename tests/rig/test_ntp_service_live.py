@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from hw.linux.listen import listen
+from hw.linux.listen import inherited, listen
 from hw.linux.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
 from hw.linux.udp import UdpSocket
 from refclock.cli import main
@@ -275,8 +275,10 @@ def test_sockets_handed_over_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "1")
     monkeypatch.setattr("hw.linux.listen._SD_LISTEN_FDS_START", ours.fileno())
-    (passed,) = listen(["192.0.2.1"], 1)
+    (passed,) = inherited()
     assert passed.getsockname() == ours.getsockname()
     assert not select.select([passed], [], [], 0)[0]
+    monkeypatch.setenv("LISTEN_PID", "1")
+    assert inherited() == []
     ours.detach()
     passed.close()

@@ -6,16 +6,17 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from hw.linux.clock import FreeClock
-from hw.linux.listen import listen_shared
 from refclock.cli.workers import Workers
 from refclock.drivers.ntp import ServerSettings
 from refclock.packet import Packet
+from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Tai
+from refclock.timebase import HOUR, MICROSECOND, MILLISECOND, SECOND, LeapSecond, Tai
 
 pytestmark = pytest.mark.slow
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
@@ -77,9 +78,10 @@ def publisher() -> Publisher:
 
 @pytest.fixture
 def workers(publisher: Publisher) -> Iterator[tuple[Workers, int]]:
-    sockets = listen_shared(["127.0.0.1"], 0, 2)
-    port = sockets[0][0].getsockname()[1]
-    with closing(Workers(sockets, publisher, ServerSettings())) as both:
+    settings = ServerSettings(workers=2)
+    listeners = [ListenerSettings(("127.0.0.1",), 0)]
+    with closing(Workers(listeners, publisher, settings)) as both:
+        port = both._doors[0][1][0].getsockname()[1]
         until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
         yield both, port
 
@@ -107,6 +109,31 @@ def test_each_client_has_its_worker_and_hears_what_is_published(
         reply = ask(port, source)
         assert reply is not None
         assert (reply.leap, reply.stratum) == (3, 0)
+
+
+def test_each_listener_has_its_voice_in_every_worker(publisher: Publisher) -> None:
+    leap = LeapSecond(publisher.now.updated + HOUR, 37 * SECOND, 38 * SECOND)
+    publisher.now = replace(publisher.now, leap=leap)
+    host = ("127.0.0.1",)
+    listeners = [
+        ListenerSettings(host, 0),
+        ListenerSettings(host, 0, leap=LeapMode.SMEAR, stratum_least=5),
+    ]
+    settings = ServerSettings(workers=2)
+    with closing(Workers(listeners, publisher, settings)) as both:
+        plain, other = (group[0].getsockname()[1] for _, group in both._doors)
+        until(lambda: ask(plain) is not None and ask(other) is not None, both)
+        publisher.now = replace(served(), leap=leap)
+        both.serve(50 * MILLISECOND)
+        for source in ("127.0.0.2", "127.0.0.3"):
+            told, hidden = ask(plain, source), ask(other, source)
+            assert told is not None
+            assert hidden is not None
+            assert (told.leap, told.stratum) == (1, 1)
+            assert (hidden.leap, hidden.stratum) == (0, 5)
+            now = publisher.now.posix(publisher.now.updated)
+            apart = told.transmit.near(now) - hidden.transmit.near(now)
+            assert abs(apart - 458 * MILLISECOND) < 100 * MILLISECOND
 
 
 def test_a_worker_that_died_comes_back(workers: tuple[Workers, int]) -> None:

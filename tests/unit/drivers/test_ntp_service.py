@@ -1,7 +1,9 @@
 """The service on a socket made of lists: who gets what, and how it is counted."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,12 +12,16 @@ from refclock.events import Command
 from refclock.packet import Mode, Packet
 from refclock.ports import BATCH, Datagram, Left
 from refclock.server.admit import RateLimitSettings
+from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.served import Served
 from refclock.timebase import (
+    HOUR,
     MICROSECOND,
     MILLISECOND,
     SECOND,
+    ZERO,
     Duration,
+    LeapSecond,
     Local,
     Mono,
     NtpTimestamp,
@@ -287,6 +293,145 @@ def test_silence_is_nothing_and_close_closes() -> None:
     assert answering.name == wire.name
     answering.close()
     assert wire.closed
+
+
+LEAP = LeapSecond(Tai(UTC.ns + 37 * SECOND.ns) + HOUR, 37 * SECOND, 38 * SECOND)
+
+
+def test_a_listener_that_smears_says_nothing_of_the_leap_it_spreads() -> None:
+    said = []
+    for leap in (None, LeapMode.ANNOUNCE, LeapMode.SMEAR):
+        wire = Wire(asked())
+        NtpService(
+            wire,
+            lambda: replace(SERVED, leap=LEAP),
+            Clock(),
+            ServerSettings(),
+            listener=ListenerSettings(leap=leap),
+        ).serve(SECOND)
+        ((_, packet),) = wire.sent
+        said.append((packet.leap, packet.transmit.near(UTC) - UTC < ZERO))
+    assert said == [(1, False), (1, False), (0, True)]
+
+
+def test_a_leap_second_long_known_is_smeared_after_it_was() -> None:
+    begun = replace(LEAP, at=LEAP.at - 2 * HOUR)
+    wire = Wire(asked())
+    NtpService(
+        wire,
+        lambda: replace(SERVED, utc_behind_tai=38 * SECOND),
+        Clock(),
+        ServerSettings(),
+        listener=ListenerSettings(leap=LeapMode.SMEAR),
+        leaps=[begun],
+    ).serve(SECOND)
+    ((_, packet),) = wire.sent
+    ahead = packet.transmit.near(UTC) - UTC + SECOND
+    assert abs(ahead - Duration(458_338_000)) < MILLISECOND
+
+
+@pytest.mark.parametrize(("stratum", "said"), [(1, 4), (16, 0)])
+def test_a_listener_says_at_least_its_stratum(stratum: int, said: int) -> None:
+    wire = Wire(asked())
+    NtpService(
+        wire,
+        lambda: replace(SERVED, stratum=stratum),
+        Clock(),
+        ServerSettings(),
+        listener=ListenerSettings(stratum_least=4),
+    ).serve(SECOND)
+    ((_, packet),) = wire.sent
+    assert packet.stratum == said
+
+
+def test_a_listener_has_its_own_rules_also_after_a_reload() -> None:
+    open_to_all = ListenerSettings(("10.0.0.9",), 123, allow=("0.0.0.0/0",))
+    wire = Wire(asked(source=NEAR), asked(source=FAR))
+    answering = NtpService(
+        wire, lambda: SERVED, Clock(), ServerSettings(), listener=open_to_all
+    )
+
+    def answered() -> list[int]:
+        wire.sent.clear()
+        answering.serve(SECOND)
+        return [slot for slot, _ in wire.sent]
+
+    assert answered() == [0, 1]
+    for listener, who in (
+        (replace(open_to_all, deny=("10.0.0.0/8",)), [1]),
+        (replace(open_to_all, allow=None), [0]),
+        (replace(open_to_all, port=1123, allow=()), [0, 1]),
+    ):
+        settings = ServerSettings(listen=("10.0.0.8",), listener=(listener,))
+        answering.readmit(settings)
+        assert answered() == who
+    answering.readmit(ServerSettings(deny=("8.0.0.0/8",)))
+    assert answered() == [0]
+
+
+def test_listeners_that_do_not_say_take_what_is_usual() -> None:
+    smearing = ListenerSettings(("::1",), leap=LeapMode.SMEAR)
+    silent = ListenerSettings(("::1",), 1123)
+    settings = ServerSettings(("127.0.0.1",), listener=(smearing, silent))
+    for usual in LeapMode:
+        listeners = settings.listeners(usual)
+        assert [each.leap for each in listeners] == [usual, LeapMode.SMEAR, usual]
+        assert [each.addresses for each in listeners] == [
+            ("127.0.0.1",),
+            ("::1",),
+            ("::1",),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "others"),
+    [
+        (("10.0.0.1",), [(("10.0.0.2", "10.0.0.1"), 123)]),
+        (("0.0.0.0",), [(("10.0.0.1",), 123)]),  # noqa: S104
+        (("::",), [(("0:0::1",), 123)]),
+        ((), [(("::1",), 5), (("0::1",), 5)]),
+    ],
+)
+def test_two_listeners_at_one_place_are_refused(
+    listen: tuple[str, ...], others: list[tuple[tuple[str, ...], int]]
+) -> None:
+    listeners = tuple(ListenerSettings(addresses, port) for addresses, port in others)
+    with pytest.raises(ValueError, match=r"two listeners at \S+ port (123|5);"):
+        ServerSettings(listen, listener=listeners)
+
+
+def test_listeners_apart_are_not_refused() -> None:
+    listeners = (
+        ListenerSettings(("0.0.0.0", "::1"), 1123),  # noqa: S104
+        ListenerSettings(("fe80::1%eth0", "fe80::1%eth1")),
+        ListenerSettings(("127.0.0.1", "::1"), 0),
+        ListenerSettings(("127.0.0.1",), 0),
+    )
+    settings = ServerSettings(("127.0.0.1",), listener=listeners)
+    assert settings.listener == listeners
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"addresses": ("10.0.0.1", "10.0.0.1")}, "10.0.0.1 port 123 is named twice"),
+        ({"addresses": ("eth0",)}, "'eth0' does not appear to be"),
+        ({"allow": ("10.0.0.0/33",)}, "10.0.0.0/33"),
+        ({"deny": ("x",)}, "'x'"),
+    ],
+)
+def test_a_listener_refuses_what_is_no_place_or_rule(
+    given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        ListenerSettings(**given)
+
+
+def test_a_place_is_known_however_it_is_written() -> None:
+    listener = ListenerSettings(("0:0::1", "127.0.0.1"), 1123)
+    assert listener.stands_at("::1", 1123)
+    assert not listener.stands_at("::1", 123)
+    assert not listener.stands_at("127.0.0.2", 1123)
 
 
 def test_settings_refuse_a_rule_that_is_no_network() -> None:

@@ -1,0 +1,66 @@
+"""One place to listen at, and what is said there otherwise than elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import combinations
+from typing import Annotated
+
+from refclock.server.admit import Access
+from refclock.settings import Range
+
+
+class LeapMode(StrEnum):
+    """What becomes of a leap second."""
+
+    ANNOUNCE = "announce"
+    """Told by the leap indicator the day before, as RFC 5905 has it."""
+    SMEAR = "smear"
+    """Spread from noon to noon (UTC), and never mentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSettings:
+    """Addresses with rules of their own."""
+
+    addresses: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
+    """Of ours; an IPv6 address may name its interface, `fe80::1%eth0`."""
+    port: Annotated[int, Range(0, 65_535)] = 123
+    """0: any free one."""
+    allow: tuple[str, ...] | None = None
+    """Networks; not given: the server's."""
+    deny: tuple[str, ...] | None = None
+    leap: LeapMode | None = None
+    """Not given: as [leap] has it."""
+    stratum_least: Annotated[int, Range(1, 15)] = 1
+    """Say at least this stratum."""
+
+    def __post_init__(self) -> None:
+        Access(self.allow or (), self.deny or ())
+        if place := clash([self]):
+            raise ValueError(f"{place} is named twice")
+
+    def stands_at(self, address: str, port: int) -> bool:
+        """Is that one of its places?"""
+        return port == self.port and ip_address(address) in self.ips
+
+    @property
+    def ips(self) -> list[IPv4Address | IPv6Address]:
+        """Its addresses. ValueError: one is none."""
+        return [ip_address(address) for address in self.addresses]
+
+
+def clash(listeners: Iterable[ListenerSettings]) -> str | None:
+    """A place at which two of them would listen, if there is one.
+
+    0.0.0.0 and :: are all addresses of their kind.
+    """
+    places = [(ip, each.port) for each in listeners for ip in each.ips if each.port]
+    for (ip, port), (other, same_port) in combinations(places, 2):
+        every = ip.is_unspecified or other.is_unspecified
+        if port == same_port and ip.version == other.version and (every or ip == other):
+            return f"{other} port {port}"
+    return None
