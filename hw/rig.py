@@ -209,7 +209,7 @@ class Run:
             true,
             (utc - true_utc).seconds,
             served.bound_at(mono).seconds,
-            served.synchronised(mono),
+            served.synchronised(mono, Duration(local.ns - mono.ns)),
             self._engine.mode.name,
             Duration(local.ns - true_utc.ns).seconds,
         )

@@ -45,7 +45,7 @@ from refclock.gnss.integrity import Integrity, Refusal, Verdict
 from refclock.gnss.label import OTHER_FLANK, Labeller, Predicted, Unlabelled
 from refclock.memory import Memory
 from refclock.policy import EngineSettings
-from refclock.server.served import STALE_AFTER, Served
+from refclock.server.served import FOREIGN, STALE_AFTER, Served
 from refclock.status import Status, seconds
 from refclock.timebase import (
     MILLISECOND,
@@ -67,8 +67,6 @@ SILENT: Final = Duration(2_500_000_000)
 """No usable pulse for this long: two were missed, the pulse is gone."""
 LONELY: Final = 10 * SECOND
 """No pulse at all for this long: sentences alone must do."""
-FOREIGN: Final = Duration(100_000_000)
-"""A step beyond this by others may be a suspended machine: the phase is forgotten."""
 _READING: Final = Duration(2_000)
 """How well a foreign step is known: two readings of a pair of clocks."""
 
@@ -175,7 +173,7 @@ class Engine:
             if label is not OTHER_FLANK:
                 self._why = label.reason
             return ()
-        true = label.tai + self._sawtooth_of(label.tai)
+        true = label.tai + self._sawtooth_at(seen)
         sample = Sample(at, seen, Duration(true.ns - at.ns))
         if self._bank.started and not self._believed(sample):
             return ()
@@ -209,12 +207,18 @@ class Engine:
             self._why = believed.reason
             return ()
         ahead = self._labeller.hear(believed)
-        if ahead is not None and self._integrity.second(ahead, message.seen):
-            self._labeller.adopt(ahead)
-            self._bank.stepped(-ahead)
+        if ahead is not None:
+            self._hold_or_adopt(ahead, message.seen)
         if not ahead and self._pair is not None and self._lonely(message.seen):
             self._alone(believed, self._pair)
         return ()
+
+    def _hold_or_adopt(self, ahead: Duration, now: Mono) -> None:
+        """Sentences differ from our clock by whole seconds, or (zero) no longer do."""
+        vouched = self._labeller.vouched(ahead)
+        if self._integrity.second(ahead, now, vouched=vouched):
+            self._labeller.adopt(ahead)
+            self._bank.stepped(-ahead)
 
     def _alone(self, message: TimeMessage, pair: tuple[Local, Mono]) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""
@@ -333,6 +337,7 @@ class Engine:
             utc_behind_tai=self._leaps.offset(tai),
             leap=leap,
             precision=self._precision,
+            step=self._own_step,
         )
 
     # what follows from the state
@@ -386,14 +391,11 @@ class Engine:
         local, mono = self._pair
         return self.served.tai(local + (seen - mono), Duration(local.ns - mono.ns))
 
-    def _sawtooth_of(self, second: Tai) -> Duration:
-        """How late the receiver itself says that second's pulse came."""
+    def _sawtooth_at(self, seen: Mono) -> Duration:
+        """How late the receiver says the pulse came; told in the second before it."""
         told, self._sawtooth = self._sawtooth, None
-        if told is None or (
-            told.pulse is not None and self._leaps.tai(told.pulse) != second
-        ):
-            return ZERO
-        return told.error
+        fresh = told is not None and ZERO < seen - told.seen < SECOND
+        return told.error if told is not None and fresh else ZERO
 
     def _leap_step(self, at: Local) -> Duration | None:
         """By how much the kernel steps its clock if a leap second begins about `at`."""

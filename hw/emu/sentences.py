@@ -248,7 +248,7 @@ def timels(
 
 
 def timtp(pulse: Tai, lateness_s: float) -> bytes:
-    """TIM-TP: the quantisation error of the pulse to come.
+    """TIM-TP: the quantisation error of the pulse to come, named in GPS time.
 
     qErr is what to add to the measured lateness to be rid of it, so a late pulse
     has a negative one (measured: anderswallin.net, 2019, ublox-f9t-qerr).
@@ -257,7 +257,7 @@ def timtp(pulse: Tai, lateness_s: float) -> bytes:
     return ubx(
         0x0D,
         0x01,
-        struct.pack("<IIiHBB", tow, 0, round(-lateness_s * 1e12), week, 0b11, 0x0F),
+        struct.pack("<IIiHBB", tow, 0, round(-lateness_s * 1e12), week, 0b10, 0x0F),
     )
 
 

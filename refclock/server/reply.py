@@ -75,9 +75,10 @@ class Moment:
     """
 
     def __init__(self, served: Served, local: Local, mono: Mono) -> None:
-        tai = served.tai(local, Duration(local.ns - mono.ns))
-        synchronised = served.synchronised(mono)
-        self._leap = served.indicator(tai, mono) << 6
+        skew = Duration(local.ns - mono.ns)
+        tai = served.tai(local, skew)
+        synchronised = served.synchronised(mono, skew)
+        self._leap = served.indicator(tai, mono, skew) << 6
         self._stratum = served.stratum if synchronised else 0
         self._about_us = _ABOUT_US.pack(
             served.precision,

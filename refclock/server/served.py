@@ -29,6 +29,8 @@ from refclock.timebase import (
 )
 
 STALE_AFTER: Final = 30 * SECOND
+FOREIGN: Final = 100 * MILLISECOND
+"""A step beyond this by others may be a suspended machine."""
 STEPPED: Final = MILLISECOND
 """A change of local - monotonic beyond this is a step, not reading noise."""
 
@@ -62,15 +64,30 @@ class Served:
     """The next leap second, if one is announced."""
     precision: int
     """log2 of the time it takes to read the clock, s (RFC 5905 section 7.3)."""
+    step: Duration | None = None
+    """What the local clock was ordered to be stepped by; it may be done or not."""
 
     @property
     def skew(self) -> Duration:
         """Local - monotonic at publication."""
         return Duration(self.local.ns - self.at.ns)
 
-    def synchronised(self, now: Mono) -> bool:
-        """May `now` be served as true time?"""
-        return self.stratum < 16 and now - self.at < STALE_AFTER
+    def synchronised(self, now: Mono, skew: Duration | None = None) -> bool:
+        """May `now` be served as true time? `skew`: local - mono as it is now.
+
+        A large step that nobody ordered may be a machine that slept: the local
+        clock is right then and the monotonic one stood still, or it is not.
+        """
+        if self.stratum >= 16 or now - self.at >= STALE_AFTER:
+            return False
+        return skew is None or self._expected(skew - self.skew)
+
+    def _expected(self, step: Duration) -> bool:
+        """Is it small enough to be another's correction, or was it announced?"""
+        ordered = [ZERO] if self.step is None else [ZERO, self.step]
+        if self.leap is not None:
+            ordered.append(self.leap.before - self.leap.after)
+        return any(abs(step - each) < FOREIGN for each in ordered)
 
     def tai(self, local: Local, skew: Duration) -> Tai:
         """The instant the local clock called `local`, where local - mono is `skew`."""
@@ -89,9 +106,9 @@ class Served:
             return Utc(tai.ns - leap.after.ns)
         return Utc(tai.ns - self.utc_behind_tai.ns)
 
-    def indicator(self, tai: Tai, now: Mono) -> int:
+    def indicator(self, tai: Tai, now: Mono, skew: Duration | None = None) -> int:
         """The leap indicator to send at `tai`."""
-        if not self.synchronised(now):
+        if not self.synchronised(now, skew):
             return ALARM
         if self.leap is None or not ZERO < self.leap.at - tai <= DAY:
             return NO_WARNING
