@@ -43,7 +43,7 @@ class Scenario:
     @property
     def table(self) -> LeapTable:
         """What the machine's leap-seconds.list says."""
-        return _table(self.leap if self.leap_published else None)
+        return _table(self.leap) if self.leap_published else _EXPIRED
 
     @property
     def begins(self) -> Tai:
@@ -57,6 +57,10 @@ def _table(leap: LeapSecond | None) -> LeapTable:
     return table if leap is None else table.with_leap(leap)
 
 
+_EXPIRED: Final = LeapTable(
+    (), _UTC_BEHIND_TAI, Utc.of(2025, 7, 7), Utc.of(2026, 6, 28)
+)
+"""Of a machine nobody has updated for a while."""
 _MIDNIGHT: Final = Utc.of(2027, 1, 1)
 _INSERTED: Final = LeapSecond.ending(_MIDNIGHT, 37 * SECOND, 38 * SECOND)
 _DELETED: Final = LeapSecond.ending(_MIDNIGHT, 37 * SECOND, 36 * SECOND)
