@@ -40,7 +40,7 @@ FLOOR: Final = -12.0
 """Least log weight, the best being 0: a filter so far behind can be back in seconds."""
 NEGLIGIBLE: Final = 1e-3
 """A weight below this has no say in the estimate."""
-DRIFT, SWING, CURVE = -3.0, -5.0, 4.0
+DRIFT, SWING, CURVE = -10.0, -6.0, 4.0
 """Log weight, in the long run, of hypotheses with more than two states."""
 MINUTE_2: Final = 3600.0
 FINEST: Final = 1e-19
@@ -182,6 +182,8 @@ class Bank:
         """The filters hold X - base."""
         self._heard = 0
         """Samples since the start or the last upset."""
+        self._silent_s = 0.0
+        """How long before the filters' time the last sample was."""
 
     @property
     def started(self) -> bool:
@@ -197,6 +199,7 @@ class Bank:
             return Innovation(sample.offset, 0.0, 1.0, 1.0)
         innovation = self._innovation(sample)
         self._carry(sample.seen, innovation.predicted)
+        self._silent_s = 0.0
         z = (sample.offset - self._base).seconds
         if sample.source is Source.PULSE:
             self._weigh(z, innovation)
@@ -339,6 +342,7 @@ class Bank:
             f.predict(t)
             f.x -= shift
         self._base = base
+        self._silent_s += t
         self._steering.restart(now)
 
     def _weigh(self, z: float, innovation: Innovation) -> None:
@@ -422,7 +426,8 @@ class Bank:
 
     def _mixture(self, t: float) -> _Mixed:
         """The moments of all filters together, `t` raw seconds from now."""
-        far = t * t / (t * t + MINUTE_2)
+        silent = self._silent_s + t
+        far = silent * silent / (silent * silent + MINUTE_2)
         total = x = y = d = xx = yy = r = 0.0
         parts: list[tuple[float, float, float]] = []
         for f, near_w, far_w in zip(self._filters, self._near, self._far, strict=True):

@@ -57,8 +57,8 @@ class Filter:
     """
 
     __slots__ = (
-        "count", "d", "evidence", "merit", "noise", "pdd", "prior", "pxd", "pxx", "pxy", "pyd",
-        "pyy", "r", "x", "y",
+        "count", "d", "evidence", "merit", "noise", "pdd", "prior", "pxd", "pxx", "pxy",
+        "pyd", "pyy", "r", "x", "y",
     )  # fmt: skip
 
     def __init__(self, noise: Noise, prior: float) -> None:

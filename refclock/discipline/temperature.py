@@ -61,9 +61,9 @@ class Sway:
     """
 
     __slots__ = (
-        "a", "b", "count", "evidence", "lag_s", "merit", "noise", "paa", "pab", "pbb", "pitch",
-        "prior", "pxa", "pxb", "pxx", "pxy", "pya", "pyb", "pyy", "q", "r", "u", "x",
-        "y",
+        "a", "b", "count", "evidence", "lag_s", "merit", "noise", "paa", "pab", "pbb",
+        "pitch", "prior", "pxa", "pxb", "pxx", "pxy", "pya", "pyb", "pyy", "q", "r",
+        "u", "x", "y",
     )  # fmt: skip
 
     def __init__(self, noise: Noise, prior: float, q: float) -> None:
