@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-_CACHE: Final = Path(__file__).parents[2] / ".cache" / "interop"
+CACHE: Final = Path(__file__).parents[2] / ".cache" / "interop"
 _FETCH_LIMIT_S: Final = 120
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
@@ -29,7 +29,6 @@ _PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
     "ntpdig": ("ntpsec-ntpdig", "usr/bin/ntpdig"),
     "openntpd": ("openntpd", "usr/sbin/openntpd"),
     "rdate": ("rdate", "usr/sbin/rdate"),
-    "busybox": ("busybox", "bin/busybox"),
     "nmap": ("nmap", "usr/bin/nmap"),
     "systemd-timesyncd": ("systemd-timesyncd", "lib/systemd/systemd-timesyncd"),
 }
@@ -110,7 +109,7 @@ def program(name: str) -> Program:
     if found := shutil.which(name, path=_PATH):
         return Program((found,), {})
     package, place = _PACKAGES[name]
-    root = _CACHE / package
+    root = CACHE / package
     if not (root / place).exists():
         _unpack(package, root)
     if not (root / place).exists():
@@ -123,17 +122,17 @@ def program(name: str) -> Program:
 
 def _unpack(package: str, root: Path) -> None:
     """The package and what this machine lacks of its dependencies."""
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         fetched = Path(folder) / "fetched"
         (fetched / "partial").mkdir(parents=True)
         options = [f"Dir::Cache::archives={fetched}", "APT::Sandbox::User=root"]
         options += ["Debug::NoLocking=1", "APT::Install-Recommends=0"]
         flags = [word for option in options for word in ("-o", option)]
-        _call("apt-get", "-qy", "install", "--download-only", *flags, package)
+        call("apt-get", "-qy", "install", "--download-only", *flags, package)
         fresh = Path(folder) / "root"
         for archive in fetched.glob("*.deb"):
-            _call("dpkg-deb", "-x", str(archive), str(fresh))
+            call("dpkg-deb", "-x", str(archive), str(fresh))
         for library in fresh.rglob("libntpc.so"):  # looked for beside its module
             beside = fresh / "usr/lib/python3/dist-packages/ntp" / library.name
             beside.symlink_to(os.path.relpath(library, beside.parent))
@@ -141,11 +140,17 @@ def _unpack(package: str, root: Path) -> None:
         fresh.rename(root)
 
 
-def _call(*command: str) -> None:
+def call(*command: str, cwd: Path | None = None) -> str:
+    """What it prints. MissingError: it failed, with its last words."""
     try:
-        subprocess.run(  # noqa: S603 - our own commands
-            command, check=True, capture_output=True, text=True, timeout=_FETCH_LIMIT_S
-        )
+        return subprocess.run(  # noqa: S603 - our own commands
+            command,
+            cwd=cwd,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_FETCH_LIMIT_S,
+        ).stdout
     except FileNotFoundError as error:
         raise MissingError(f"there is no {command[0]} here") from error
     except subprocess.TimeoutExpired as error:

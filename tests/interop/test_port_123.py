@@ -47,8 +47,9 @@ while sleep 0.2; do "$(dirname "$1")/ntpctl" -s peers; done
 
 
 def test_ntpdig(server_123: Server, had: Had) -> None:
+    ntpdig = had("ntpdig")
     with server_123.watched() as seen:
-        said = had("ntpdig").run("-j", "127.0.0.1", within=server_123.within)
+        said = ntpdig.run("-j", "127.0.0.1", within=server_123.within)
     assert said.code == 0, said.text
     told = json.loads(said.text)
     assert (told["stratum"], told["leap"]) == (1, "no-leap")
@@ -57,8 +58,9 @@ def test_ntpdig(server_123: Server, had: Had) -> None:
 
 def test_rdate(server_123: Server, had: Had) -> None:
     """It says no more than by how much it would adjust."""
+    rdate = had("rdate")
     with server_123.watched() as seen:
-        said = had("rdate").run("-n", "-p", "-v", "127.0.0.1", within=server_123.within)
+        said = rdate.run("-n", "-p", "-v", "127.0.0.1", within=server_123.within)
     assert said.code == 0, said.text
     (offset,) = numbers(r"adjust local clock by (\S+) seconds", said.text)
     assert seen.holds(offset, said.took_s / 2)
@@ -66,8 +68,6 @@ def test_rdate(server_123: Server, had: Had) -> None:
 
 def test_busybox(server_123: Server, had: Had) -> None:
     busybox = had("busybox")
-    if "ntpd" not in busybox.run("--list").text.split():
-        pytest.skip("this busybox was built without ntpd")
     with server_123.watched() as seen:
         said = busybox.run(
             *("ntpd", "-d", "-n", "-w", "-q", "-p", "127.0.0.1"),
