@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernel.debian import MissingError
 from tests.kernel.image import Image, image
-from tests.kernel.machine import Guest
+from tests.kernel.machine import SKIPPED, Guest, LiveGuest
 from tests.kernel.outside import Weather
 
 _CACHE: Final = Path(__file__).parents[2] / ".cache/kernel"
@@ -32,15 +32,23 @@ def kernel_image() -> Image:
 @pytest.fixture(scope="session")
 def booted(
     kernel_image: Image, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Guest]:
+) -> Iterator[LiveGuest]:
     """A guest whose receiver and pulse run by true time."""
-    guest = Guest(kernel_image, tmp_path_factory.mktemp("guest"), _LIVE_S)
+    guest = LiveGuest(kernel_image, tmp_path_factory.mktemp("guest"), _LIVE_S)
     yield guest
     guest.close()
 
 
 @pytest.fixture
-def guest(booted: Guest) -> Iterator[Guest]:
+def guest(booted: LiveGuest) -> Iterator[LiveGuest]:
     """It, in fair weather again when the test is over."""
     yield booted
     booted.outside.turn(Weather())
+
+
+@pytest.fixture
+def skipping(kernel_image: Image, tmp_path: Path) -> Iterator[Guest]:
+    """A guest of its own whose idle time is skipped."""
+    guest = Guest(kernel_image, tmp_path, _LIVE_S, SKIPPED)
+    yield guest
+    guest.close()

@@ -26,6 +26,15 @@ _UNATTACHED: Final = "/machine/unattached"
 """Where QEMU keeps the objects of the board itself."""
 RTC_AT_BOOT: Final = "2024-02-29T23:59:30"
 """The battery clock is wrong by years."""
+LIVE: Final = ("-rtc", f"base={RTC_AT_BOOT},clock=host")
+SKIPPED: Final = (
+    *("-icount", "shift=1,sleep=off"),
+    *("-rtc", f"base={RTC_AT_BOOT},clock=vm"),
+)
+"""An instruction takes 2 ns, and where the guest would sleep no time passes here.
+
+Whatever it waits for from outside makes hours pass: a shared file, or a question.
+"""
 
 
 class GuestError(Exception):
@@ -33,10 +42,15 @@ class GuestError(Exception):
 
 
 class Guest:
-    """A running guest, its receiver and pulse driven from `outside`."""
+    """A running guest. Nothing is done to it from outside but what it is asked."""
 
-    def __init__(self, image: Image, run: Path, live_s: float) -> None:
-        """Boot. It is ended when `live_s` are over, whatever is going on."""
+    def __init__(
+        self, image: Image, run: Path, live_s: float, clock: Sequence[str] = LIVE
+    ) -> None:
+        """Boot. It is ended when `live_s` are over, whatever is going on.
+
+        `clock`: how its time passes, `LIVE` or `SKIPPED`.
+        """
         self._run = run
         self._opened = contextlib.ExitStack()
         self._ends = time.monotonic() + live_s
@@ -44,7 +58,7 @@ class Guest:
         _share(run / "share")
         with (run / "qemu.err").open("w") as errors:
             self._qemu = subprocess.Popen(
-                _command(image, run, self.port),
+                [*_command(image, run, self.port), *clock],
                 env=image.tools.env,
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
@@ -52,19 +66,13 @@ class Guest:
         try:
             self._agent = self._opened.enter_context(self._connected("agent"))
             self._reply = self._opened.enter_context(self._agent.makefile("r"))
-            chip = self._gpio_chip()
-            pins, uart = run / "pins", run / "uart"
-            self.outside = Outside(pins, chip, uart, run / "pulses")
-            self._opened.callback(self.outside.end)
             self.hello = self._told(_BOOT_S)
         except BaseException:
             self.close()
             raise
-        for process in (self.outside.pid, self._qemu.pid):  # never the virtual
-            urgent(process)  # processor's thread: it would starve QEMU itself
 
     def call(self, check: str, *arguments: object, limit_s: float = 30) -> Any:  # noqa: ANN401 - JSON
-        """What that function in `guest.checks` returns. GuestError: it raised."""
+        """What that function in a module of `guest` returns. GuestError: it raised."""
         words = json.dumps([check, *arguments]) + "\n"
         self._agent.sendall(words.encode())
         return self._told(limit_s)
@@ -125,6 +133,23 @@ class Guest:
             time.sleep(0.02)
         raise GuestError((self._run / "qemu.err").read_text() or "QEMU does not start")
 
+
+class LiveGuest(Guest):
+    """One in real time, its receiver and pulse driven from `outside`."""
+
+    def __init__(self, image: Image, run: Path, live_s: float) -> None:
+        """Boot, and let the pulse begin."""
+        super().__init__(image, run, live_s)
+        try:
+            pins, uart = run / "pins", run / "uart"
+            self.outside = Outside(pins, self._gpio_chip(), uart, run / "pulses")
+            self._opened.callback(self.outside.end)
+            for process in (self.outside.pid, self._qemu.pid):  # never the virtual
+                urgent(process)  # processor's thread: it would starve QEMU itself
+        except BaseException:
+            self.close()
+            raise
+
     def _gpio_chip(self) -> str:
         """Where in QEMU's tree of objects the GPIO controller is."""
         with self._connected("monitor") as monitor, monitor.makefile("r") as said:
@@ -160,7 +185,6 @@ def _command(image: Image, run: Path, port: int) -> Sequence[str]:
         *("-kernel", str(image.kernel), "-initrd", str(image.initramfs)),
         *("-dtb", str(image.device_tree), "-no-reboot"),
         *("-append", "console=hvc0 quiet loglevel=4 panic=-1"),
-        *("-rtc", f"base={RTC_AT_BOOT},clock=host"),
         *("-device", "virtio-serial-pci"),
         *("-chardev", f"file,id=console,path={run / 'console'}"),
         *("-device", "virtconsole,chardev=console"),

@@ -6,10 +6,11 @@ import json
 import os
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.guest import checks
+from tests.kernel.guest.clock import battery_clock
 
 
 def port() -> str:
@@ -21,23 +22,25 @@ def port() -> str:
 
 
 def answer(line: str) -> dict[str, Any]:
-    """Do what it says: the name of a check, then its arguments."""
+    """Do what it says: `module.check`, then its arguments."""
     name, *arguments = json.loads(line)
     try:
-        return {"returned": getattr(checks, name)(*arguments)}
+        room, _, check = name.partition(".")
+        module = import_module(f"tests.kernel.guest.{room}")
+        return {"returned": getattr(module, check)(*arguments)}
     except Exception:  # whatever it is, it is told
         return {"raised": traceback.format_exc()}
 
 
 def main() -> None:
     """Serve for ever."""
-    kernel, machine = os.uname().release, os.uname().machine
     with open(port(), "rb+", buffering=0) as host:
 
         def tell(told: object) -> None:
             host.write(json.dumps(told).encode() + b"\n")
 
-        tell({"returned": {"kernel": kernel, "machine": machine}})
+        rtc = battery_clock("/dev/rtc0")
+        tell({"returned": {"kernel": os.uname().release, "rtc": rtc}})
         while True:
             if line := host.readline():
                 tell(answer(line.decode()))

@@ -1,0 +1,80 @@
+"""Runs in the guest: our drivers on the pulse. Returns what JSON can carry."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import gpiod
+
+from hw.linux.clock import KernelClock
+from hw.linux.pps_gpio import open_gpio
+from hw.linux.pps_kernel import KernelPps, find, sources
+from refclock.ports import PpsLine
+from refclock.timebase import MILLISECOND, SECOND, Duration
+from refclock.wiring import WantedEdge
+from tests.kernel.guest.refusal import refusal
+
+PULSE: Final = "/dev/pps0"
+
+
+def kernel_edges(count: int) -> dict[str, Any]:
+    """From the device that evidence finds."""
+    candidates = list(sources())
+    line = find(WantedEdge.AUTO, candidates)
+    try:
+        edges = edges_of(line, count)
+        began = time.monotonic()
+        late = line.wait(40 * MILLISECOND)
+        waited_s = time.monotonic() - began
+    finally:
+        line.close()
+    return {
+        "candidates": candidates,
+        "name": line.name,
+        "edges": edges,
+        "nothing_new": late is None,
+        "waited_s": waited_s,
+    }
+
+
+def kernel_edge(limit_s: float) -> bool:
+    """Does one come?"""
+    line = KernelPps(PULSE)
+    try:
+        return line.wait(Duration.from_seconds(limit_s)) is not None
+    finally:
+        line.close()
+
+
+def kernel_clear_edge() -> str:
+    """pps-gpio with one wire tells rising edges only."""
+    return refusal(lambda: KernelPps(PULSE, WantedEdge.CLEAR))
+
+
+def gpio_edges(count: int) -> dict[str, Any]:
+    """Of the free line, found by its name, on the chip found by its label."""
+    with gpiod.Chip("/dev/gpiochip0") as chip:
+        label = chip.get_info().label
+    line = open_gpio(label, "GPIO18", WantedEdge.AUTO, KernelClock())
+    try:
+        return {"name": line.name, "edges": edges_of(line, count)}
+    finally:
+        line.close()
+
+
+def gpio_busy() -> str:
+    """The line that pps-gpio holds."""
+    clock = KernelClock()
+    return refusal(lambda: open_gpio("auto", "GPS_PPS", WantedEdge.AUTO, clock))
+
+
+def edges_of(line: PpsLine, count: int) -> list[tuple[int, int, str]]:
+    """Sequence number, stamp and kind of so many."""
+    edges: list[tuple[int, int, str]] = []
+    while len(edges) < count:
+        flank = line.wait(3 * SECOND)
+        if flank is None:
+            raise TimeoutError(f"{line.name}: {len(edges)} edges, then none in 3 s")
+        edges.append((flank.seq, flank.at.ns, flank.edge.value))
+    return edges
