@@ -22,7 +22,7 @@ def test_readings_of_different_clocks_never_mix() -> None:
         Local(5) < Tai(6)  # type: ignore[operator] # noqa: B015 - must raise
     with pytest.raises(TypeError):
         Utc(5) + 3  # type: ignore[operator]
-    assert Utc(5) != Tai(5)
+    assert len({Utc(5), Tai(5)}) == 2
 
 
 def test_an_instant_and_a_duration_make_an_instant_of_the_same_clock() -> None:
