@@ -152,6 +152,10 @@ def test_a_count_that_comes_late_from_the_sky_is_believed_when_it_lasts(
     assert kinds(judge, 160 + 601) == []
 
 
+def test_what_was_believed_is_not_believed_again_at_once() -> None:
+    assert hold(believed_since(integrity()), -3, 120) == [160]
+
+
 def test_that_pattern_is_of_the_first_hour_only() -> None:
     judge = believed_since(integrity())
     assert hold(judge, -3, 600, 3600) == []
@@ -315,6 +319,19 @@ def test_a_clock_that_began_with_a_straggler_begins_again() -> None:
         Verdict.RESTART,
     ]
     assert kinds(judge) == []
+
+
+def test_a_clock_is_untried_for_its_first_minute() -> None:
+    judge = integrity()
+    pulses(judge, *[0.0] * 59)
+    assert pulses(judge, *[300.0] * 3, start=59)[-1] is Verdict.RESTART
+
+
+def test_a_jump_that_comes_again_has_not_lasted() -> None:
+    judge = tried(FOLLOW)
+    pulses(judge, *[1500.0] * 50)
+    pulses(judge, 0.0, start=50)
+    assert set(pulses(judge, *[1500.0] * 60, start=51)) == {Verdict.REJECT}
 
 
 def test_a_clock_that_began_in_noise_learns_it() -> None:

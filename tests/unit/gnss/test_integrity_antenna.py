@@ -112,6 +112,23 @@ def test_satellites_never_told_or_gone_with_the_fix_are_no_wonder(
     assert kinds(of) == []
 
 
+def test_satellites_not_heard_before_the_fix_either_are_no_wonder() -> None:
+    of = judge()
+    view(of, 0, 0, fixed=False)
+    for k in range(1, 30):
+        view(of, 0, k)
+    assert kinds(of) == []
+
+
+def test_satellites_that_come_back_in_time_are_no_wonder() -> None:
+    of = judge()
+    for start in (0, 8, 16):
+        view(of, 8, start)
+        for k in range(1, 8):
+            view(of, 0, start + k)
+    assert kinds(of) == []
+
+
 @pytest.mark.parametrize(
     ("jammed", "spoofed", "says"),
     [(True, False, "is jammed"), (False, True, "is spoofed"), (True, True, "spoofed")],
