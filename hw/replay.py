@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from math import fsum, sqrt
+from dataclasses import dataclass, field, replace
+from math import fsum, inf, sqrt
 from pathlib import Path
 from typing import Final
 
@@ -51,10 +51,27 @@ def replay_trace(
 ) -> dict[str, float | None]:
     """The figures of one run; None: there is none. ValueError: no such trace."""
     began = time.perf_counter()
-    rows = list(read_trace(path))
+    scores = run_trace(path, engine, score_from_s)
+    return figures(scores, score_from_s, time.perf_counter() - began)
+
+
+def run_trace(
+    path: Path, engine: Mind, score_from_s: float, holdover_at_s: float = inf
+) -> Scores:
+    """One run; from `holdover_at_s` on without pulses, whatever the trace has."""
+    rows = [
+        replace(row, pulse=row.pulse and row.t_s < holdover_at_s)
+        for row in read_trace(path)
+    ]
     if len(rows) < 2:
         raise ValueError(f"{path}: fewer than two seconds")
-    scores = Replay(rows, engine).run(score_from_s)
+    return Replay(rows, engine).run(score_from_s)
+
+
+def figures(
+    scores: Scores, score_from_s: float, wall_s: float
+) -> dict[str, float | None]:
+    """What is judged; None where there is nothing to judge."""
     first = round(score_from_s)
     errors, bounds = scores.at_pulse_s[first:], scores.bound_s[first:]
     ranked = sorted(map(abs, errors))
@@ -70,8 +87,8 @@ def replay_trace(
         "bound_median_s": _quantile(sorted(bounds), 0.5),
         "within_10us_after_s": _within(scores.at_pulse_s, 1e-5),
         "within_1us_after_s": _within(scores.at_pulse_s, 1e-6),
-        "seconds": len(rows) - 1,
-        "wall_s": time.perf_counter() - began,
+        "seconds": len(scores.at_pulse_s) - 1,
+        "wall_s": wall_s,
     }
 
 
@@ -119,7 +136,8 @@ class Replay:
         """The second after a pulse; served less true at instants in it."""
         self._world.run(at + _LAG)
         local, mono = self._clock.read()
-        self._tell(TimeMessage(self._leaps.posix(at), mono, "RMC", Fix.VALID))
+        if row.pulse or row.t_s == 0:  # a receiver without pulses is silent here
+            self._tell(TimeMessage(self._leaps.posix(at), mono, "RMC", Fix.VALID))
         if row.celsius is not None:
             self._tell(Temperature(mono, row.celsius, "trace"))
         for instant in _BETWEEN:

@@ -101,7 +101,11 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace, folder: Path) -> Config:
     own: dict[str, Any] = {
         "clock": {"steer": False},
-        "server": {"listen": ["127.0.0.1"], "port": _PORT},
+        "server": {
+            "listen": ["127.0.0.1"],
+            "port": _PORT,
+            "rate_limit": {"interval_s": 0.02},  # all on loopback share one address
+        },
         "control": {"socket": str(folder / "control.sock")},
         "state": {"file": str(folder / "state.json")},
     }

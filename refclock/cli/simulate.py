@@ -7,15 +7,18 @@ import json
 import math
 import statistics
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from hw.emu.faults import Fault, Kind
 from hw.emu.scenarios import SCENARIOS
-from hw.replay import replay_trace
+from hw.replay import figures, run_trace
 from hw.rig import fast
+from refclock.cli.plot import PlotError, Series, draw
 from refclock.discipline.bound import BoundSettings
 from refclock.engine import Engine
 from refclock.policy import EngineSettings
@@ -61,25 +64,37 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="leave the time before out of the figures (default: %(default)g)",
     )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw it: .svg or .png"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate and print the figures. 1: the trace cannot be used."""
-    if args.trace is None:
-        print(_told(_scenario(args), as_json=args.json))
-        return 0
+    """Simulate, print the figures, draw. 1: a file cannot be used."""
     try:
-        figures = replay_trace(
-            args.trace,
-            engine(SCENARIOS["nominal"].table),
-            score_from_s=args.score_from,
-        )
-    except (OSError, ValueError) as error:
-        print(f"refclock simulate: {args.trace}: {error}", file=sys.stderr)
+        told, series = _trace(args) if args.trace is not None else _scenario(args)
+        if args.plot is not None:
+            draw(series, args.plot)
+    except (OSError, ValueError, PlotError) as error:
+        print(f"refclock simulate: {error}", file=sys.stderr)
         return 1
-    print(_told(figures, as_json=args.json))
+    print(json.dumps(told) if args.json else _text(told))
     return 0
+
+
+def _trace(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
+    """The figures of a trace; in holdover also the error so long after its start."""
+    began = time.perf_counter()
+    dark_s = math.inf if args.holdover_at is None else args.holdover_at
+    mind = engine(SCENARIOS["nominal"].table)
+    scores = run_trace(args.trace, mind, args.score_from, dark_s)
+    told = dict(figures(scores, args.score_from, time.perf_counter() - began))
+    errors = scores.at_pulse_s
+    for after_s in (600, 3600, 14_400):
+        if dark_s + after_s < len(errors):
+            told[f"holdover_{after_s}s_s"] = abs(errors[round(dark_s) + after_s])
+    return told, Series(errors, scores.bound_s, scores.rate)
 
 
 def engine(leaps: LeapTable) -> Engine:
@@ -88,7 +103,7 @@ def engine(leaps: LeapTable) -> Engine:
     return Engine(settings, leaps, leaps.updated, precision=_PRECISION)
 
 
-def _scenario(args: argparse.Namespace) -> dict[str, Any]:
+def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     """The figures of a scenario: served time, 10 ms before the end of each second."""
     scenario = SCENARIOS[args.scenario]
     if args.holdover_at is not None:
@@ -107,7 +122,7 @@ def _scenario(args: argparse.Namespace) -> dict[str, Any]:
     scored = seen[round(args.score_from) :] or seen
     told = [second for second in scored if second.synchronised]
     errors = [second.error_s for second in told]
-    return {
+    judged = {
         "seconds": len(seen),
         "mode": mind.mode.name,
         "synchronised": len(told) / len(scored),
@@ -120,17 +135,17 @@ def _scenario(args: argparse.Namespace) -> dict[str, Any]:
         else None,
         "bound_median_s": statistics.median(s.bound_s for s in told) if told else None,
     }
+    clock = [second.clock_error_s for second in seen]
+    rate = [after - before for before, after in pairwise(clock)]
+    bounds = [second.bound_s for second in seen]
+    return judged, Series([second.error_s for second in seen], bounds, rate)
 
 
-def _told(figures: Mapping[str, Any], *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(figures)
+def _text(told: Mapping[str, Any]) -> str:
     return "\n".join(
-        f"{name:<20} {seconds(value) if name in _LENGTHS else value}"
-        for name, value in figures.items()
+        f"{name:<20} {seconds(value) if name.endswith(_LENGTHS) else value}"
+        for name, value in told.items()
     )
 
 
-_LENGTHS: Final = frozenset(
-    {"rms_s", "p95_s", "p99_s", "max_s", "between_rms_s", "bound_median_s"}
-)
+_LENGTHS: Final = ("rms_s", "p95_s", "p99_s", "max_s", "median_s", "0s_s")
