@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
+import typing
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from refclock.config import Config, ConfigError, load, overlaid, parse
+from refclock.server.listener import LeapMode, ListenerSettings
+from refclock.settings import Range
 
 MANUAL = Path(__file__).parents[3] / "config" / "refclock.toml"
 
@@ -104,3 +110,64 @@ def keys(table: dict[str, Any], at: str = "") -> set[str]:
         path = f"{at}{key}"
         names |= keys(value, f"{path}.") if isinstance(value, dict) else {path}
     return names
+
+
+def test_the_manual_tells_every_range_with_its_unit() -> None:
+    manual = told_of_each_key(MANUAL.read_text())
+    checked = 0
+    for key, annotation in annotated(Config):
+        for allowed in ranges(annotation):
+            told = re.search(r"(-?[\d.]+) to (\d+(?:\.\d+)?) ?(\w*)", manual[key])
+            assert told, key
+            least, most, unit = told.groups()
+            assert (float(least), float(most)) == (allowed.least, allowed.most), key
+            assert unit == allowed.unit, key
+            checked += 1
+    assert checked > 25
+
+
+def test_the_manual_tells_every_choice() -> None:
+    manual = told_of_each_key(MANUAL.read_text())
+    for key, annotation in annotated(Config):
+        if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+            for choice in annotation:
+                assert f'"{choice.value}"' in manual[key], key
+
+
+def test_the_manual_shows_a_listener_of_every_key() -> None:
+    lines = MANUAL.read_text().splitlines()
+    begin = lines.index("#   [[server.listener]]")
+    example = [line[1:] for line in lines[begin : lines.index("listener = []")]]
+    (shown,) = parse("\n".join(example).encode()).server.listener
+    assert shown.leap is LeapMode.SMEAR
+    (table,) = tomllib.loads("\n".join(example))["server"]["listener"]
+    assert table.keys() == {each.name for each in dataclasses.fields(ListenerSettings)}
+
+
+def told_of_each_key(text: str) -> dict[str, str]:
+    """The comment above each key, as one line."""
+    table, comment = "", ""
+    told = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            comment = f"{comment} {line[1:].strip()}"
+        elif line.startswith("["):
+            table, comment = line.strip("[]"), ""
+        elif line[:1].isalpha():
+            told[f"{table}.{line.split()[0]}"] = comment
+            comment = ""
+    return told
+
+
+def annotated(room: type, at: str = "") -> Iterator[tuple[str, Any]]:
+    for key, kind in typing.get_type_hints(room, include_extras=True).items():
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            yield from annotated(kind, f"{at}{key}.")
+        else:
+            yield f"{at}{key}", kind
+
+
+def ranges(annotation: object) -> list[Range]:
+    if isinstance(annotation, Range):
+        return [annotation]
+    return [found for each in typing.get_args(annotation) for found in ranges(each)]
