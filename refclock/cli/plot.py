@@ -62,13 +62,21 @@ def draw(series: Series, path: Path) -> None:
     offset.plot([1e6 * error for error in series.error_s], linewidth=0.6)
     offset.plot(bound_us, "k", [-bound for bound in bound_us], "k", linewidth=0.6)
     offset.set(xlabel="s", ylabel="served - true, µs; bound")
-    largest = sorted(abs(1e6 * error) for error in series.error_s)
-    reach = 3.0 * largest[round(0.99 * (len(largest) - 1))] or 1.0
-    offset.set_ylim(-reach, reach)
+    reach_us = 1e6 * _reach(series.error_s)
+    offset.set_ylim(-reach_us, reach_us)
     frequency.plot([1e9 * rate for rate in series.rate], linewidth=0.6)
     frequency.set(xlabel="s", ylabel="rate of the local clock, ppb")
-    deviations = list(allan_deviation(series.rate))
+    settled = series.rate[len(series.rate) // 2 :]
+    reach_ppb = 1e9 * _reach(settled)
+    frequency.set_ylim(-reach_ppb, reach_ppb)
+    deviations = list(allan_deviation(settled))
     stability.loglog(*zip(*deviations, strict=True), "o-")
-    stability.set(xlabel="averaging time, s", ylabel="Allan deviation")
+    stability.set(xlabel="averaging time, s", ylabel="Allan deviation, second half")
     stability.grid(visible=True, which="both", alpha=0.3)
     figure.savefig(path)
+
+
+def _reach(values: Sequence[float]) -> float:
+    """Three times what all but a hundredth of them stay within."""
+    sizes = sorted(map(abs, values))
+    return 3.0 * sizes[round(0.99 * (len(sizes) - 1))] or 1e-9
