@@ -17,7 +17,7 @@ from typing import Annotated, Final
 from refclock.events import Fix, PulseEdge, TimeMessage, Witness
 from refclock.gnss.flank import Flanks
 from refclock.gnss.lag import Lag, Names
-from refclock.gnss.vote import Doubt, Heard, Testimony, Vote, whole
+from refclock.gnss.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
 from refclock.settings import Range
 from refclock.timebase import (
     MILLISECOND,
@@ -206,7 +206,16 @@ class Labeller:
         lag = self._lags.get(message.kind, _PRIOR)
         if not lag.known:
             lag = _PRIOR
-        return Alone(self.tai(message), message.seen - lag.mean, lag.spread)
+        alone = Alone(self.tai(message), message.seen - lag.mean, lag.spread)
+        return None if lag.known and self._held_up(alone, lag) else alone
+
+    def _held_up(self, alone: Alone, lag: Lag) -> bool:
+        """Is it further from what we carry than its lag ever is, and we can drift?"""
+        if self._anchor is None:
+            return False
+        drift = abs(alone.seen - self._anchor.seen).seconds * DRIFT
+        away = abs(self._anchor.at(alone.seen) - alone.tai)
+        return away > lag.reach + Duration.from_seconds(drift)
 
     def _usable(self, message: TimeMessage) -> bool:
         if message.queued:

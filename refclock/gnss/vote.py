@@ -33,8 +33,8 @@ _GUESSED: Final = "GLL"
 _HALF: Final = 500 * MILLISECOND
 _SURE: Final = 400 * MILLISECOND
 """A witness must be better than half a second, with room to spare."""
-_DRIFT_PPM: Final = 500
-"""How fast the monotonic clock may run wrong."""
+DRIFT: Final = 500e-6
+"""How fast the monotonic clock may run wrong, s/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Testimony:
 
     def second(self, edge: Mono) -> Tai | None:
         """The second of that edge; None: it cannot tell."""
-        age = abs(edge - self.heard.seen)
-        doubt = self.spread + Duration(age.ns * _DRIFT_PPM // 1_000_000)
+        age_s = abs(edge - self.heard.seen).seconds
+        doubt = self.spread + Duration.from_seconds(age_s * DRIFT)
         at = self.heard.at(edge)
         second = whole(at)
         return second if abs(at - second) <= doubt < _SURE else None

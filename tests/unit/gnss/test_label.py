@@ -322,6 +322,19 @@ def test_kinds_that_name_different_seconds_name_none() -> None:
     assert not sky.labels
 
 
+def test_kinds_a_second_apart_contradict_each_other() -> None:
+    zda = Says("ZDA", lambda _: 2.05, lambda t: t + 1, every=2.0)
+    sky = Sky((Says(every=2.0), zda), warm=False).run(30)
+    assert "RMC and ZDA name different seconds" in sky.reasons
+    assert not sky.wrong
+
+
+def test_a_cold_labeller_has_nothing_to_move() -> None:
+    labeller = Labeller(LabelSettings(), LEAPS)
+    labeller.adopt(SECOND)
+    assert labeller.vouched(SECOND) is None
+
+
 @pytest.mark.parametrize("fix", [Fix.NONE, Fix.ESTIMATED, Fix.CONTRADICTION])
 def test_without_a_fix_there_is_no_second(fix: Fix) -> None:
     sky = Sky((Says(fix=fix),)).run(20)
@@ -620,6 +633,28 @@ def test_a_sentence_alone_is_worth_its_lag() -> None:
     assert alone.tai == START + s(300)
     assert abs(alone.seen - mono(START + s(300.01))) < MILLISECOND
     assert MILLISECOND <= alone.spread < 6 * MILLISECOND
+
+
+@pytest.mark.parametrize(("late", "worth"), [(0.03, True), (0.6, False), (3.0, False)])
+def test_a_sentence_alone_that_was_held_up_is_worth_nothing(
+    late: float, *, worth: bool
+) -> None:
+    sky = Sky((Says(lag=lambda _: 0.3),)).run(200)
+    utc = LEAPS.posix(START + s(205))
+    seen = mono(START + s(205.3 + late))
+    message = TimeMessage(utc, seen, "RMC", Fix.VALID)
+    assert (sky.labeller.sample_from(message) is not None) == worth
+    sky.labeller.forget()
+    assert sky.labeller.sample_from(message) is not None
+
+
+def test_after_an_hour_without_pulses_our_own_clock_may_be_the_one_that_is_off() -> (
+    None
+):
+    sky = Sky((Says(lag=lambda _: 0.3),)).run(200)
+    utc = LEAPS.posix(START + s(3800))
+    message = TimeMessage(utc, mono(START + s(3801.3)), "RMC", Fix.VALID)
+    assert sky.labeller.sample_from(message) is not None
 
 
 def test_a_sentence_of_unknown_lag_is_worth_a_quarter_of_a_second() -> None:
