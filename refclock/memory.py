@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
+from operator import index
 from typing import Any, Final, Self
 
 from refclock.discipline.bank import Learned
@@ -16,6 +18,15 @@ from refclock.gnss.lag import Lag
 from refclock.timebase import Duration, Utc
 
 VERSION: Final = 1
+_WRONG: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What JSON of another shape, or nested without end, comes to."""
 
 
 class MemoryLostError(ValueError):
@@ -55,12 +66,14 @@ class Memory:
                 return cls(
                     _learned(kept["learned"]),
                     {
-                        kind: Lag(Duration(mean), Duration(spread), count)
-                        for kind, (mean, spread, count) in kept["lags"].items()
+                        kind: Lag(
+                            Duration(index(mean)), Duration(index(spread)), index(n)
+                        )
+                        for kind, (mean, spread, n) in kept["lags"].items()
                     },
-                    Utc(int(kept["last_good_ns"])),
+                    Utc(index(kept["last_good_ns"])),
                 )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except _WRONG as error:
             raise MemoryLostError(f"torn or not ours: {error!r}") from error
         raise MemoryLostError(f"it is of version {version}, we read {VERSION}")
 
@@ -69,7 +82,17 @@ def _learned(kept: Mapping[str, Any] | None) -> Learned | None:
     if kept is None:
         return None
     told: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
+        name: tuple(map(_finite, value)) if name in _LISTS else _finite(value)
         for name, value in kept.items()
     }
     return Learned(**told)
+
+
+_LISTS: Final = frozenset({"evidence", "curve"})
+
+
+def _finite(value: float) -> float:
+    """`value`. ValueError, TypeError, OverflowError: it is no number to reckon with."""
+    if not isfinite(value):
+        raise ValueError(f"{value} is no number")
+    return value
