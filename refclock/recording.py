@@ -99,7 +99,7 @@ def read(text: str) -> Line:
     """What `write` wrote. RecordingError says what is wrong with anything else."""
     try:
         line: Line = _tagged(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RecordingError(f"not a line of a recording: {text[:60]!r}") from error
     return line
 
