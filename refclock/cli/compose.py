@@ -126,6 +126,8 @@ def _services(
     passed = inherited()
     if settings.workers > 1:
         if passed:
+            for made in passed:
+                made.close()
             raise OSError("sockets passed on by systemd cannot be shared by workers")
         yield Workers(listeners, published, settings, leaps)
         return

@@ -91,15 +91,18 @@ class ServerSettings:
         ]
 
     def access(self, listener: ListenerSettings) -> Access:
-        """Whom to let in at the places of `listener`, by its rules in here."""
-        places = listener.addresses, listener.port
-        for each in self.listener:
-            if (each.addresses, each.port) == places:
-                listener = each
+        """Whom `listener` lets in."""
         return Access(
             self.allow if listener.allow is None else listener.allow,
             self.deny if listener.deny is None else listener.deny,
         )
+
+    def as_now(self, listener: ListenerSettings) -> ListenerSettings:
+        """`listener` as it stands in here; as it was, if it is not named any more."""
+        for each in self.listener:
+            if each.port and each.port == listener.port and each.ips == listener.ips:
+                return each
+        return listener
 
 
 _PLAIN: Final = ListenerSettings()
@@ -146,7 +149,7 @@ class NtpService:
     def readmit(self, settings: ServerSettings) -> None:
         """Access and pace are as `settings` say from the next sweep on, and all
         clients newcomers. From any thread."""
-        access = settings.access(self._listener)
+        access = settings.access(settings.as_now(self._listener))
         self._admission = Admission(access, settings.rate_limit, self._draw)
 
     def serve(self, limit: Duration) -> None:

@@ -1,0 +1,161 @@
+"""Listeners composed from settings, on real sockets over loopback."""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+
+import pytest
+
+from hw.linux.clock import FreeClock
+from hw.linux.listen import listen
+from refclock.cli.compose import _services
+from refclock.cli.workers import Workers
+from refclock.config import Config, parse
+from refclock.drivers.ntp import NtpService
+from refclock.packet import Packet
+from refclock.server.served import Served
+from refclock.timebase import HOUR, MICROSECOND, MILLISECOND, SECOND, LeapSecond, Tai
+
+REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
+
+
+def served() -> Served:
+    """The machine's clock is right, and a leap second is an hour away."""
+    local, mono = FreeClock().read()
+    now = Tai(local.ns + 37 * SECOND.ns)
+    return Served(
+        stratum=1,
+        ref_id=b"PPS\0",
+        at=mono,
+        local=local,
+        correction=37 * SECOND,
+        rate=0.0,
+        updated=now,
+        bound=MICROSECOND,
+        bound_rate=0.0,
+        utc_behind_tai=37 * SECOND,
+        leap=LeapSecond(now + HOUR, 37 * SECOND, 38 * SECOND),
+        precision=-24,
+    )
+
+
+@contextmanager
+def serving(config: Config) -> Iterator[Sequence[NtpService | Workers]]:
+    """The services of a daemon with these settings."""
+    with ExitStack() as opened:
+        services = _services(config, served, FreeClock(), ())
+        yield [opened.enter_context(closing(service)) for service in services]
+
+
+def ask(service: NtpService | Workers) -> Packet | None:
+    """What it answers; None: nothing."""
+    assert isinstance(service, NtpService)
+    host, _, port = service.name.rpartition(":")
+    family = socket.AF_INET6 if "[" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        client.connect((host.strip("[]"), int(port)))
+        client.settimeout(0.2)
+        client.send(REQUEST)
+        service.serve(100 * MILLISECOND)
+        try:
+            return Packet.decode(client.recv(100))
+        except TimeoutError:
+            return None
+
+
+LISTENERS = """
+[server]
+listen = ["127.0.0.1"]
+port = 0
+deny = ["::1"]
+[[server.listener]]
+addresses = ["127.0.0.2", "127.0.0.3"]
+port = 0
+leap = "smear"
+[[server.listener]]
+addresses = ["::1"]
+port = 0
+stratum_least = 7
+[[server.listener]]
+addresses = ["::1"]
+port = 0
+deny = []
+stratum_least = 7
+"""
+
+
+@pytest.mark.parametrize("usual", ["announce", "smear"])
+def test_each_listener_has_its_own_voice_and_rules(usual: str) -> None:
+    config = parse(f"leap.mode = '{usual}'\n{LISTENERS}".encode())
+    with serving(config) as services:
+        heard = [ask(service) for service in services]
+    plain, second, third, denied, last = heard
+    assert denied is None
+    assert plain
+    assert second
+    assert third
+    assert last
+    indicator = 1 if usual == "announce" else 0
+    assert [each.leap for each in (plain, second, third, last)] == [
+        indicator,
+        0,
+        0,
+        indicator,
+    ]
+    assert [each.stratum for each in (plain, second, third, last)] == [1, 1, 1, 7]
+
+
+def test_a_port_that_is_taken_leaves_none_of_the_others_open() -> None:
+    (taken,) = listen(["127.0.0.3"], 0)
+    with taken:
+        port = taken.getsockname()[1]
+        config = parse(
+            f'server.listen = ["127.0.0.1"]\nserver.port = {port}\n'
+            f'[[server.listener]]\naddresses = ["127.0.0.3"]\nport = {port}'.encode()
+        )
+        with (
+            pytest.raises(OSError, match=f"{port} of 127.0.0.3 is taken"),
+            serving(config),
+        ):
+            pass
+        (again,) = listen(["127.0.0.1"], port)
+        again.close()
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Two sockets, as systemd would pass them; where they are bound."""
+    made = listen(["127.0.0.1", "127.0.0.2"], 0)
+    places = [(str(host), int(port)) for host, port in (s.getsockname() for s in made)]
+    first = 900
+    for at, each in enumerate(made):
+        os.dup2(each.fileno(), first + at)
+        each.close()
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "2")
+    monkeypatch.setattr("hw.linux.listen._SD_LISTEN_FDS_START", first)
+    return places
+
+
+def test_a_socket_passed_to_us_is_the_listeners_whose_place_it_is(
+    passed: list[tuple[str, int]],
+) -> None:
+    _, (host, port) = passed
+    config = parse(
+        f'[[server.listener]]\naddresses = ["{host}"]\nport = {port}\n'
+        "stratum_least = 3".encode()
+    )
+    with serving(config) as services:
+        assert [
+            service.name for service in services if isinstance(service, NtpService)
+        ] == [f"{host}:{port}" for host, port in passed]
+        heard = [ask(service) for service in services]
+    assert [packet and packet.stratum for packet in heard] == [1, 3]
+
+
+@pytest.mark.usefixtures("passed")
+def test_sockets_passed_to_us_are_not_for_workers() -> None:
+    config = parse(b"server.workers = 2")
+    with pytest.raises(OSError, match="cannot be shared by workers"), serving(config):
+        pass
