@@ -85,3 +85,13 @@ addresses = ["here"]
 )
 def test_what_is_no_listener_is_told(text: str, says: str) -> None:
     assert faults(text) == [says]
+
+
+def test_what_was_laid_under_the_file_has_no_line_of_its_own() -> None:
+    text = b"\n[leap]\nmode = 'smear'\n\n[[server.listener]]\nport = 9\nlisten = 3"
+    with pytest.raises(ConfigError) as refused:
+        parse(text, "x.toml", {"sever": 3})
+    assert [fault[:9] for fault in str(refused.value).splitlines()] == [
+        "x.toml:1:",
+        "x.toml:7:",
+    ]
