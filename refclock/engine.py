@@ -219,6 +219,8 @@ class Engine:
         if self._integrity.second(ahead, now, vouched=vouched):
             self._labeller.adopt(ahead)
             self._bank.stepped(-ahead)
+            right = self.served.correction + ahead
+            self.served = replace(self.served, correction=right)
 
     def _alone(self, message: TimeMessage, pair: tuple[Local, Mono]) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""

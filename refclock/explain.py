@@ -41,6 +41,8 @@ class Seen:
     message: TimeMessage | None = None
     good: TimeMessage | None = None
     """The last message with a fix."""
+    void: TimeMessage | None = None
+    """The last that said it has none."""
     receiver: str | None = None
     used: int | None = None
     tracked: dict[str, int] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Seen:
 
     def unvouched(self, now: Mono) -> bool:
         """Does the receiver speak, and say that it has no fix?"""
-        if self.message is None or now - self.message.seen > _RECENT:
+        if self.void is None or now - self.void.seen > _RECENT:
             return False
         return self.good is None or now - self.good.seen > _RECENT
 
@@ -71,6 +73,8 @@ class Seen:
                 self.message = event
                 if event.fix.good:
                     self.good = event
+                elif event.fix is not Fix.UNSAID:
+                    self.void = event
             case Identity(name=name):
                 self.receiver = name
             case SkyView():
