@@ -56,10 +56,9 @@ class DisciplinePps:
     def close(self) -> None:
         """Give the port back as it was."""
         self._line.close()
-        try:
+        with contextlib.suppress(OSError):  # it may be gone, with its adapter
             _set_discipline(self._port, _N_TTY)
-        finally:
-            os.close(self._port)
+        os.close(self._port)
 
 
 class WatchedPps:

@@ -193,6 +193,15 @@ def test_the_line_discipline_s_own_device_is_read(port: Port) -> None:
     assert port.disciplines == [18, 0]
 
 
+@pytest.mark.usefixtures("kernel")
+def test_a_port_that_was_unplugged_is_given_back_without_a_word(port: Port) -> None:
+    line = open_dcd(port.path, WantedEdge.ASSERT)
+    files = len(os.listdir("/proc/self/fd"))
+    port.refuses = True
+    line.close()
+    assert len(os.listdir("/proc/self/fd")) == files - 1
+
+
 def test_a_device_that_never_appears_leaves_the_port_as_it_was(port: Port) -> None:
     line = open_dcd(port.path, WantedEdge.AUTO)
     assert isinstance(line, WatchedPps)
