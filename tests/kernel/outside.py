@@ -14,7 +14,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
@@ -45,6 +45,7 @@ class Words(Enum):
     NMEA = "sentences"
     NOTHING = "silence"
     GARBAGE = "sentences that no checksum proves"
+    STALE = "each sentence a second late, as if the next pulse were its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ def _run(
     threading.Thread(target=_hear, args=(line,), daemon=True).start()
     start = _next_second(true.tai())
     receiver = Receiver(Habits(), start, LEAPS, Timeline(()), seed=1)
+    said: Sequence[Line] = ()
     weather = Weather()
     second = start
     with contextlib.suppress(OSError, EOFError), log.open("a") as file:
@@ -177,11 +179,15 @@ def _run(
             while told.poll():
                 weather = told.recv()
             if weather.pulse:
-                before, after = _beat(pins, true.mono(second) + weather.late)
-                row = second.ns, true.utc(before).ns, true.utc(after).ns
+                low, high = _beat(pins, true.mono(second) + weather.late)
+                row = second.ns, true.utc(low).ns, true.utc(high).ns
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-            _say(line, true, _told(receiver.lines(second), weather.words))
+            before, said = said, receiver.lines(second)
+            if weather.words is Words.STALE:
+                _say(line, true, map(_later, before))
+            else:
+                _say(line, true, _told(said, weather.words))
 
 
 def _next_second(after: Tai) -> Tai:
@@ -203,6 +209,10 @@ def _beat(pins: Pins, at: Mono) -> tuple[Mono, Mono]:
     return before, after
 
 
+def _later(line: Line) -> Line:
+    return Line(line.begins + SECOND, line.ends + SECOND, line.data)
+
+
 def _told(lines: Sequence[Line], words: Words) -> Iterator[Line]:
     for line in lines:
         if words is Words.NMEA:
@@ -213,7 +223,7 @@ def _told(lines: Sequence[Line], words: Words) -> Iterator[Line]:
             yield Line(line.begins, line.ends, hurt)
 
 
-def _say(line: socket.socket, true: TrueTime, lines: Iterator[Line]) -> None:
+def _say(line: socket.socket, true: TrueTime, lines: Iterable[Line]) -> None:
     """At the pace of the wire; what nobody reads is lost."""
     for each in lines:
         took = each.ends - each.begins

@@ -145,3 +145,16 @@ def test_kernel_inserts_the_leap_second(guest: LiveGuest) -> None:
     assert before["status"] & STA_INS
     assert not after["status"] & STA_INS
     assert after["epoch"] == before["epoch"] + 1
+
+
+def test_user_without_rights_is_told_what_is_missing(guest: LiveGuest) -> None:
+    told = guest.call("rights.refusals")
+    for device, needs in {
+        "pulse": "the rules in udev/",
+        "gpio": "gpio",
+        "uart": "dialout",
+        "bus": "the group i2c",
+        "clock": "CAP_SYS_TIME",
+    }.items():
+        assert told[device].startswith("PermissionError"), told[device]
+        assert needs in told[device]

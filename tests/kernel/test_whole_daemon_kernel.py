@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from hw.linux.clock import STA_UNSYNC
-from refclock.timebase import SECOND, Utc
+from refclock.timebase import MILLISECOND, SECOND, Utc
 from tests.kernel.machine import LiveGuest
 from tests.kernel.outside import Weather, Words
 
@@ -84,6 +84,14 @@ def test_it_tells_true_time(fair: LiveGuest) -> None:
     assert error_s(fair) < _ERROR_S
 
 
+def test_it_tells_when_its_replies_truly_left(fair: LiveGuest) -> None:
+    """By the kernel's transmit stamps, in the interleaved mode."""
+    answer = fair.query("--interleaved", "--count", "4", "--interval", "0.1")
+    print(f"interleaved: {answer['offset_s'] * 1e3:+.3f} ms")
+    assert answer["samples"] == 4
+    assert abs(answer["offset_s"]) < _ERROR_S + answer["delay_s"]
+
+
 def test_it_steers_the_kernel_clock(fair: LiveGuest) -> None:
     status = until(fair, lambda status: status["pulses"] > 10, 20)
     print({key: status[key] for key in ("offset_s", "frequency_ppm", "bound_s")})
@@ -102,6 +110,23 @@ def test_pulse_gone_is_held_over(fair: LiveGuest) -> None:
     fair.outside.turn(Weather(pulse=False))
     held = until(fair, lambda status: status["mode"] == "HOLDOVER", 20)
     assert held["last_sentence_age_s"] < 3
+    assert error_s(fair) < _ERROR_S
+    fair.outside.turn(Weather())
+    until(fair, lambda status: status["mode"] == "TRACK", 20)
+
+
+def test_a_pulse_at_the_wrong_time_is_not_followed(fair: LiveGuest) -> None:
+    fair.outside.turn(Weather(late=40 * MILLISECOND))
+    time.sleep(1.5)
+    fair.outside.turn(Weather())
+    assert error_s(fair) < _ERROR_S
+    time.sleep(2)
+    assert error_s(fair) < _ERROR_S
+
+
+def test_sentences_a_second_off_are_not_followed(fair: LiveGuest) -> None:
+    fair.outside.turn(Weather(words=Words.STALE))
+    time.sleep(8)
     assert error_s(fair) < _ERROR_S
     fair.outside.turn(Weather())
     until(fair, lambda status: status["mode"] == "TRACK", 20)

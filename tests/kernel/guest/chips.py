@@ -185,10 +185,7 @@ def carrier_unplugged() -> str:
             except OSError as error:
                 why = f"{type(error).__name__}: {error}"
                 break
-        try:
-            line.close()
-        except OSError as error:
-            why += f"; close: {error}"
+        line.close()
     return why
 
 
