@@ -23,7 +23,7 @@ from enum import Enum
 from math import exp, log, sqrt
 from typing import Final
 
-from refclock.discipline.gate import Alarm, Lean, Tail
+from refclock.discipline.gate import Lean, Tail
 from refclock.discipline.noise import DRIFTING, WANDERING, Filter
 from refclock.discipline.servo import Steering
 from refclock.discipline.temperature import PITCH, UNKNOWN, Sway, curves, swings
@@ -51,7 +51,7 @@ SHAKEN: Final = 20.0
 """So many pulses then still stand behind r."""
 LOST: Final = 3.0
 """A filter with an r so many times that of the others mistakes wander for noise."""
-REIGN: Final = 300
+REIGN: Final = 100
 """After so many pulses under one leader the lost are called back."""
 SETTLED: Final = 3
 """Pulses before there is an estimate: two for a rate, one to confirm it."""
@@ -350,6 +350,7 @@ class Bank:
         residual, sigma = innovation.residual_s, innovation.sigma_s
         tail = self._tail
         straggler = tail.straggler(residual, sigma)
+        jumping = tail.agrees(residual, sigma)
         keep, keep_long = 1.0 - 1.0 / MEMORY, 1.0 - 1.0 / LONG_MEMORY
         bulk = 0.0
         for f, near in zip(self._filters, self._near, strict=True):
@@ -363,7 +364,7 @@ class Bank:
             f.merit = keep_long * f.merit + likely
             f.update(e, 1.0, w)
             t2 = e * e / s2
-            if e > 0.0:
+            if e > 0.0 and not jumping:
                 w = 1.0
                 if t2 > EARLY:
                     t2, f.count = EARLY, min(f.count, SHAKEN)
@@ -372,16 +373,9 @@ class Bank:
         self._near, self._far = _weights(self._filters)
         self._lead()
         self._lean.learn(residual, sigma, bulk)
-        match tail.learn(residual, sigma, bulk):
-            case Alarm.JUMP:
-                for f in self._filters:
-                    f.pxx += residual * residual / f.r
-            case Alarm.NOISE:
-                for f in self._filters:
-                    f.r *= innovation.surprise**2
-                    f.count = min(f.count, SHAKEN)
-            case Alarm.NONE:
-                pass
+        if tail.learn(residual, sigma, bulk):
+            for f in self._filters:
+                f.pxx += residual * residual / f.r
 
     def _lead(self) -> None:
         """Under a leader of long standing, call back the filters that got lost: the

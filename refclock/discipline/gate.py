@@ -12,13 +12,12 @@ for late (e < 0: the reference seems behind) and near 0 for early. The tail fall
 as e^-2 and has no end: nothing is impossible, so nothing locks us out for ever. On
 a machine without stragglers the share becomes small and the bulk pays nothing.
 
-A run of pulses all outside the bulk is no tail. Either the clock or the pulse has
-jumped (they agree with each other) or the noise has changed (they do not).
+A run of pulses outside the bulk that agree with each other is no tail: the clock or
+the pulse has jumped.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from math import copysign, exp, log, pi, sqrt
 from typing import Final
 
@@ -31,21 +30,13 @@ _LEAST, _MOST = 1e-3, 0.4
 _NUDGE: Final = 0.05
 """How far one straggler moves the median, as a logarithm."""
 _NEAREST, _FURTHEST = 4.0, 1e4
-_RUN: Final = 12
-"""So many outliers one after another are none."""
+_RUN: Final = 6
+"""So many outliers one after another, and agreeing, are none."""
 _AGREE: Final = 8.0
-"""A run no wider than this many sigmas tells of one place."""
+"""Pulses no further apart than this many sigmas may be of one place."""
 _WINDOW: Final = 12.0
 _CHANCE: Final = 4.0
 """A mean within two standard deviations is no news."""
-
-
-class Alarm(Enum):
-    """What a run of outliers means."""
-
-    NONE = "none"
-    JUMP = "they agree with each other: the phase is another one"
-    NOISE = "they do not: the noise is another one"
 
 
 class Tail:
@@ -70,22 +61,25 @@ class Tail:
         fall = exp(power * log(1.0 + e * e / (s2 * freedom)))
         return (1.0 - self.share) * fall / sqrt(s2)
 
-    def learn(self, e: float, sigma: float, bulk: float) -> Alarm:
-        """A residual that belonged to the bulk with chance `bulk`."""
+    def agrees(self, e: float, sigma: float) -> bool:
+        """Is `e` where the outliers just before it were?"""
+        return bool(self._run) and abs(e - self._run[0]) < _AGREE * sigma
+
+    def learn(self, e: float, sigma: float, bulk: float) -> bool:
+        """A residual that belonged to the bulk with chance `bulk`; has it jumped?"""
         out = 1.0 - bulk
         self.share += (out - self.share) / _MEMORY
         self.share = min(max(self.share, _LEAST), _MOST)
         nudge = copysign(_NUDGE * out, abs(e) - self.scale * sigma)
         self.scale = min(max(self.scale * exp(nudge), _NEAREST), _FURTHEST)
-        if bulk > 0.5:
+        if bulk > 0.5 or not self.agrees(e, sigma):
             self._run.clear()
-            return Alarm.NONE
-        self._run.append(e)
+        if bulk <= 0.5:
+            self._run.append(e)
         if len(self._run) < _RUN:
-            return Alarm.NONE
-        width = max(self._run) - min(self._run)
+            return False
         self._run.clear()
-        return Alarm.JUMP if width < _AGREE * sigma else Alarm.NOISE
+        return True
 
 
 class Lean:

@@ -315,6 +315,46 @@ def test_a_filter_that_lost_its_way_is_called_back() -> None:
     assert max(f.r for f in rig.bank._filters[:32]) < 300 * known**2
 
 
+def test_filters_that_differ_are_doubt() -> None:
+    rig = Rig(26)
+    rig.run(200)
+    sure = rig.wrong_s()[1].sigma_s
+    rig.bank._filters[rig.bank._leader].x += 1e-3
+    assert rig.wrong_s()[1].sigma_s > 1e-5 > sure
+
+
+def test_no_hypothesis_is_ever_dead() -> None:
+    rig = Rig(27)
+    rig.run(300)
+    evidence = rig.bank.learned().evidence
+    assert max(evidence) == 0.0
+    assert min(evidence) == pytest.approx(-12.0)
+
+
+def test_an_early_pulse_tells_of_noise_and_a_late_one_of_stragglers() -> None:
+    jitter = {}
+    for side in (-1.0, 1.0):
+        rig = Rig(28)
+        rig.run(300)
+        before = rig.wrong_s()[1].jitter_s
+        rig.advance()
+        rig.bank.add(rig.sample(side * 12 * US))
+        jitter[side] = rig.wrong_s()[1].jitter_s / before
+    assert jitter[-1.0] > 1.3
+    assert jitter[1.0] == pytest.approx(1.0, abs=0.01)
+
+
+def test_to_listen_is_not_to_know_less() -> None:
+    curve = (25.0, -1e-6, 1e-7, 1e-6, 1e-6)
+    rig = Rig(29, learned=Learned(-12e-6, 1e-9, US, (), 0.01, 10.0, 0.002, curve))
+    rig.run(60)
+    before = rig.wrong_s()[1]
+    rig.bank.temperature(Temperature(rig.now, 45.0, "chip"))
+    after = rig.wrong_s()[1]
+    assert after.rate == pytest.approx(before.rate, abs=1e-9)
+    assert after.rate_sigma == pytest.approx(before.rate_sigma, rel=0.3)
+
+
 @pytest.mark.slow
 def test_a_swing_is_foreseen_in_holdover() -> None:
     rig = Rig(23, walk=1e-10)

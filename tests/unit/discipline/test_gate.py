@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from refclock.discipline.gate import Alarm, Lean, Tail
+from refclock.discipline.gate import Lean, Tail
 
 US = 1e-6
 
@@ -54,22 +54,22 @@ def test_a_clean_pulse_leaves_almost_no_tail() -> None:
 
 def test_a_run_that_agrees_is_a_jump() -> None:
     tail = Tail()
-    alarms = [tail.learn(-500 * US + k * 0.1 * US, US, 0.0) for k in range(12)]
-    assert alarms == [Alarm.NONE] * 11 + [Alarm.JUMP]
-    assert tail.learn(-500 * US, US, 0.0) is Alarm.NONE
+    told = [tail.learn(-500 * US + k * US, US, 0.0) for k in range(6)]
+    assert told == [False] * 5 + [True]
+    assert not tail.agrees(-500 * US, US)
 
 
-def test_a_run_that_disagrees_is_noise() -> None:
+def test_stragglers_are_late_by_this_and_that() -> None:
     tail = Tail()
-    alarms = [tail.learn((-1) ** k * 50 * US, US, 0.0) for k in range(12)]
-    assert alarms[-1] is Alarm.NOISE
+    assert not any(tail.learn(-k % 3 * 50 * US, US, 0.0) for k in range(30))
 
 
 def test_one_pulse_of_the_bulk_ends_a_run() -> None:
     tail = Tail()
     for k in range(40):
-        bulk = 1.0 if k % 11 == 10 else 0.0
-        assert tail.learn(-500 * US, US, bulk) is Alarm.NONE
+        assert not tail.learn(-500 * US, US, 1.0 if k % 6 == 5 else 0.0)
+    assert tail.agrees(-505 * US, US)
+    assert not tail.agrees(-509 * US, US)
 
 
 def test_residuals_to_one_side_are_doubt() -> None:
