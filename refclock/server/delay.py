@@ -16,7 +16,7 @@ from refclock.ports import Left
 from refclock.timebase import MILLISECOND
 
 _SAMPLES: Final = 8
-_EVERY_NS: Final = 4 * MILLISECOND.ns
+_EVERY_NS: Final = 10 * MILLISECOND.ns
 _REST_NS: Final = MILLISECOND.ns // 2
 """Between two sweeps: after that we are slow to start."""
 _LONGEST_NS: Final = MILLISECOND.ns // 4
@@ -75,7 +75,7 @@ class Departures:
     def watch(self, count: int, now_ns: int) -> dict[int, list[Left]]:
         """Who is to be told when replies of this sweep of `count` left.
 
-        Below 250 sweeps a second all are watched.
+        Below 100 sweeps a second all are watched.
         """
         rest_ns, self._last_ns = now_ns - self._last_ns, now_ns
         self._delay = self._busy if 0 <= rest_ns < _REST_NS else self._rested

@@ -203,7 +203,7 @@ def serve_and_learn(answering: NtpService, wire: Wire) -> list[Packet]:
     """Nine sweeps, a rest apart; what the last replied."""
     wire.leaves_after = 9_000
     for _ in range(9):
-        wire.now += 5 * MILLISECOND
+        wire.now += 10 * MILLISECOND
         answering.serve(SECOND)
     return [packet for _, packet in wire.sent[-len(wire.datagrams) :]]
 

@@ -6,7 +6,7 @@ from refclock.server.delay import Departures
 from refclock.timebase import MILLISECOND
 
 START = 10**18
-REST = 5 * MILLISECOND.ns
+REST = 10 * MILLISECOND.ns
 
 
 class Server:
@@ -49,7 +49,7 @@ def test_rested_and_busy_are_learned_apart() -> None:
     server = Server()
     for _ in range(8):
         server.sweep(20_000)
-    for _ in range(200):
+    for _ in range(500):
         server.sweep(3_000, after=200_000)
     assert server.sweep(0, after=200_000)[0] == 3_000
     assert server.sweep(0, after=MILLISECOND.ns)[0] == 20_000
@@ -72,7 +72,7 @@ def test_a_step_or_a_pause_is_not_learned(delay: int) -> None:
 
 def test_a_busy_server_watches_now_and_then() -> None:
     departures = Departures()
-    watched = [bool(departures.watch(1, START + n * 1_000_000)) for n in range(10)]
+    watched = [bool(departures.watch(1, START + n * 2_500_000)) for n in range(10)]
     assert watched == [True, False, False, False] * 2 + [True, False]
 
 
