@@ -346,9 +346,9 @@ def _notifier() -> Callable[[str], None]:
         return lambda _: None
     if address.startswith("@"):
         address = "\0" + address[1:]
-    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     def notify(say: str) -> None:
-        ear.sendto(say.encode(), address)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+            ear.sendto(say.encode(), address)
 
     return notify
