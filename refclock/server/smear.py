@@ -33,19 +33,18 @@ def smeared(served: Served, leap: LeapSecond, now: Mono) -> Served:
     """
     begin, end = window(leap)
     if not begin <= _tai(served, now) < end:
-        return replace(served, leap=None)
+        return _silent(served)
     by, length = leap.after - leap.before, end - begin
 
     def lag(tai: Tai) -> Duration:
         return Duration(by.ns * (tai - begin).ns // length.ns)
 
     return replace(
-        served,
+        _silent(served),
         correction=served.correction - lag(_tai(served, served.at)),
         rate=(1.0 + served.rate) * (1.0 - by.ns / length.ns) - 1.0,
         updated=served.updated - lag(max(served.updated, begin)),
         utc_behind_tai=leap.before,
-        leap=None,
     )
 
 
@@ -65,7 +64,15 @@ class Smear:
         for leap in reversed(self._leaps):
             if window(leap)[0] <= tai:
                 return smeared(served, leap, now)
-        return replace(served, leap=None)
+        return _silent(served)
+
+
+def _silent(served: Served) -> Served:
+    """Without the leap; but the kernel may still step its clock for it."""
+    step = served.step
+    if step is None and served.leap is not None:
+        step = served.leap.before - served.leap.after
+    return replace(served, leap=None, step=step)
 
 
 def _tai(served: Served, now: Mono) -> Tai:

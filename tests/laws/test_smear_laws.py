@@ -124,6 +124,10 @@ def test_a_reply_announces_nothing_and_keeps_the_order(
     served = published(leap, tai, 0.0, late)
     said = Smear([leap])(served, MONO)
     assert said == Smear([] if served.leap else [leap])(served, MONO)
+    by = leap.before - leap.after
+    for step in (ZERO, by, -by):  # as the kernel does for the leap second
+        skew = said.skew + step
+        assert said.synchronised(MONO, skew) == served.synchronised(MONO, skew)
     local = served.local + late
     moment = Moment(said, local, MONO)
     into = bytearray(48)
