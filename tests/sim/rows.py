@@ -1,0 +1,285 @@
+"""The fault catalogue: every scenario, and what it may cost.
+
+Seconds count from the start of the world. The budgets are twice what was measured,
+or thrice; what a fault may show of itself in modes and alarms is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from hw.emu.faults import Fault
+from hw.emu.scenarios import SCENARIOS, Scenario
+from refclock.timebase import DAY, LeapTable
+
+Window = tuple[int, int]
+"""From the first second on, up to but not with the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scenario and its budget."""
+
+    name: str
+    seconds: int
+    budget_us: float
+    """Greatest error after the first 30 s, while it says that it is synchronised."""
+    bound_us: float
+    """Greatest median of the bound: one that nobody can use is none."""
+    modes: str = "TRACK"
+    """All that it is seen in after the first 30 s, from the least."""
+    alarms: str = ""
+    """All that are raised, by name."""
+    lit: tuple[Window, ...] = ()
+    """When it must be synchronised; if nothing is said, from 10 s on."""
+    dark: tuple[Window, ...] = ((0, 3),)
+    """When it must not be."""
+    blind: Window = (0, 0)
+    """When nothing it has could tell it that it errs: neither counts."""
+    steps: int = 0
+    """How often it sets the clock."""
+    clock_us: float | None = 5.0
+    """How far the clock itself may be off in the end; None: it takes longer."""
+    sooner_s: float = 0.0
+    """The troubles come so much sooner than in the scenario; at once at most."""
+    quiet: bool = False
+    """Pulses are stamped to 50 ns and without stragglers, so that little shows."""
+    expired: bool = False
+    """The machine's leap second table is of last year."""
+    steer: bool = True
+    seed: int = 1
+    slow: bool = False
+    """Too long for every day."""
+    owed: str = ""
+    """In what the clock falls short of this row, as is known."""
+
+    @property
+    def id(self) -> str:
+        """What the table calls it."""
+        return self.name if self.steer else f"{self.name} (clock left alone)"
+
+    @property
+    def scenario(self) -> Scenario:
+        """The world it is played in."""
+        world = SCENARIOS[self.name]
+        habits, character = world.habits, world.character
+        if self.quiet:
+            habits = replace(habits, jitter_s=50e-9, tail_share=0.0)
+        climate = character.climate
+        climate = replace(climate, step_at_s=climate.step_at_s - self.sooner_s)
+        faults = tuple(_sooner(fault, self.sooner_s) for fault in world.faults)
+        character = replace(character, climate=climate)
+        return replace(world, faults=faults, habits=habits, character=character)
+
+    @property
+    def table(self) -> LeapTable:
+        """What the machine knows of leap seconds."""
+        table = self.scenario.table
+        if not self.expired:
+            return table
+        return replace(table, expires=self.scenario.start - 30 * DAY)
+
+
+def _sooner(fault: Fault, by_s: float) -> Fault:
+    return replace(fault, at_s=max(fault.at_s - by_s, 0.0))
+
+
+HELD: Final = "TRACK HOLDOVER"
+COLD: Final = "COLD ACQUIRE TRACK"
+
+ROWS: Final = (
+    # healthy, and the demo's
+    Row("nominal", 240, 2.5, 1.8),
+    Row("nominal", 240, 2.5, 1.8, steer=False, clock_us=None),
+    Row("fix-lost", 240, 5, 2.5, HELD),
+    Row("fix-lost", 240, 5, 2.5, HELD, steer=False, clock_us=None),
+    Row("pulse-lost", 240, 60, 6, HELD),
+    Row("late-sentences", 240, 2.5, 1.8),
+    Row("wrong-second", 240, 2.5, 1.8, alarms="second"),
+    Row("wrong-second", 240, 2.5, 1.8, alarms="second", steer=False, clock_us=None),
+    Row("week-rollover", 240, 2.5, 1.8, alarms="rollover"),
+    Row("leap-insert", 240, 2.5, 1.8),
+    Row("leap-insert", 240, 2.5, 1.8, steer=False, clock_us=None),
+    Row("noisy-oscillator", 300, 5, 5),
+    Row("unplug", 240, 2.5, 1.8, HELD),
+    # the sky
+    Row("cold-sky", 300, 6, 2.5, COLD, lit=((130, 300),), dark=((0, 121),)),
+    Row("fix-lost-1s", 300, 2.5, 1.8, sooner_s=1600),
+    Row("fix-lost-1h", 5000, 40, 400, HELD, sooner_s=2400, slow=True),
+    Row("dead-reckoning", 300, 2.5, 1.8, HELD, sooner_s=1600),
+    Row("satellites-gone", 300, 2.5, 1.8, alarms="satellites", sooner_s=1600),
+    Row("spoofed-jump", 400, 5, 4, HELD, "antenna phase", sooner_s=1600),
+    Row(
+        "spoofed-drag",
+        400,
+        12,
+        3,
+        sooner_s=1600,
+        blind=(200, 400),
+        clock_us=12,
+    ),
+    # which second
+    Row(
+        "repeated-second",
+        720,
+        2.5,
+        2.0,
+        HELD,
+        "second",
+        blind=(0, 670),
+        steps=1,
+        clock_us=None,
+        slow=True,
+    ),
+    Row(
+        "leap-count",
+        300,
+        2.5,
+        2.5,
+        HELD,
+        "second",
+        blind=(0, 255),
+        steps=1,
+        clock_us=None,
+    ),
+    Row(
+        "leap-count-told",
+        400,
+        6,
+        2.5,
+        COLD,
+        "leap-second count",
+        lit=((200, 400),),
+        dark=((0, 186),),
+    ),
+    Row(
+        "gps-time",
+        240,
+        2.5,
+        2.5,
+        HELD,
+        "second",
+        blind=(0, 120),
+        steps=1,
+        clock_us=None,
+    ),
+    Row("week-rollover-later", 300, 2.5, 1.8, alarms="rollover", sooner_s=1600),
+    Row("date-1980", 240, 6, 2.5, COLD, lit=((75, 240),), dark=((0, 61),)),
+    Row("leap-delete", 240, 2.5, 1.8),
+    Row("leap-delete", 240, 2.5, 1.8, steer=False, clock_us=None),
+    Row(
+        "leap-late",
+        240,
+        2.5,
+        1.8,
+        expired=True,
+        owed="what is announced 30 s before is not believed for a minute",
+    ),
+    Row("leap-59-twice", 240, 2.5, 1.8),
+    Row("era-2036", 240, 2.5, 1.8),
+    # sentences
+    Row("sentences-lost", 300, 2.5, 1.8, sooner_s=1600),
+    Row("lag-20ms", 240, 2.5, 1.8),
+    Row("lag-900ms", 240, 2.5, 1.8),
+    Row("lag-drift", 2200, 2.5, 1.8, sooner_s=500, slow=True),
+    Row("five-hertz", 240, 2.5, 1.8),
+    Row("corrupt", 240, 2.5, 1.8, sooner_s=600),
+    Row("cut", 240, 2.5, 1.8, sooner_s=600),
+    Row("interleaved", 240, 2.5, 1.8, sooner_s=600),
+    Row("endless", 240, 2.5, 1.8, sooner_s=600),
+    Row("saturated", 240, 0, 0, "COLD", lit=((0, 0),), dark=((0, 240),), clock_us=None),
+    Row(
+        "wrong-baud",
+        440,
+        6,
+        2.5,
+        COLD,
+        lit=((315, 440),),
+        dark=((0, 301),),
+        sooner_s=600,
+    ),
+    # pulses
+    Row("missed", 300, 0.25, 0.5, HELD, sooner_s=1700, quiet=True),
+    Row("doubled", 300, 0.2, 0.4, sooner_s=1700, quiet=True),
+    Row("late", 300, 0.2, 0.4, HELD, sooner_s=1600, quiet=True),
+    Row("early", 300, 0.2, 0.4, HELD, sooner_s=1600, quiet=True),
+    Row("both-edges", 240, 0.2, 0.4, quiet=True),
+    Row("off-1us", 300, 0.2, 0.4, sooner_s=1600, quiet=True),
+    Row("off-100us", 300, 0.2, 0.4, sooner_s=1600, quiet=True),
+    Row("off-300ms", 300, 0.2, 0.4, sooner_s=1600, quiet=True),
+    Row("sawtooth", 240, 0.1, 0.3),
+    Row("sawtooth-told", 240, 0.1, 0.3),
+    Row("interrupts", 300, 2.5, 2.0),
+    # the machine
+    Row("clock-10-years-off", 240, 2.5, 1.8, steps=1),
+    Row("battery", 240, 2.5, 1.8, alarms="rollover", steps=1),
+    Row("oscillator-fast", 240, 2.5, 1.8, clock_us=None),
+    Row("oscillator-slow", 300, 2.5, 1.8, clock_us=200),
+    Row(
+        "temperature-swing",
+        1800,
+        3,
+        2,
+        slow=True,
+        owed="for half a minute the error is 1.2 times the bound",
+    ),
+    Row(
+        "temperature-step",
+        1500,
+        5,
+        4,
+        sooner_s=1500,
+        slow=True,
+        owed="as the step sets in, the bound lags behind for some seconds",
+    ),
+    Row(
+        "clock-stepped",
+        900,
+        2.5,
+        2.5,
+        COLD,
+        "stepped",
+        lit=((10, 200), (210, 900)),
+        dark=((0, 3), (201, 204)),
+        sooner_s=1600,
+        clock_us=None,
+    ),
+    Row(
+        "clock-stepped",
+        900,
+        2.5,
+        2.5,
+        COLD,
+        "stepped",
+        lit=((10, 200), (210, 900)),
+        dark=((0, 3), (201, 204)),
+        sooner_s=1600,
+        steer=False,
+        clock_us=None,
+    ),
+    Row(
+        "suspended",
+        1000,
+        2.5,
+        2.5,
+        COLD,
+        "stepped",
+        lit=((10, 200), (810, 1000)),
+        dark=((0, 3), (200, 803)),
+        sooner_s=1600,
+    ),
+    Row(
+        "edge-in-flight",
+        400,
+        2.5,
+        2.5,
+        COLD,
+        "stepped",
+        lit=((10, 210), (220, 400)),
+        dark=((0, 3), (211, 214)),
+        sooner_s=1600,
+        clock_us=None,
+        owed="a rate of 500 ppm that takes force 20 ms late is 10 us not in the bound",
+    ),
+)

@@ -1,0 +1,114 @@
+"""Leap seconds end to end, sampled ten times a second, steered and left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from hw.emu.faults import Fault, Kind
+from hw.emu.receiver import Habits
+from hw.emu.scenarios import SCENARIOS, Scenario
+from hw.rig import Run
+from refclock.engine import Engine
+from refclock.policy import EngineSettings
+from refclock.server.served import DELETE, INSERT, NO_WARNING
+from refclock.timebase import DAY, MILLISECOND, SECOND, Duration, Utc
+from tests.sim.play import FREE, STEERED, engine
+
+MIDNIGHT = Utc.of(2027, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client was told at one moment."""
+
+    from_midnight_s: float
+    """True TAI less that of the midnight the leap second ends at or leaves out."""
+    error_s: float
+    bound_s: float
+    indicator: int
+
+
+def asked(world: Scenario, mind: Engine, seconds: int) -> list[Answer]:
+    """Ten answers a second."""
+    run = Run(world, mind, 1)
+    assert world.leap is not None
+    told: list[Answer] = []
+
+    def ask() -> None:
+        true = run.world.now()
+        local, mono = run.clock.read()
+        served = mind.served
+        if not served.synchronised(mono):
+            return
+        tai = served.tai(local, Duration(local.ns - mono.ns))
+        told.append(
+            Answer(
+                (true - turn).seconds,
+                (served.posix(tai) - world.leaps.posix(true)).seconds,
+                served.bound_at(mono).seconds,
+                served.indicator(tai, mono),
+            )
+        )
+
+    turn = world.leap.at
+    for k in range(seconds):
+        for tenth in range(10):
+            at = world.begins + k * SECOND + (50 + 100 * tenth) * MILLISECOND
+            run.world.at(at, ask)
+        run.second(k)
+    return told
+
+
+def honest(answers: list[Answer]) -> bool:
+    outside = sum(abs(each.error_s) > each.bound_s for each in answers)
+    return outside <= 0.003 * len(answers)
+
+
+@pytest.mark.parametrize("settings", [STEERED, FREE], ids=["steered", "left alone"])
+@pytest.mark.parametrize("name", ["leap-insert", "leap-delete", "leap-59-twice"])
+def test_around_the_leap(name: str, settings: EngineSettings) -> None:
+    world = SCENARIOS[name]
+    answers = asked(world, engine(world, settings), 130)
+    assert honest(answers)
+    around = [each for each in answers if abs(each.from_midnight_s) < 5]
+    assert len(around) > 90
+    assert max(abs(each.error_s) for each in around) < 5e-6
+    announced = DELETE if name == "leap-delete" else INSERT
+    assert {a.indicator for a in answers if a.from_midnight_s < -0.1} == {announced}
+    assert {a.indicator for a in answers if a.from_midnight_s > 0.1} == {NO_WARNING}
+
+
+@pytest.mark.parametrize(
+    ("name", "indicator"), [("leap-insert", 1), ("leap-delete", 2)]
+)
+def test_announced_for_a_day(name: str, indicator: int) -> None:
+    world = SCENARIOS[name]
+    start = MIDNIGHT - DAY - 60 * SECOND
+    answers = asked(replace(world, start=start), engine(world), 120)
+    assert {a.indicator for a in answers if a.from_midnight_s < -86_401} == {NO_WARNING}
+    assert {a.indicator for a in answers if a.from_midnight_s > -86_399} == {indicator}
+
+
+@pytest.mark.parametrize("settings", [STEERED, FREE], ids=["steered", "left alone"])
+def test_told_by_the_receiver_alone(settings: EngineSettings) -> None:
+    world = replace(
+        SCENARIOS["leap-late"],
+        start=MIDNIGHT - 240 * SECOND,
+        habits=Habits(ubx=True, leap_notice_s=120.0),
+    )
+    table = replace(world.table, expires=world.start - 30 * DAY)
+    answers = asked(world, engine(world, settings, table=table), 300)
+    assert honest(answers)
+    assert max(abs(each.error_s) for each in answers) < 1e-3
+
+
+def test_in_the_dark() -> None:
+    """The receiver is gone for the minutes around it; what is known is served."""
+    dark = tuple(Fault(kind, 120, 240) for kind in (Kind.NO_PULSE, Kind.SILENT))
+    world = SCENARIOS["leap-insert"]
+    world = replace(world, start=MIDNIGHT - 240 * SECOND, faults=dark)
+    answers = asked(world, engine(world), 480)
+    assert honest(answers)
+    assert max(abs(each.error_s) for each in answers) < 50e-6

@@ -1,0 +1,68 @@
+"""Twins: the same world with a feature and without, and what the feature is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import fsum, sqrt
+
+import pytest
+
+from hw.emu.faults import Fault, Kind
+from hw.emu.oscillator import Character, Climate
+from hw.emu.receiver import Habits
+from hw.emu.scenarios import SCENARIOS, Scenario
+from hw.rig import fast
+from refclock.discipline import gate
+from refclock.engine import Engine
+from refclock.events import Command, Event, Sawtooth, Temperature
+from tests.sim.play import Watched, engine
+
+
+class Deaf(Watched):
+    """An engine that is not told of one kind of fact."""
+
+    def __init__(self, inner: Engine, kind: type[Event]) -> None:
+        super().__init__(inner)
+        self._kind = kind
+
+    def handle(self, event: Event) -> tuple[Command, ...]:
+        """Pass it on, unless it is of that kind."""
+        return () if isinstance(event, self._kind) else super().handle(event)
+
+
+def rms_us(world: Scenario, mind: Watched, hours: float, since_s: int) -> float:
+    """Of what was served from then on, synchronised or not."""
+    errors = [second.error_s for second in fast(world, mind, hours=hours, seed=1)]
+    errors = errors[since_s:]
+    return 1e6 * sqrt(fsum(e * e for e in errors) / len(errors))
+
+
+@pytest.mark.slow
+def test_the_thermometer_is_worth_its_while_in_holdover() -> None:
+    climate = Climate(swing_c=3.0, period_s=2400.0)
+    world = replace(
+        SCENARIOS["nominal"],
+        character=Character(climate=climate, walk_ppb=0.02),
+        faults=tuple(Fault(kind, 7200) for kind in (Kind.NO_PULSE, Kind.SILENT)),
+    )
+    warm = rms_us(world, Watched(engine(world)), 2.4, 7200)
+    numb = rms_us(world, Deaf(engine(world), Temperature), 2.4, 7200)
+    assert warm < 0.5 * numb
+
+
+def test_the_sawtooth_is_taken_off() -> None:
+    habits = Habits(ubx=True, sawtooth_s=200e-9, jitter_s=5e-9, tail_share=0.0)
+    world = replace(SCENARIOS["nominal"], habits=habits)
+    told = rms_us(world, Watched(engine(world)), 0.1, 60)
+    untold = rms_us(world, Deaf(engine(world), Sawtooth), 0.1, 60)
+    assert told < 0.5 * untold
+
+
+def test_stragglers_are_told_from_the_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = replace(
+        SCENARIOS["nominal"], habits=Habits(tail_share=0.2, tail_s=20e-6, jitter_s=5e-7)
+    )
+    robust = rms_us(world, Watched(engine(world)), 0.2, 120)
+    monkeypatch.setattr(gate.Tail, "straggler", lambda *_: 1e-9)
+    gullible = rms_us(world, Watched(engine(world)), 0.2, 120)
+    assert robust < 0.5 * gullible
