@@ -112,6 +112,8 @@ class Engine:
         self._began: Mono | None = None
         self._own_step: Duration | None = None
         self._told: SetLeap | None = None
+        self._vouched = False
+        """Whether the kernel was told that its clock is right."""
         self._updated: Tai | None = None
         self._pulse: Mono | None = None
         self._pulses = 0
@@ -154,7 +156,8 @@ class Engine:
         """What leaves the clock in good order: on at its own rate, no more slewing."""
         if not self._steers or not self._bank.started:
             return ()
-        return (SetRate(self._servo.ppb + self.served.rate * 1e9),)
+        own = (1.0 + self._servo.ppb * 1e-9) * (1.0 + self.served.rate) - 1.0
+        return (SetRate(own * 1e9),)
 
     # facts
 
@@ -225,7 +228,7 @@ class Engine:
     def _alone(self, message: TimeMessage, pair: tuple[Local, Mono]) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""
         alone = self._labeller.sample_from(message)
-        if alone is None:
+        if alone is None or self._knows_better(alone.seen, alone.spread):
             return
         at = pair[0] + (alone.seen - pair[1])
         offset = Duration(alone.tai.ns - at.ns)
@@ -285,7 +288,7 @@ class Engine:
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""
         if not self._bank.started:
-            return ()
+            return self._disown()
         estimate = self._bank.estimate(now)
         self._budget = self._budget.with_sigma(estimate.sigma_s)
         spent = self._budget.total > self._limit
@@ -293,7 +296,7 @@ class Engine:
         self._signal(Signal.BUDGET_SPENT if spent else Signal.SETTLED)
         if held is Mode.HOLDOVER and self._mode is Mode.COLD:
             self._start_afresh()
-            return ()
+            return self._disown()
         tai = Tai(at.ns + estimate.offset.ns)
         leap = self._integrity.leap(tai)
         if leap is not None and leap not in self._leaps.leaps:
@@ -321,7 +324,14 @@ class Engine:
             self._told = told
             commands = (*commands, told)
         sigma = Duration.from_seconds(estimate.sigma_s)
-        return (*commands, SetStatus(self._mode.serves, self._budget.total, sigma))
+        self._vouched = self._mode.serves
+        return (*commands, SetStatus(self._vouched, self._budget.total, sigma))
+
+    def _disown(self) -> tuple[Command, ...]:
+        """Nothing is known any more: the kernel must not go on saying otherwise."""
+        vouched, self._vouched = self._vouched, False
+        unknown = self.served.bound
+        return (SetStatus(False, unknown, unknown),) if vouched else ()
 
     def _publish(
         self, at: Local, tai: Tai, estimate: Estimate, leap: LeapSecond | None
@@ -368,6 +378,13 @@ class Engine:
         """Has no pulse come for so long that sentences are all there is?"""
         last = self._seen.pulse.seen if self._seen.pulse else self._began
         return last is not None and now - last > LONELY
+
+    def _knows_better(self, seen: Mono, spread: Duration) -> bool:
+        """Are we surer than that? A learned lag errs alike each time: what it adds to
+        many sentences no average takes away."""
+        if not self._bank.started:
+            return False
+        return self._bank.estimate(seen).sigma_s < spread.seconds
 
     def _sigma_ahead(self, estimate: Estimate) -> Callable[[Duration], float]:
         """The sigma so long after `estimate` if nothing more is heard."""
