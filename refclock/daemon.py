@@ -17,6 +17,7 @@ import logging
 import math
 import os
 import queue
+import re
 import socket
 import threading
 import time
@@ -320,7 +321,7 @@ class Daemon:
         mode, reason, known = self._last
         if status.mode != mode:
             log.info("%s: %s", status.mode, status.reason)
-        elif status.reason != reason and status.mode != "TRACK":
+        elif _gist(status.reason) != _gist(reason) and status.mode != "TRACK":
             log.info("still %s: %s", status.mode, status.reason)
         for text in sorted(alarms - known):
             log.warning("alarm: %s", text)
@@ -330,6 +331,11 @@ class Daemon:
 
     def _now(self) -> Mono:
         return self._clock.read()[1]
+
+
+def _gist(reason: str) -> str:
+    """The reason without its numbers and units: what is worth a line in the log."""
+    return re.sub(r"[\d.]+ (?:[mµn]?s|min|h|days)\b|\d+", "", reason)
 
 
 def measured_precision(clock: SystemClock) -> int:
