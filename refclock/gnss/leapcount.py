@@ -67,7 +67,8 @@ class LeapCount:
         elif self._credible(leap, now, known):
             if self._announced is None or self._announced[0] != leap:
                 self._announced = leap, notice.seen, notice.kind
-            self._lasting = notice.seen - self._announced[1] >= self._persist
+            needed = min(self._persist, leap.at - now)  # a late one may last for less
+            self._lasting = notice.seen - self._announced[1] >= needed
         else:
             self._alarms.raise_(
                 AlarmKind.LEAP,

@@ -165,14 +165,7 @@ ROWS: Final = (
     Row("date-1980", 240, 6, 2.5, COLD, lit=((75, 240),), dark=((0, 61),)),
     Row("leap-delete", 240, 2.5, 1.8),
     Row("leap-delete", 240, 2.5, 1.8, steer=False, clock_us=None),
-    Row(
-        "leap-late",
-        240,
-        2.5,
-        1.8,
-        expired=True,
-        owed="what is announced 30 s before is not believed for a minute",
-    ),
+    Row("leap-late", 240, 2.5, 1.8, expired=True),
     Row("leap-59-twice", 240, 2.5, 1.8),
     Row("era-2036", 240, 2.5, 1.8),
     # sentences
