@@ -10,25 +10,28 @@ mixture's: what the filters doubt (within) and how they differ (between). A weig
 never falls below a floor, so a hypothesis that was wrong all day can win within a
 minute when the sun comes out.
 
-One second ahead, a hypothesis that needs more states is as good as it foretells. An
-hour ahead it also needs a reason: with the time t to foretell, the weights move from
-those of the evidence to evidence and prior together, as t^2/(t^2 + MINUTE^2).
+One second ahead, a hypothesis that needs more states is as good as it foretold of
+late. An hour ahead it also needs a reason: there it is judged by its merit, the same
+sum over LONG_MEMORY, and by a prior. With t since the last sample the weights move
+from the one to the other as t^2/(t^2 + MINUTE^2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from math import exp, log, sqrt
 from typing import Final
 
 from refclock.discipline.gate import Lean, Tail
 from refclock.discipline.noise import DRIFTING, WANDERING, Filter
+from refclock.discipline.sample import Estimate, Innovation, Learned, Sample, Source
 from refclock.discipline.servo import Steering
 from refclock.discipline.temperature import PITCH, UNKNOWN, Sway, curves, swings
 from refclock.events import Temperature
-from refclock.timebase import MICROSECOND, ZERO, Duration, Local, Mono
+from refclock.timebase import ZERO, Duration, Mono
+
+__all__ = ["Bank", "Estimate", "Innovation", "Learned", "Sample", "Source"]
 
 MEMORY: Final = 2000.0
 """Over how many pulses the evidence is weighed."""
@@ -42,7 +45,7 @@ NEGLIGIBLE: Final = 1e-3
 """A weight below this has no say in the estimate."""
 DRIFT, SWING, CURVE = -10.0, -6.0, 4.0
 """Log weight, in the long run, of hypotheses with more than two states."""
-MINUTE_2: Final = 3600.0
+MINUTE: Final = 60.0
 FINEST: Final = 1e-19
 """Least r, s^2: instants are whole nanoseconds."""
 EARLY: Final = 25.0
@@ -57,92 +60,6 @@ SETTLED: Final = 3
 """Pulses before there is an estimate: two for a rate, one to confirm it."""
 AGEING: Final = 1e-7
 """How far the rate may be from what it was before a restart, one sigma."""
-
-
-class Source(Enum):
-    """Who says what time it is."""
-
-    PULSE = "pulse"
-    SENTENCE = "sentence"
-    UPSTREAM = "upstream"
-
-
-SPREAD: Final[Mapping[Source, Duration]] = {
-    Source.SENTENCE: 5000 * MICROSECOND,
-    Source.UPSTREAM: 1000 * MICROSECOND,
-}
-"""One sigma of a sample that does not tell its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One measurement of our clock."""
-
-    at: Local
-    seen: Mono
-    """The same moment."""
-    offset: Duration
-    """reference - local at `at`; the reference is TAI."""
-    source: Source = Source.PULSE
-    spread: Duration | None = None
-    """One sigma, for all but pulses: the bank learns those itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Innovation:
-    """What a sample told us that we did not know."""
-
-    predicted: Duration
-    """reference - local as foretold."""
-    residual_s: float
-    """Measured less foretold; a late pulse is negative."""
-    sigma_s: float
-    """What the residual should be, one sigma."""
-    weight: float
-    """The chance that it belongs to the bulk: how far it counts."""
-
-    @property
-    def surprise(self) -> float:
-        """The residual in its own standard deviations."""
-        return abs(self.residual_s) / self.sigma_s
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What we believe of the local clock at one moment."""
-
-    at: Mono
-    offset: Duration
-    """TAI - local: what to add."""
-    sigma_s: float
-    rate: float
-    """How fast `offset` grows, s/s, steering included."""
-    rate_sigma: float
-    drift: float
-    """How fast `rate` grows, s/s^2."""
-    jitter_s: float
-    """One sigma of a single pulse, as learned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """The oscillator's character, for a warm start. Plain numbers."""
-
-    rate: float
-    """reference - raw oscillator, s/s."""
-    rate_sigma: float
-    jitter_s: float
-    """One sigma of a pulse."""
-    evidence: tuple[float, ...]
-    """Log weight of each hypothesis."""
-    share: float
-    """Of stragglers among the pulses."""
-    scale: float
-    """Median lateness of a straggler, sigmas."""
-    pitch: float
-    """Of the swing that temperature makes, rad/s."""
-    curve: tuple[float, ...] = ()
-    """Reference temperature (deg C), a and b of `temperature` and their sigmas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +122,7 @@ class Bank:
             self._weigh(z, innovation)
         else:
             for f in self._filters:
-                f.update(z - f.x, _variance(sample) / f.r, innovation.weight)
+                f.update(z - f.x, sample.variance / f.r, innovation.weight)
         return innovation
 
     def surprise(self, sample: Sample) -> Innovation:
@@ -325,7 +242,7 @@ class Bank:
         predicted = self._base + Duration.from_seconds(x)
         e = (sample.offset - self._base).seconds - x
         if sample.source is not Source.PULSE:
-            s2 = mixed.xx + _variance(sample)
+            s2 = mixed.xx + sample.variance
             weight = min(1.0, 5.0 / (4.0 + e * e / s2))
         else:
             s2 = mixed.xx + mixed.r
@@ -421,7 +338,7 @@ class Bank:
     def _mixture(self, t: float) -> _Mixed:
         """The moments of all filters together, `t` raw seconds from now."""
         silent = self._silent_s + t
-        far = silent * silent / (silent * silent + MINUTE_2)
+        far = silent * silent / (silent * silent + MINUTE * MINUTE)
         total = x = y = d = xx = yy = r = 0.0
         parts: list[tuple[float, float, float]] = []
         for f, near_w, far_w in zip(self._filters, self._near, self._far, strict=True):
@@ -445,14 +362,8 @@ class Bank:
         return _Mixed(x, y, d / total, xx / total, yy / total, r / total)
 
 
-def _variance(sample: Sample) -> float:
-    """Of a sample that is no pulse, s^2."""
-    spread = sample.spread or SPREAD.get(sample.source, MICROSECOND)
-    return spread.seconds**2
-
-
 def _rho(sample: Sample, f: Filter | Sway) -> float:
-    return 1.0 if sample.source is Source.PULSE else _variance(sample) / f.r
+    return 1.0 if sample.source is Source.PULSE else sample.variance / f.r
 
 
 def _weights(filters: Iterable[Filter | Sway]) -> tuple[list[float], list[float]]:
