@@ -45,12 +45,12 @@ def leap_table(setting: str) -> LeapTable:
     OSError, LeapTableError: the file named cannot be used.
     """
     if setting != "auto":
-        return LeapTable.parse(Path(setting).read_text())
+        return LeapTable.parse(Path(setting).read_text(errors="replace"))
     packaged = files("refclock.timebase").joinpath("leap-seconds.list").read_text()
     tables = [LeapTable.parse(packaged)]
     for path in _SYSTEM_LEAP_FILES:
         try:
-            tables.append(LeapTable.parse(path.read_text()))
+            tables.append(LeapTable.parse(path.read_text(errors="replace")))
         except (OSError, LeapTableError) as error:
             log.debug("%s: %s", path, error)
     return max(tables, key=lambda table: table.expires)
@@ -62,7 +62,7 @@ def recall(path: Path) -> Memory | None:
         return Memory.parse(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, MemoryLostError) as error:
+    except (OSError, UnicodeDecodeError, MemoryLostError) as error:
         log.warning("%s: %s; starting without memory", path, error)
         return None
 
