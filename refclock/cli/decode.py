@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
             for _ in _rows(args.file, report):
                 pass
             print("\n".join(_lines(args.file, report)))
+    except BrokenPipeError:  # not the file's fault
+        raise
     except OSError as error:
         print(f"refclock decode: {args.file}: {error.strerror}", file=sys.stderr)
         return 1
