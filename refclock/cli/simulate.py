@@ -119,6 +119,8 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
         precision=_PRECISION,
     )
     seen = list(fast(scenario, mind, hours=args.hours, seed=args.seed))
+    if not seen:
+        raise ValueError(f"{args.hours:g} h are less than a second")
     scored = seen[round(args.score_from) :] or seen
     told = [second for second in scored if second.synchronised]
     errors = [second.error_s for second in told]

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refclock.cli import main
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str | Path) -> dict[str, Any]:
+    assert main(["simulate", *map(str, words), "--json"]) == 0
+    figures: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return figures
+
+
+def trace(path: Path, seconds: int = 200) -> Path:
+    """A crystal 2 ppm fast without any noise, its pulses stamped on time."""
+    rows = [f"{k},{2000 * k},0" for k in range(seconds)]
+    text = "\n".join(["t_s,free_phase_ns,pps_noise_ns", *rows]) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else b"")
+    if path.suffix != ".gz":
+        path.write_text(text)
+    return path
+
+
+def test_a_scenario_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--scenario", "nominal", "--hours", "0.1", "--score-from", "100")
+    figures = told(capsys, *words)
+    assert figures["seconds"] == 360
+    assert figures["mode"] == "TRACK"
+    assert figures["synchronised"] == figures["coverage"] == 1.0
+    assert 0 < figures["rms_s"] < figures["max_s"] < figures["bound_median_s"] < 1e-4
+    assert told(capsys, *words) == figures
+    assert told(capsys, *words, "--seed", "2")["rms_s"] != figures["rms_s"]
+
+
+def test_a_page_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["simulate", "--scenario", "nominal", "--hours", "0.02"]
+    assert main(words) == 0
+    lines = dict(
+        line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()
+    )
+    assert lines["mode"] == "TRACK"
+    assert lines["seconds"] == "72"
+    assert lines["max_s"].endswith(("ns", "µs"))
+
+
+def test_in_holdover_pulses_and_sentences_are_gone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--scenario", "nominal", "--hours", "0.05", "--score-from", "0")
+    assert told(capsys, *words, "--holdover-at", "100")["mode"] == "HOLDOVER"
+    never = told(capsys, *words, "--holdover-at", "0")
+    assert (never["mode"], never["synchronised"]) == ("COLD", 0.0)
+    assert never["rms_s"] is never["max_s"] is never["coverage"] is None
+
+
+@pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz"])
+def test_a_trace_is_judged(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trace(tmp_path / name)
+    figures = told(capsys, "--trace", path, "--score-from", "100")
+    assert 0 <= figures["rms_s"] <= figures["max_s"] < 1e-7
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"a,b\n1,2\n", b"\xff\xfe", b"t_s,free_phase_ns,pps_noise_ns\n0,x,0\n"],
+)
+def test_a_trace_that_cannot_be_used_is_told(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trace.csv"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["simulate", "--trace", str(path)]) == 1
+    assert capsys.readouterr().err.startswith("refclock simulate: ")
+
+
+def test_no_time_at_all_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--scenario", "nominal", "--hours", "0"]) == 1
+    assert "0 h are less than a second" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "one of the arguments --trace --scenario is required"),
+        (["--scenario", "sunny"], "invalid choice: 'sunny'"),
+        (["--scenario", "nominal", "--trace", "x"], "not allowed with"),
+    ],
+)
+def test_it_wants_one_thing_to_simulate(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", *words])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
