@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from refclock.ports import ByteStream, Chunk
-from refclock.recording import Beginning, Line, read, write
+from refclock.recording import Beginning, Line, RecordingError, read, write
 from refclock.timebase import Duration
 
 
@@ -70,9 +71,14 @@ class Tapped:
 def lines(path: Path) -> Iterator[Line]:
     """What was kept. OSError: no such file; RecordingError: not all of it is ours."""
     with _opened(path, "rt") as file:
-        for text in file:
-            if text.endswith("\n"):  # the last line may be torn
-                yield read(text)
+        try:
+            for text in file:
+                if text.endswith("\n"):  # the last line may be torn
+                    yield read(text)
+        except EOFError:  # and so may be what is gzipped
+            return
+        except (UnicodeDecodeError, zlib.error) as error:
+            raise RecordingError(f"not a recording: {error}") from error
 
 
 def _opened(path: Path, mode: str) -> IO[str]:
