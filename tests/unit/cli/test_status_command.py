@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from refclock.cli import main
+from refclock.control import ControlServer
+from refclock.engine import Engine
+from refclock.policy import EngineSettings
+from refclock.status import to_json
+from refclock.timebase import SECOND, LeapTable, Mono, Utc
+
+LEAPS = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2050, 1, 1))
+ANSWER = to_json(
+    Engine(EngineSettings(), LEAPS, LEAPS.updated).status(Mono(1)), {"requests": 3}
+)
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "control.sock"
+    server = ControlServer(path, {"status": lambda: ANSWER})
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            server.serve(0.02)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    yield path
+    stop.set()
+    thread.join()
+    server.close()
+
+
+def test_a_page_for_people(door: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--socket", str(door)]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("COLD       no sentence from the receiver")
+    assert "requests 3" in said.out
+    assert said.err == ""
+
+
+def test_json_for_programs(door: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--socket", str(door), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["mode"], told["stratum"]) == ("COLD", 16)
+    assert told["server"] == {"requests": 3}
+
+
+def test_nobody_there_is_told_with_what_to_try(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--socket", str(tmp_path / "none")]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"no daemon answers at {tmp_path / 'none'}" in said.err
+    assert "systemctl status refclock" in said.err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_watching_goes_on_until_interrupted(
+    door: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    terminal: bool,
+) -> None:
+    waits: list[float] = []
+
+    def sleep(length_s: float) -> None:
+        waits.append(length_s)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("refclock.cli.status.time.sleep", sleep)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    assert main(["status", "--socket", str(door), "--watch"]) == 130
+    said = capsys.readouterr().out
+    assert waits == [1.0, 1.0, 1.0]
+    assert said.count("COLD ") == 3
+    assert said.count("\x1b[H\x1b[2J") == (3 if terminal else 0)
