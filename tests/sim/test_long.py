@@ -44,6 +44,6 @@ def test_days_on_end() -> None:
     assert outside < 0.003 * seconds
     assert worst < 20e-6  # a pulse that an unsettled filter took at its word
     assert squares[-1] < 4 * min(squares[1:])
-    assert max(kept) < 1.2 * min(kept)
+    assert max(kept) < 2 * min(kept)  # a temperature curve comes in time
     past_kb = seconds * _PAST_BYTES // 1024
     assert held_kb[-1] - held_kb[0] < 2 * past_kb + 4096
