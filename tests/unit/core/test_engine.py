@@ -266,8 +266,10 @@ def test_between_the_order_and_the_step_both_readings_are_served_right() -> None
         done = any(isinstance(each, Step) for each in commands)
         for each in commands:
             if done and isinstance(each, Step):
+                assert world.serves
                 assert abs(world.wrong) < MICROSECOND
                 world.step(each.by)
+                assert world.serves
                 assert abs(world.wrong) < MICROSECOND
         world.pass_(120 * MILLISECOND)
         world.engine.handle(world.message())
@@ -542,6 +544,22 @@ def test_a_leap_second_only_the_receiver_knows_of_is_served_and_told() -> None:
     assert told == [SetLeap(None, 37 * SECOND), SetLeap(INSERTED, 37 * SECOND)]
     status = world.engine.status(world.mono)
     assert status.next_leap == "a second is inserted before 2027-01-01T00:00:00Z"
+
+
+def test_through_a_leap_second_only_the_receiver_knows_of() -> None:
+    old = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2026, 6, 28))
+    start = Utc.of(2026, 12, 31, 23, 57)
+    world = World(engine(leaps=old), LEAPS.with_leap(INSERTED), start, error=ZERO)
+    world.kernel = INSERTED
+    for k in range(240):
+        count = world.leaps.offset(world.true)
+        announced = INSERTED if world.true < INSERTED.at else None
+        world.tell(LeapNotice(world.mono, "TIMELS", count, announced=announced))
+        world.second()
+        assert k < 20 or world.serves
+        assert k < 20 or abs(world.wrong) < MICROSECOND
+    assert world.mode() == Mode.TRACK
+    assert world.alarms == []
 
 
 def test_signs_of_trouble_reach_the_operator() -> None:
