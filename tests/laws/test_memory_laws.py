@@ -89,6 +89,7 @@ def test_a_memory_with_another_value_in_it_is_one_of_ours_or_none(
         ('{"version": 1, "learned": null, "lags": {}}', "last_good_ns"),
         (json.dumps(WRITTEN | {"last_good_ns": 1e400}), "torn or not ours"),
         (json.dumps(WRITTEN | {"lags": {"RMC": ["x", 1, 1]}}), "torn or not ours"),
+        (json.dumps(WRITTEN | {"lags": {"RMC": [1, 1, "x"]}}), "torn or not ours"),
         (json.dumps(WRITTEN | {"lags": {"RMC": [1, 1]}}), "torn or not ours"),
         (
             json.dumps(WRITTEN | {"learned": WRITTEN["learned"] | {"rate": "NaN"}}),
