@@ -24,8 +24,8 @@ from typing import Annotated, Any, TypeVar
 from refclock.discipline.bound import BoundSettings
 from refclock.discipline.servo import SteerSettings
 from refclock.drivers.ntp import ServerSettings
-from refclock.gnss.integrity import IntegritySettings
-from refclock.gnss.label import LabelSettings
+from refclock.integrity.monitor import IntegritySettings
+from refclock.label.labeller import LabelSettings
 from refclock.policy import (
     AcquireSettings,
     ClockSettings,

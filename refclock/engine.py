@@ -41,8 +41,8 @@ from refclock.events import (
     Witness,
 )
 from refclock.explain import Seen, describe, why
-from refclock.gnss.integrity import Integrity, Refusal, Verdict
-from refclock.gnss.label import OTHER_FLANK, Labeller, Predicted, Unlabelled
+from refclock.integrity.monitor import Integrity, Refusal, Verdict
+from refclock.label.labeller import OTHER_FLANK, Labeller, Predicted, Unlabelled
 from refclock.memory import Memory
 from refclock.policy import EngineSettings
 from refclock.server.served import FOREIGN, STALE_AFTER, Served

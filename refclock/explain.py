@@ -24,8 +24,8 @@ from refclock.events import (
     Temperature,
     TimeMessage,
 )
-from refclock.gnss.integrity import Alarm
-from refclock.gnss.lag import Lag
+from refclock.integrity.monitor import Alarm
+from refclock.label.lag import Lag
 from refclock.server.served import Served
 from refclock.status import AlarmStatus, LagStatus, Status, seconds
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Mono

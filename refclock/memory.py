@@ -14,7 +14,7 @@ from operator import index
 from typing import Any, Final, Self
 
 from refclock.discipline.bank import Learned
-from refclock.gnss.lag import Lag
+from refclock.label.lag import Lag
 from refclock.timebase import Duration, Utc
 
 VERSION: Final = 1

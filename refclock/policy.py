@@ -7,8 +7,8 @@ from typing import Annotated
 
 from refclock.discipline.bound import BoundSettings
 from refclock.discipline.servo import SteerSettings
-from refclock.gnss.integrity import IntegritySettings
-from refclock.gnss.label import LabelSettings
+from refclock.integrity.monitor import IntegritySettings
+from refclock.label.labeller import LabelSettings
 from refclock.settings import Range
 
 

@@ -1,1 +1,1 @@
-"""The real board: Linux devices, clocks and sockets."""
+"""The real board: Linux devices and clocks."""

@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from hw.linux.listen import inherited, listen
-from hw.linux.udp import UdpSocket
+from hw.net.listen import inherited, listen
+from hw.net.udp import UdpSocket
 from refclock.cli.tape import Tape, Tapped
 from refclock.cli.workers import Workers
 from refclock.config import Config

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.linux.ask import Asker
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
 from hw.live import LiveWorld
+from hw.net.ask import Asker
 from refclock.cli.compose import compose
 from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_told
 from refclock.client.query import Measurement, Question, measure

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any, Final
 
-from hw.linux.ask import Asker
+from hw.net.ask import Asker
 from refclock.client.query import (
     Measurement,
     Question,

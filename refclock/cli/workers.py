@@ -21,9 +21,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hw.linux.clock import FreeClock
-from hw.linux.listen import listen_shared
-from hw.linux.shared import Shared
-from hw.linux.udp import UdpSocket
+from hw.net.listen import listen_shared
+from hw.net.shared import Shared
+from hw.net.udp import UdpSocket
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served

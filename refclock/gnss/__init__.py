@@ -1,1 +1,1 @@
-"""What the receiver says: bytes to facts, and whether to believe them."""
+"""What the receiver says: bytes to facts."""

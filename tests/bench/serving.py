@@ -31,8 +31,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.linux.clock import FreeClock
-from hw.linux.listen import listen
-from hw.linux.udp import UdpSocket
+from hw.net.listen import listen
+from hw.net.udp import UdpSocket
 from refclock.cli.workers import Workers
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.server.admit import RateLimitSettings

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refclock.events import Fix, PulseEdge, TimeMessage
-from refclock.gnss.dates import unrolled
-from refclock.gnss.label import Label, Labeller, LabelSettings, Predicted
-from refclock.gnss.lag import Lag
+from refclock.integrity.dates import unrolled
+from refclock.label.labeller import Label, Labeller, LabelSettings, Predicted
+from refclock.label.lag import Lag
 from refclock.timebase import (
     DAY,
     MICROSECOND,

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from refclock.discipline.bank import Learned
-from refclock.gnss.lag import Lag
+from refclock.label.lag import Lag
 from refclock.memory import Memory, MemoryLostError
 from refclock.timebase import Duration, Utc
 

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from hw.linux.mmsg import (
+from hw.net.mmsg import (
     CMSG_HEADER,
     Header,
     Iov,

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from hw.linux.ask import Asker
 from hw.linux.clock import FreeClock
-from hw.linux.listen import listen
-from hw.linux.shared import Shared
-from hw.linux.udp import UdpSocket
+from hw.net.ask import Asker
+from hw.net.listen import listen
+from hw.net.shared import Shared
+from hw.net.udp import UdpSocket
 from refclock.client.query import Measurement, Question, Refusal, measure
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.packet import Packet

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from hw.linux.clock import FreeClock
-from hw.linux.listen import listen
+from hw.net.listen import listen
 from refclock.cli.compose import _services
 from refclock.cli.workers import Workers
 from refclock.config import Config, parse
@@ -134,7 +134,7 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         each.close()
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "2")
-    monkeypatch.setattr("hw.linux.listen._SD_LISTEN_FDS_START", first)
+    monkeypatch.setattr("hw.net.listen._SD_LISTEN_FDS_START", first)
     return places
 
 

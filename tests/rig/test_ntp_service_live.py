@@ -12,9 +12,9 @@ from functools import partial
 
 import pytest
 
-from hw.linux.listen import inherited, listen
-from hw.linux.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
-from hw.linux.udp import UdpSocket
+from hw.net.listen import inherited, listen
+from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
+from hw.net.udp import UdpSocket
 from refclock.cli import main
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
@@ -274,7 +274,7 @@ def test_sockets_handed_over_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     (ours,) = listen(["127.0.0.1"], 0)
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("LISTEN_FDS", "1")
-    monkeypatch.setattr("hw.linux.listen._SD_LISTEN_FDS_START", ours.fileno())
+    monkeypatch.setattr("hw.net.listen._SD_LISTEN_FDS_START", ours.fileno())
     (passed,) = inherited()
     assert passed.getsockname() == ours.getsockname()
     assert not select.select([passed], [], [], 0)[0]

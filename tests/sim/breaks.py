@@ -17,7 +17,9 @@ from refclock import engine, events
 from refclock.discipline import bank, gate, servo
 from refclock.drivers import line
 from refclock.events import Step
-from refclock.gnss import antenna, flank, framer, integrity, label, vote
+from refclock.gnss import framer
+from refclock.integrity import antenna, monitor
+from refclock.label import flank, labeller, vote
 from refclock.server import served
 from refclock.timebase import DAY, SECOND, ZERO, Duration, NtpTimestamp, Tai, Utc
 from tests.sim.rows import ROWS
@@ -79,7 +81,7 @@ def _adopted_at_once(patch: pytest.MonkeyPatch) -> None:
     def second(_self: Any, ahead: Duration, *_: Any, **__: Any) -> bool:
         return ahead != ZERO
 
-    patch.setattr(integrity.Integrity, "second", second)
+    patch.setattr(monitor.Integrity, "second", second)
 
 
 def _leap_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -135,12 +137,12 @@ def _one_filter(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rounded(patch: pytest.MonkeyPatch) -> None:
-    right = label.Labeller.tai
+    right = labeller.Labeller.tai
 
-    def tai(self: label.Labeller, message: Any) -> Tai:
+    def tai(self: labeller.Labeller, message: Any) -> Tai:
         return vote.whole(right(self, message))
 
-    patch.setattr(label.Labeller, "tai", tai)
+    patch.setattr(labeller.Labeller, "tai", tai)
 
 
 def _lagless(patch: pytest.MonkeyPatch) -> None:
@@ -183,9 +185,7 @@ def _steered(patch: pytest.MonkeyPatch) -> None:
 
 
 _UNNAMED: Final = _instead(engine.Engine, "_predicted", lambda *_: None)
-_UNJUDGED: Final = _instead(
-    integrity.Integrity, "pulse", lambda *_: integrity.Verdict.USE
-)
+_UNJUDGED: Final = _instead(monitor.Integrity, "pulse", lambda *_: monitor.Verdict.USE)
 _CERTAIN: Final = _all(
     _instead(gate.Tail, "straggler", lambda *_: 1e-300),
     _then(gate.Tail, "inlier", lambda likely: max(likely, 1e-200)),
@@ -206,7 +206,7 @@ BREAKS: Final = (
     Break("no pulse is rejected", _UNJUDGED, ("spoofed-jump", "late", "early")),
     Break(
         "neither label, gate nor weight stops a pulse",
-        _all(_UNJUDGED, _CERTAIN, _instead(label, "_STRAY", SECOND)),
+        _all(_UNJUDGED, _CERTAIN, _instead(labeller, "_STRAY", SECOND)),
         ("off-300ms", "off-100us"),
     ),
     Break(
@@ -215,7 +215,7 @@ BREAKS: Final = (
             _UNJUDGED,
             _CERTAIN,
             _instead(flank.Flanks, "begins", lambda *_: True),
-            _instead(label, "_HALF", ZERO),
+            _instead(labeller, "_HALF", ZERO),
         ),
         ("both-edges", "doubled"),
     ),
@@ -241,12 +241,12 @@ BREAKS: Final = (
     ),
     Break(
         "another second is never followed",
-        _instead(integrity.Integrity, "second", lambda *_, **__: False),
+        _instead(monitor.Integrity, "second", lambda *_, **__: False),
         ("repeated-second", "leap-count", "gps-time"),
     ),
     Break(
         "rollovers stand",
-        _instead(integrity, "unrolled", lambda utc, _floor: (utc, 0)),
+        _instead(monitor, "unrolled", lambda utc, _floor: (utc, 0)),
         ("week-rollover", "week-rollover-later", "battery"),
     ),
     Break(
@@ -256,7 +256,7 @@ BREAKS: Final = (
     ),
     Break(
         "the receiver's count is not heard",
-        _nothing(integrity.Integrity, "leap_notice"),
+        _nothing(monitor.Integrity, "leap_notice"),
         ("leap-count-told", "leap-late"),
     ),
     Break(

@@ -27,7 +27,7 @@ from refclock.events import (
     Temperature,
     Witness,
 )
-from refclock.gnss.integrity import IntegritySettings, Policy
+from refclock.integrity.monitor import IntegritySettings, Policy
 from refclock.memory import Memory
 from refclock.policy import ClockSettings, EngineSettings, HoldoverSettings
 from refclock.recording import Beginning

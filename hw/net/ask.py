@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hw.linux.mmsg import (
+from hw.net.mmsg import (
     OPT_TSONLY,
     RX_SOFTWARE,
     SO_TIMESTAMPING,

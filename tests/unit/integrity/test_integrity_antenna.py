@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from refclock.events import Interference, Position, SkyView
-from refclock.gnss.integrity import AlarmKind, Integrity, IntegritySettings
+from refclock.integrity.monitor import AlarmKind, Integrity, IntegritySettings
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 
 LEAPS = LeapTable((), 37 * SECOND, Utc.of(2025, 7, 7), Utc.of(2027, 6, 28))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from refclock.events import LeapNotice
-from refclock.gnss.alarm import AlarmKind, Alarms
+from refclock.integrity.alarm import AlarmKind, Alarms
 from refclock.timebase import (
     DAY,
     MINUTE,

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from refclock.gnss.lag import Lag
+from refclock.label.lag import Lag
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono, Tai
 
 _FRESH: Final = 15 * SECOND

@@ -9,7 +9,7 @@ from math import cos, hypot, radians
 from typing import Final
 
 from refclock.events import Interference, Position, SkyView
-from refclock.gnss.alarm import AlarmKind, Alarms
+from refclock.integrity.alarm import AlarmKind, Alarms
 from refclock.timebase import SECOND, Mono
 
 _SETTLING: Final = 30

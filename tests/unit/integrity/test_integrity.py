@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from refclock.events import Fix, LeapNotice, TimeMessage
-from refclock.gnss.integrity import (
+from refclock.integrity.monitor import (
     AlarmKind,
     Integrity,
     IntegritySettings,

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from refclock.gnss.lag import MEMORY, Lag, Names
+from refclock.label.lag import MEMORY, Lag, Names
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Tai
 
 

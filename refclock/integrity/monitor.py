@@ -21,10 +21,10 @@ from refclock.events import (
     SkyView,
     TimeMessage,
 )
-from refclock.gnss.alarm import Alarm, AlarmKind, Alarms
-from refclock.gnss.antenna import Antenna
-from refclock.gnss.dates import unrolled
-from refclock.gnss.leapcount import LeapCount
+from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
+from refclock.integrity.antenna import Antenna
+from refclock.integrity.dates import unrolled
+from refclock.integrity.leapcount import LeapCount
 from refclock.settings import Range
 from refclock.timebase import (
     GPS_BEHIND_TAI,

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from hw.linux.shared import _HEAD, Shared
+from hw.net.shared import _HEAD, Shared
 
 
 def test_what_was_set_is_read_by_the_other_side() -> None:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from refclock.events import Edge, Fix, PulseEdge, TimeMessage, Witness
-from refclock.gnss.label import (
+from refclock.label.labeller import (
     OTHER_FLANK,
     OWN_CLOCK,
     Label,
@@ -16,7 +16,7 @@ from refclock.gnss.label import (
     Predicted,
     Unlabelled,
 )
-from refclock.gnss.lag import Lag
+from refclock.label.lag import Lag
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

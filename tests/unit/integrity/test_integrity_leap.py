@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from refclock.events import Fix, LeapNotice, TimeMessage
-from refclock.gnss.integrity import AlarmKind, Integrity, IntegritySettings, Refusal
+from refclock.integrity.monitor import AlarmKind, Integrity, IntegritySettings, Refusal
 from refclock.timebase import (
     DAY,
     SECOND,

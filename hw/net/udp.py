@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from ctypes import sizeof
 from typing import Final
 
-from hw.linux.mmsg import (
+from hw.net.mmsg import (
     CMSG_HEADER,
     IP_RECVERR,
     IPV6_RECVERR,

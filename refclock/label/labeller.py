@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from refclock.events import Fix, PulseEdge, TimeMessage, Witness
-from refclock.gnss.flank import Flanks
-from refclock.gnss.lag import Lag, Names
-from refclock.gnss.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
+from refclock.label.flank import Flanks
+from refclock.label.lag import Lag, Names
+from refclock.label.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
 from refclock.settings import Range
 from refclock.timebase import (
     MILLISECOND,

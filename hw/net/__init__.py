@@ -1,0 +1,1 @@
+"""UDP: sockets, sweeps and the kernel's stamps; what server processes share."""

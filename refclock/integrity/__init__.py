@@ -1,0 +1,1 @@
+"""Is the receiver to be believed?"""

@@ -1,0 +1,1 @@
+"""Which second is this pulse?"""
