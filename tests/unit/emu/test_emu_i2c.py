@@ -32,6 +32,11 @@ def made(name: str, celsius: float | None = None) -> tuple[ClockChip, Time]:
     return ClockChip(SHEETS[name], time.now, celsius), time
 
 
+def registers_of(chip: ClockChip, first: int, count: int) -> bytes:
+    chip.write(bytes([first]))
+    return chip.read(count)
+
+
 @BY_NAME
 def test_the_driver_knows_each_chip_by_its_registers(chip: Chip) -> None:
     assert identify(Bus(made(chip.name)[0]), CHIPS) is chip
@@ -77,14 +82,13 @@ def test_one_that_was_set_before_kept_its_time(chip: Chip) -> None:
 def test_the_time_stands_where_the_sheet_says(name: str, registers: str) -> None:
     emulated, _ = made(name)
     emulated.set(UTC)
-    sheet = SHEETS[name]
-    assert bytes(emulated.read(sheet.time, 7)) == bytes.fromhex(registers)
+    assert registers_of(emulated, SHEETS[name].time, 7) == bytes.fromhex(registers)
 
 
 def test_reading_on_begins_again_at_the_first_register() -> None:
     emulated, _ = made("DS3231")
     emulated.set(UTC)
-    block = emulated.read(0, 32)
+    block = registers_of(emulated, 0, 32)
     assert block[0x13:] == block[: 32 - 0x13]
 
 
@@ -92,18 +96,26 @@ def test_a_register_is_written_without_disturbing_the_time() -> None:
     emulated, time = made("DS3231")
     emulated.set(UTC)
     time.goes(SECOND)
-    emulated.write(0x10, [0x85])
-    assert emulated.read(0x10, 1) == [0x85]
-    assert bytes(emulated.read(0, 1)) == b"\x59"
+    emulated.write(b"\x10\x85")
+    assert registers_of(emulated, 0x10, 1) == b"\x85"
+    assert registers_of(emulated, 0, 1) == b"\x59"
 
 
 def test_a_flag_beside_the_seconds_is_no_second() -> None:
     emulated, time = made("PCF8523")
-    emulated.write(0x03, [0x80 | 0x58])
+    emulated.write(bytes([0x03, 0x80 | 0x58]))
     time.goes(SECOND)
-    assert emulated.read(0x03, 1) == [0x80 | 0x59]
-    emulated.write(0x03, [0x58])
-    assert emulated.read(0x03, 1) == [0x58]
+    assert registers_of(emulated, 0x03, 1) == bytes([0x80 | 0x59])
+    emulated.write(b"\x03\x58")
+    assert registers_of(emulated, 0x03, 1) == b"\x58"
+
+
+def test_reading_goes_on_where_it_ended() -> None:
+    emulated, _ = made("RV-3028")
+    emulated.set(UTC)
+    assert registers_of(emulated, 0, 3) + emulated.read(4) == registers_of(
+        emulated, 0, 7
+    )
 
 
 @pytest.mark.parametrize("celsius", [-40.25, -0.25, 0.0, 25.75])
