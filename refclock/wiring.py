@@ -20,7 +20,8 @@ class ReceiverSettings:
     """The receiver's line."""
 
     device: str = "auto"
-    """Path; "auto": /dev/gps0, else the header's UART by model; "none"."""
+    """Path, of a line or of the I2C bus with a u-blox on it; "auto": /dev/gps0,
+    else the header's UART by model; "none"."""
     baud: Auto | Annotated[int, Range(4800, 921_600, "Bd")] = "auto"
     """Speed; "auto": hunt until a checksum proves it."""
 
@@ -70,6 +71,11 @@ class PulseSettings:
     what is known of this model."""
     latency_spread_ns: Auto | Annotated[int, Range(0, 1_000_000, "ns")] = "auto"
     """How far the true lateness may be from it, either way."""
+    measure: bool = False
+    """Watch the pulse's own pin about the second, and measure how late the stamp is."""
+    measure_line: str = "auto"
+    """The line to watch, by name or offset. "auto": the pulse's own, where it can be
+    read in memory (a Pi); elsewhere a second line that the pulse is wired to."""
 
 
 class ThermometerSource(StrEnum):

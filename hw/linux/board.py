@@ -10,6 +10,7 @@ Pi 5: SatPulse, echo pin, 2026 (11.7-12 us idle, to 20 us under load).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Final
 
 from hw.linux import i2c, sensors
 from hw.linux.clock import FreeClock, KernelClock
+from hw.linux.ddc import open_ddc
 from hw.linux.phc import PhcPulse
 from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps, find, sources
@@ -149,6 +151,8 @@ def _receiver(
 
     def opened() -> ByteStream:
         path = _receiver_path(settings, known)
+        if bus := re.fullmatch(r"/dev/i2c-(\d+)", path):
+            return open_ddc(int(bus[1]))
         return hunt(path) if settings.baud == "auto" else Uart(path, settings.baud)
 
     return opened

@@ -52,7 +52,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(os.path, "exists", found.there.__contains__)
     monkeypatch.setattr(board, "name", lambda: found.name)
     monkeypatch.setattr(board, "sources", lambda: found.pulses)
-    for kind in ("Uart", "hunt", "KernelPps", "find", "open_gpio", "open_dcd"):
+    for kind in (
+        "Uart",
+        "hunt",
+        "KernelPps",
+        "find",
+        "open_gpio",
+        "open_dcd",
+        "open_ddc",
+    ):
         monkeypatch.setattr(board, kind, found.opener(kind))
     monkeypatch.setattr(board, "PhcPulse", found.opener("PhcPulse"))
     monkeypatch.setattr(i2c, "open_rtc", found.opener("open_rtc"))
@@ -165,6 +173,14 @@ def test_a_speed_that_is_set_is_not_hunted_for(machine: Machine) -> None:
     assert whole.open_receiver
     whole.open_receiver()
     assert machine.opened == [("Uart", "/dev/ttyS3", 38_400)]
+
+
+def test_a_bus_is_no_line(machine: Machine) -> None:
+    for device in ("/dev/i2c-3", "/dev/i2c-x"):
+        whole = made(ReceiverSettings(device, 9600))
+        assert whole.open_receiver
+        whole.open_receiver()
+    assert machine.opened == [("open_ddc", 3), ("Uart", "/dev/i2c-x", 9600)]
 
 
 @pytest.mark.usefixtures("machine")
