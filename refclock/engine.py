@@ -19,6 +19,7 @@ from refclock.discipline.bound import Budget, growth, time_left
 from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.discipline.servo import Servo
 from refclock.events import (
+    Bracket,
     Command,
     Dropped,
     Event,
@@ -43,6 +44,7 @@ from refclock.events import (
 from refclock.explain import Seen, describe, why
 from refclock.integrity.monitor import Integrity, Refusal, Verdict
 from refclock.label.labeller import OTHER_FLANK, Labeller, Predicted, Unlabelled
+from refclock.label.latency import LatencyMeter, Measured
 from refclock.memory import Memory
 from refclock.policy import EngineSettings
 from refclock.server.served import FOREIGN, STALE_AFTER, Served
@@ -87,12 +89,14 @@ class Engine:
     ) -> None:
         """`floor`: it is not earlier than this (build date, last good time).
 
-        `latency`: how late a pulse is stamped (+ is late), known to ± its spread.
+        `latency`: how late a pulse is stamped (+ is late), known to ± its spread;
+        until it is measured to less.
         `precision`: log2 of the seconds one reading of the clock takes.
         """
         self._settings = settings
         self._leaps = leaps
         self._latency = latency
+        self._meter = LatencyMeter()
         self._steers = settings.clock.steer
         self._budget = Budget(
             latency=latency_spread,
@@ -122,12 +126,16 @@ class Engine:
         self._seen = Seen()
         self.served = _unknown(precision)
 
-    def handle(self, event: Event) -> tuple[Command, ...]:
+    def handle(  # noqa: PLR0912 - a case for every fact
+        self, event: Event
+    ) -> tuple[Command, ...]:
         """Take one fact in; what comes back is to be applied to the clock at once."""
         self._seen.note(event)
         match event:
             case PulseEdge():
                 return self._edge(event)
+            case Bracket():
+                self._measure(self._meter.watched(event))
             case TimeMessage():
                 return self._message(event)
             case Tick():
@@ -180,11 +188,24 @@ class Engine:
         sample = Sample(at, seen, Duration(true.ns - at.ns))
         if self._bank.started and not self._believed(sample):
             return ()
-        self._bank.add(sample)
+        surprise = Duration.from_seconds(self._bank.add(sample).residual_s)
+        self._measure(self._meter.stamped(edge.at + surprise, edge.epoch))
         self._pulse, self._updated, self._why = seen, label.tai, ""
         self._pulses += 1
         self._signal(Signal.SAMPLE)
         return self._conclude(at, seen)
+
+    def _measure(self, measured: Measured | None) -> None:
+        """The pulse's latency is measured: believed if that is surer than the prior."""
+        if measured is None or (
+            not self._budget.measured and measured.spread >= self._budget.latency
+        ):
+            return
+        later, self._latency = measured.latency - self._latency, measured.latency
+        self._budget = replace(self._budget, latency=measured.spread, measured=True)
+        self._bank.stepped(-later)
+        right = self.served.correction + later
+        self.served = replace(self.served, correction=right)
 
     def _believed(self, sample: Sample) -> bool:
         """May the pulse be used? One after a jump that was followed starts afresh."""

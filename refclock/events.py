@@ -33,6 +33,19 @@ class PulseEdge:
     edge: Edge = Edge.ASSERT
 
 
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """The pulse's pin, watched without a pause: its level changed between these."""
+
+    low: Local
+    """Read before the last look that found the old level."""
+    high: Local
+    """Read after the first look that found the new one."""
+    seen: Mono
+    epoch: int
+    """How often the local clock had been stepped when both were read."""
+
+
 class Fix(Enum):
     """What a receiver says of the time in one sentence or burst."""
 
@@ -222,6 +235,7 @@ class Found:
 
 Event = (
     PulseEdge
+    | Bracket
     | TimeMessage
     | LeapNotice
     | SkyView

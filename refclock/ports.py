@@ -78,6 +78,25 @@ class PpsLine(Protocol):
         ...
 
 
+class Pin(Protocol):
+    """The level of the pulse's line, for whoever does not own it. For one thread."""
+
+    @property
+    def name(self) -> str:
+        """Line and how it is read, for people."""
+        ...
+
+    def change(self, until: Local) -> tuple[Local, Local] | None:
+        """Look without a pause until the level changes: the clock before the last
+        look at the old level, and after the first at the new one. None: it is
+        later than `until`, and it has not changed."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
 class SystemClock(Protocol):
     """The local clock. `read` may be called from any thread."""
 
@@ -208,6 +227,8 @@ class Board:
     open_pulse: Callable[[], PpsLine] | None
     open_thermometer: Callable[[], Thermometer] | None = None
     open_rtc: Callable[[], Rtc] | None = None
+    open_pin: Callable[[], Pin] | None = None
+    """What to watch to measure the pulse's latency; None: it is not to be."""
     pulse_latency: Duration = Duration(0)
     """How late this board stamps a pulse, as known (TIMING: a bias)."""
     pulse_latency_spread: Duration = Duration(5_000)

@@ -9,7 +9,7 @@ thousand.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from refclock.settings import Range
@@ -37,13 +37,15 @@ class Budget:
     """The error bound, by cause; all lines are positive."""
 
     latency: Duration = ZERO
-    """The pulse's stamp may be this much later or earlier than its prior."""
+    """The pulse's stamp may be this much later or earlier than is taken off."""
     cable: Duration = ZERO
     receiver: Duration = ZERO
     reading: Duration = ZERO
     """How coarsely the clock reads, and how long reading it takes."""
     filter: Duration = ZERO
     """Four sigma of the estimate."""
+    measured: bool = False
+    """The latency is not the board's prior but measured here."""
 
     @property
     def total(self) -> Duration:
@@ -58,7 +60,7 @@ class Budget:
     def lines(self) -> dict[str, float]:
         """Each cause and its share, s, for the status page."""
         return {
-            "pulse latency": self.latency.seconds,
+            f"{'measured ' * self.measured}pulse latency": self.latency.seconds,
             "cable": self.cable.seconds,
             "receiver": self.receiver.seconds,
             "reading": self.reading.seconds,
@@ -68,9 +70,7 @@ class Budget:
     def with_sigma(self, sigma_s: float) -> Budget:
         """The same systematic lines about another estimate; rounded up."""
         ns = -int(-SIGMAS * sigma_s * 1e9 // 1)
-        return Budget(
-            self.latency, self.cable, self.receiver, self.reading, Duration(ns)
-        )
+        return replace(self, filter=Duration(ns))
 
 
 def growth(sigma_after: Callable[[Duration], float], over: Duration) -> float:
