@@ -45,17 +45,23 @@ _USER_LAND: Final = (
     *("libbz2-1.0", "libc6", "libcrypt1", "libexpat1", "libffi8", "libgcc-s1"),
     *("liblzma5", "libsqlite3-0", "libssl3", "libuuid1", "zlib1g"),
     *("libpython3.11-minimal", "libpython3.11-stdlib", "python3.11-minimal"),
-    *("busybox-static", "netbase"),
+    *("busybox-static", "netbase", "udev", "libudev1", "libacl1", "libblkid1"),
+    *("libcap2", "libkmod2", "libpcre2-8-0", "libselinux1", "libzstd1"),
 )
-_WHEELS: Final = ("gpiod", "pynmea2", "pyserial", "smbus2")
+_WHEELS: Final = (
+    *("gpiod", "pynmea2", "pyserial", "smbus2"),
+    *("iniconfig", "packaging", "pluggy", "pygments", "pytest"),
+)
 _MODULES: Final = (
-    *("pps-gpio", "pps-ldisc", "i2c-dev", "i2c-tiny-usb", "ftdi_sio", "vhci-hcd"),
+    *("pps-gpio", "pps-ldisc", "i2c-dev", "i2c-tiny-usb", "ftdi_sio", "cdc-acm"),
+    *("vhci-hcd", "rtc-pcf8523"),
     *("virtio_net", "9pnet_virtio", "9p"),
 )
 _UNUSED: Final = (
     *("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"),
     *("usr/lib/python3.11/lib2to3", "usr/lib/python3.11/idlelib"),
     *("usr/lib/python3.11/pydoc_data", "usr/lib/aarch64-linux-gnu/gconv"),
+    *("lib/udev/hwdb.d", "usr/lib/udev/hwdb.d"),
 )
 _SITE: Final = "usr/lib/python3/dist-packages"
 _GPIO_NODE: Final = "/pl061@9030000"
@@ -158,7 +164,7 @@ def _make(made: Image) -> None:
         (root / folder).mkdir(exist_ok=True)
     (root / "tmp").mkdir(exist_ok=True)
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\n")
+    (root / "etc/group").write_text("root:x:0:\nrefclock:x:998:\n")
     shutil.copy(HERE / "guest/init", root / "init")
     (root / "init").chmod(0o755)
 
