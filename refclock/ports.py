@@ -152,12 +152,6 @@ class Rtc(Protocol):
         ...
 
 
-Datagram = tuple[bytes, int, int, int, int, bytes, bytes, bytes]
-"""A request as it lies in memory: the sender's address (4 or 16 bytes), when the
-kernel took it in (CLOCK_REALTIME: s, ns), and of the NTP header the first byte, the
-poll, and the stamps origin, receive and transmit. A bare tuple, made in one call
-for a whole sweep: this is most of what a request costs."""
-
 Left = Callable[[int], None]
 """Told when a reply left (CLOCK_REALTIME, ns)."""
 
@@ -166,7 +160,10 @@ BATCH: Final = 64
 
 
 class Datagrams(Protocol):
-    """A UDP socket, read and answered in sweeps. Used by one thread."""
+    """A UDP socket, read and answered in sweeps. Used by one thread.
+
+    Reply i is the answer to request i, and lies at the same place.
+    """
 
     @property
     def name(self) -> str:
@@ -174,33 +171,40 @@ class Datagrams(Protocol):
         ...
 
     @property
+    def requests(self) -> bytearray:
+        """The first 48 bytes of each request of the last sweep: `BATCH` places."""
+        ...
+
+    @property
     def replies(self) -> bytearray:
         """Where replies are written: `BATCH` places of 48 bytes."""
-        ...
-
-    def now_ns(self) -> int:
-        """The clock that stamps datagrams, now."""
-        ...
-
-    def receive(self, limit: Duration) -> Sequence[Datagram]:
-        """What has come, at most `BATCH`, waiting at most `limit` for the first."""
         ...
 
     @property
     def odd(self) -> Mapping[int, bytes]:
         """Those of the last sweep that are not 48 bytes long, all of each.
 
-        Where there are less, the fields of the datagram mean nothing.
+        Where there are less, the rest of the place in `requests` means nothing.
         """
         ...
 
-    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
-        """Reply i goes to the sender of datagram `to[i]` of the last sweep, from the
-        address it had asked; `tell[i]` are told when it was passed to the device."""
+    def now_ns(self) -> int:
+        """The clock that stamps datagrams, now."""
         ...
 
-    def send(self, count: int) -> int:
-        """Send the first `count` replies, as aimed. How many went out."""
+    def receive(self, limit: Duration) -> tuple[Sequence[bytes], Sequence[int]]:
+        """Who sent what has come (addresses of 4 or 16 bytes), and when the kernel
+        took it in (CLOCK_REALTIME, ns): at most `BATCH`, waiting at most `limit` for
+        the first."""
+        ...
+
+    def watch(self, tell: Mapping[int, Sequence[Left]]) -> None:
+        """When reply i is sent and was passed to the device, `tell[i]` are told."""
+        ...
+
+    def send(self, answered: Sequence[int]) -> int:
+        """Send reply i where `answered[i]` is not 0: to the sender of request i, from
+        the address he had asked. How many went out."""
         ...
 
     def dropped(self) -> int:

@@ -1,10 +1,11 @@
 """UDP in sweeps: recvmmsg and sendmmsg on memory laid out once, by ctypes.
 
 What costs is the system call, so one call takes in up to 64 requests and one
-sends their replies; nothing is allocated, copied or parsed for a datagram but
-the tuple that is handed on. Each slot of the slab holds one datagram:
+sends their replies. What belongs to a datagram lies at its place in each of these:
 
-    sender's address | stamps (SCM_TIMESTAMPING) | our address (PKTINFO) | payload
+    senders' addresses                                             (names)
+    stamps (SCM_TIMESTAMPING) | address of ours, asked (PKTINFO)   (controls)
+    headers | replies | what else a request had                    (tails)
 
 With name and control buffers of exactly the right size the kernel writes back the
 lengths it found, so that the headers need no care between two calls. The reply
@@ -19,7 +20,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ctypes import sizeof
 from typing import Final
 
@@ -49,12 +50,13 @@ from hw.net.mmsg import (
     recvmmsg,
     sendmmsg,
 )
-from refclock.ports import BATCH, Datagram, Left
+from refclock.packet import HEADER_LENGTH
+from refclock.ports import BATCH, Left
 from refclock.timebase import SECOND, ZERO, Duration
 
-_REPLY: Final = 48
-_PAYLOAD: Final = 1536
-"""An NTP request with all its extension fields; what is longer is cut."""
+_TAIL: Final = 1488
+"""Extension fields and MAC of a request; what is longer is cut."""
+_SECOND_NS: Final = SECOND.ns
 _STAMPING: Final = SOFTWARE | RX_SOFTWARE | OPT_ID | OPT_TSONLY
 _FROM_ERRORS: Final = socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
 _MOST_WAITING: Final = 4 * BATCH
@@ -77,80 +79,77 @@ class UdpSocket:
             else (socket.IPPROTO_IPV6, IPV6_RECVERR)
         )
         name, sender, info, index = LAYOUT[bound.family]
-        stamps_at = name + -name % 8
-        info_at = stamps_at + STAMPS_SPACE
-        info_space = cmsg_space(info)
-        payload_at = info_at + info_space
-        self._stride = payload_at + _PAYLOAD
-        self._stamps_at, self._info_at, self._payload_at = (
-            stamps_at,
-            info_at,
-            payload_at,
+        self._info_at = STAMPS_SPACE
+        self._info_space = cmsg_space(info)
+        self._whole = STAMPS_SPACE + self._info_space
+        space = name + -name % LONG
+        self._senders = struct.Struct(
+            f"{sender.start}x{sender.stop - sender.start}s{space - sender.stop}x"
         )
-        self._whole = STAMPS_SPACE + info_space
-        self._info_space = info_space
-
-        self._slab = bytearray(BATCH * self._stride)
-        slab = self._slab_at = address_of(self._slab)
-        self.replies = bytearray(BATCH * _REPLY)
-        replies = address_of(self.replies)
-        self._iovs = (Iov * (2 * BATCH))()
-        iovs = ctypes.addressof(self._iovs)
-        self._requests = (Message * BATCH)()
+        self.requests = bytearray(BATCH * HEADER_LENGTH)
+        self.replies = bytearray(BATCH * HEADER_LENGTH)
+        self._tails = bytearray(BATCH * _TAIL)
+        self._names = bytearray(BATCH * space)
+        self._controls = bytearray(BATCH * self._whole)
+        self._controls_at = address_of(self._controls)
+        names, requests, replies, tails = map(
+            address_of, (self._names, self.requests, self.replies, self._tails)
+        )
+        self._iovs = (Iov * (3 * BATCH))()
+        self._messages = (Message * BATCH)()
         self._answers = (Message * BATCH)()
         for slot in range(BATCH):
-            at = slab + slot * self._stride
-            self._iovs[slot] = Iov(at + payload_at, _PAYLOAD)
-            self._iovs[BATCH + slot] = Iov(replies + slot * _REPLY, _REPLY)
-            iov, iov_out = (iovs + n * sizeof(Iov) for n in (slot, BATCH + slot))
-            stamps = at + stamps_at, self._whole
-            info_only = at + info_at, info_space
-            self._requests[slot].header = Header(at, name, iov, 1, *stamps)
-            self._answers[slot].header = Header(at, name, iov_out, 1, *info_only)
-        # the kernel's answers, a column at a time
-        words = memoryview(self._requests).cast("B")
+            at = ctypes.addressof(self._iovs) + 3 * slot * sizeof(Iov)
+            head = slot * HEADER_LENGTH
+            self._iovs[3 * slot] = Iov(requests + head, HEADER_LENGTH)
+            self._iovs[3 * slot + 1] = Iov(tails + slot * _TAIL, _TAIL)
+            self._iovs[3 * slot + 2] = Iov(replies + head, HEADER_LENGTH)
+            control = self._controls_at + slot * self._whole
+            who = names + slot * space, name
+            come, go = self._messages[slot], self._answers[slot]
+            come.header = Header(*who, at, 2, control, self._whole)
+            go.header = Header(*who, at + 2 * sizeof(Iov), 1)
+            self._plain(slot)
+        # what the kernel tells, a column at a time
+        words = memoryview(self._messages).cast("B")
         step = sizeof(Message)
         self._lengths = words.cast("I")[Message.length.offset // 4 :: step // 4]
-        self._controls = words.cast("L")[
+        self._found = words.cast("L")[
             Header.control_length.offset // LONG :: step // LONG
         ]
-        indices = info_at + CMSG_HEADER + index
-        self._interfaces = memoryview(self._slab).cast("I")[
-            indices // 4 :: self._stride // 4
+        stamps = memoryview(self._controls).cast("l")
+        self._seconds, self._ns = (
+            stamps[CMSG_HEADER // LONG + part :: self._whole // LONG] for part in (0, 1)
+        )
+        indices = STAMPS_SPACE + CMSG_HEADER + index
+        self._interfaces = memoryview(self._controls).cast("I")[
+            indices // 4 :: self._whole // 4
         ]
         self._no_interfaces = memoryview(bytes(4 * BATCH)).cast("I")
-        self._usual_controls = [self._whole] * BATCH
-        stamp = "qq" if LONG == 8 else "ii"
-        self._slot = struct.Struct(
-            f"={sender.start}x{sender.stop - sender.start}s"
-            f"{stamps_at + CMSG_HEADER - sender.stop}x{stamp}"
-            f"{payload_at - stamps_at - CMSG_HEADER - 2 * LONG}x"
-            f"Bx B 21x 8s 8s 8s{_PAYLOAD - _REPLY}x"
-        )
+        self._usual_lengths = [HEADER_LENGTH] * BATCH
+        self._usual_found = [self._whole] * BATCH
         self.odd: dict[int, bytes] = {}
-        self._usual_lengths = [_REPLY] * BATCH
         self._waiting: dict[int, Sequence[Left]] = {}
         self._tickets = 0
-        self._stamped: list[int] = []
-        self._to = list(range(BATCH))
+        self._watched: list[int] = []
 
     def now_ns(self) -> int:
         """CLOCK_REALTIME, which stamps datagrams."""
         return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
-    def receive(self, limit: Duration) -> Sequence[Datagram]:
-        """What has come, at most `BATCH`, waiting at most `limit` for the first."""
+    def receive(self, limit: Duration) -> tuple[list[bytes], list[int]]:
+        """Who sent what has come, and when; see `Datagrams.receive`."""
         if limit != self._limit:
             self._wait_at_most(limit)
         count = recvmmsg(
-            self._socket.fileno(), self._requests, BATCH, MSG_WAITFORONE, None
+            self._socket.fileno(), self._messages, BATCH, MSG_WAITFORONE, None
         )
         if count < 0:
             code = ctypes.get_errno()
             if code in {errno.EAGAIN, errno.EINTR}:
-                return ()
+                return [], []
             raise OSError(code, f"{self.name}: {os.strerror(code)}")
-        if self._controls[:count].tolist() != self._usual_controls[:count]:
+        if self._found[:count].tolist() != self._usual_found[:count]:
             self._straighten(count)
         if self._waiting:
             self._hear_stamps()
@@ -158,42 +157,36 @@ class UdpSocket:
         lengths = self._lengths[:count].tolist()
         self.odd = {}
         if lengths != self._usual_lengths[:count]:
-            self.odd = self._payloads(lengths)
-        used = memoryview(self._slab)[: count * self._stride]
-        return list(self._slot.iter_unpack(used))
+            self.odd = self._whole_of_the_odd(lengths)
+        names = memoryview(self._names)[: count * self._senders.size]
+        stamps = zip(
+            self._seconds[:count].tolist(), self._ns[:count].tolist(), strict=True
+        )
+        return (
+            [sender for (sender,) in self._senders.iter_unpack(names)],
+            [seconds * _SECOND_NS + ns for seconds, ns in stamps],
+        )
 
-    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
-        """Reply i goes to the sender of datagram `to[i]`; see `Datagrams.aim`."""
-        if to != self._to[: len(to)]:
-            for place, slot in enumerate(to):
-                if self._to[place] != slot:
-                    self._to[place] = slot
-                    self._aim(place, slot)
+    def watch(self, tell: Mapping[int, Sequence[Left]]) -> None:
+        """When reply i was passed to the device, `tell[i]` are told."""
         for place in sorted(tell):
-            self._want_stamp(place, to[place], tell[place])
+            self._want_stamp(place, tell[place])
 
-    def send(self, count: int) -> int:
-        """Send the first `count` replies, as aimed; how many went out.
+    def send(self, answered: Sequence[int]) -> int:
+        """Send reply i where `answered[i]` is not 0; how many went out.
 
         Where the kernel refuses one (no route back) the next are still sent.
         """
-        answers = ctypes.addressof(self._answers)
-        done = sent = 0
-        while done < count:
-            taken = sendmmsg(
-                self._socket.fileno(),
-                answers + done * sizeof(Message),
-                count - done,
-                0,
-            )
-            sent += max(taken, 0)
-            done += max(taken, 1)
-        if self._stamped:
-            for place in self._stamped:
-                self._aim(place, self._to[place])
-            self._stamped.clear()
+        wanted = sent = 0
+        for begin, end in _runs(answered):
+            wanted += end - begin
+            sent += self._send_run(begin, end)
+        if self._watched:
+            for place in self._watched:
+                self._plain(place)
+            self._watched.clear()
             self._hear_stamps()
-            if sent < count:
+            if sent < wanted:
                 self._count_anew()
         return sent
 
@@ -215,50 +208,56 @@ class UdpSocket:
         )
         self._limit = limit
 
-    def _payloads(self, lengths: Sequence[int]) -> dict[int, bytes]:
+    def _send_run(self, begin: int, end: int) -> int:
+        answers, sent = ctypes.addressof(self._answers), 0
+        while begin < end:
+            at = answers + begin * sizeof(Message)
+            taken = sendmmsg(self._socket.fileno(), at, end - begin, 0)
+            sent += max(taken, 0)
+            begin += max(taken, 1)
+        return sent
+
+    def _whole_of_the_odd(self, lengths: Sequence[int]) -> dict[int, bytes]:
         """Of the datagrams that are not as long as all others, all there is."""
-        starts = range(self._payload_at, len(self._slab), self._stride)
-        return {
-            slot: bytes(self._slab[start : start + length])
-            for slot, (start, length) in enumerate(zip(starts, lengths, strict=False))
-            if length != _REPLY
-        }
+        odd = {}
+        for slot, length in enumerate(lengths):
+            if length != HEADER_LENGTH:
+                head, tail = slot * HEADER_LENGTH, slot * _TAIL
+                whole = self.requests[head : head + HEADER_LENGTH]
+                whole += self._tails[tail : tail + max(length - HEADER_LENGTH, 0)]
+                odd[slot] = bytes(whole[:length])
+        return odd
 
     def _straighten(self, count: int) -> None:
         """A datagram the kernel did not stamp lies askew: stamp it here and now."""
         for slot in range(count):
-            found = self._controls[slot]
+            found = self._found[slot]
             if found == self._whole:
                 continue
-            self._controls[slot] = self._whole
-            at = slot * self._stride
-            control = at + self._stamps_at
-            info = self._slab[control + found - self._info_space : control + found]
-            self._slab[at + self._info_at : at + self._payload_at] = info
-            struct.pack_into(
-                "ll",
-                self._slab,
-                control + CMSG_HEADER,
-                *divmod(self.now_ns(), SECOND.ns),
-            )
+            self._found[slot] = self._whole
+            control = slot * self._whole
+            info = self._controls[control + found - self._info_space : control + found]
+            at = control + self._info_at
+            self._controls[at : at + self._info_space] = info
+            self._seconds[slot], self._ns[slot] = divmod(self.now_ns(), _SECOND_NS)
 
-    def _aim(self, place: int, slot: int) -> None:
+    def _plain(self, place: int) -> None:
+        """The reply is sent with the PKTINFO of its request, and nothing else."""
         header = self._answers[place].header
-        header.name = self._slab_at + slot * self._stride
-        header.control = header.name + self._info_at
+        header.control = self._controls_at + place * self._whole + self._info_at
         header.control_length = self._info_space
 
-    def _want_stamp(self, place: int, slot: int, tell: Sequence[Left]) -> None:
+    def _want_stamp(self, place: int, tell: Sequence[Left]) -> None:
         """Put a request for a send stamp before the PKTINFO, where the receive
         stamps lie that have been read."""
-        at = slot * self._stride + self._info_at - len(WANT_STAMP)
-        self._slab[at : at + len(WANT_STAMP)] = WANT_STAMP
+        at = place * self._whole + self._info_at - len(WANT_STAMP)
+        self._controls[at : at + len(WANT_STAMP)] = WANT_STAMP
         header = self._answers[place].header
-        header.control = self._slab_at + at
+        header.control = self._controls_at + at
         header.control_length = self._info_space + len(WANT_STAMP)
         if len(self._waiting) > _MOST_WAITING:
             self._waiting.clear()
-        self._stamped.append(place)
+        self._watched.append(place)
         self._waiting[self._tickets] = tell
         self._tickets += 1
 
@@ -285,6 +284,21 @@ class UdpSocket:
         self._tickets = 0
         for flags in (_STAMPING & ~OPT_ID, _STAMPING):
             self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, flags)
+
+
+def _runs(answered: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """From where to where there is no 0."""
+    begin, count = 0, len(answered)
+    if 0 not in answered:
+        yield begin, count
+        return
+    for place, kind in enumerate(answered):
+        if not kind:
+            if begin < place:
+                yield begin, place
+            begin = place + 1
+    if begin < count:
+        yield begin, count
 
 
 def _prepare(bound: socket.socket) -> None:

@@ -33,21 +33,18 @@ from refclock.server.reply import (
     RATE,
     Moment,
     answers,
+    asks_interleaved,
     interleave,
+    origin_of,
     received_as_told,
 )
 from refclock.server.served import Served
 from refclock.server.smear import Smear
 from refclock.settings import Range
-from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond
+from refclock.timebase import MILLISECOND, Duration, LeapSecond
 
 _LASTS_NS: Final = MILLISECOND.ns
 """How long a `Moment` is good for, on the local clock: a step shows at once."""
-_SECOND_NS: Final = SECOND.ns
-_NO_STAMP: Final = bytes(8)
-
-_Interleaved = tuple[int, bytes, bytes, bytes]
-"""A reply's place, and of its request the sender, the origin and receive stamps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +124,7 @@ class NtpService:
         self._smear = Smear(leaps) if listener.leap is LeapMode.SMEAR else None
         self._published = published
         self._clock = clock
-        self._kinds = 4 * answers(symmetric=settings.symmetric)
+        self._kinds = answers(symmetric=settings.symmetric)
         self._kisses = {Verdict.WARNED: RATE}
         if settings.tell_denied:
             self._kisses[Verdict.DENIED] = DENY
@@ -154,46 +151,25 @@ class NtpService:
 
     def serve(self, limit: Duration) -> None:
         """Answer what comes, waiting at most `limit` for the first request."""
-        datagrams = self._socket.receive(limit)
-        if not datagrams:
+        socket = self._socket
+        senders, received_ns = socket.receive(limit)
+        count = len(senders)
+        if not count:
             return
-        self._requests += len(datagrams)
-        now_ns = self._socket.now_ns()
+        self._requests += count
+        now_ns = socket.now_ns()
         moment = self._moment_at(now_ns)
-        oldest_ns, mono_ns, serve = moment.oldest_ns, moment.mono_ns, Verdict.SERVE
-        kinds, admit, replies = self._kinds, self._admission.admit, self._socket.replies
-        to: list[int] = []
-        interleaved: list[_Interleaved] = []
-        place = 0
-        odd = self._socket.odd
-        for slot, datagram in enumerate(datagrams):
-            source, seconds, ns, first, poll, origin, receive, transmit = datagram
-            if odd and slot in odd and not _well_formed(odd[slot]):
-                self._dropped["malformed"] += 1
-                continue
-            kind = kinds[first]
-            if not kind:
-                self._dropped["mode or version"] += 1
-                continue
-            received_ns = seconds * _SECOND_NS + ns
-            if not oldest_ns <= received_ns <= now_ns:
-                self._dropped["clock stepped"] += 1
-                continue
-            verdict = admit(source, kind >> 3, mono_ns)
-            if verdict is serve:
-                moment.begin(replies, place, kind, poll, transmit, received_ns)
-                if origin != _NO_STAMP and receive != transmit and self._interleaves:
-                    interleaved.append((len(to), source, origin, receive))
-            else:
-                self._dropped[verdict] += 1
-                code = self._kisses.get(verdict)
-                if code is None:
-                    continue
-                moment.kiss(replies, place, kind, poll, transmit, received_ns, code)
-            to.append(slot)
-            place += HEADER_LENGTH
-        if to:
-            self._answered += self._send(moment, to, interleaved)
+        firsts = socket.requests[: count * HEADER_LENGTH : HEADER_LENGTH]
+        answered = firsts.translate(self._kinds)
+        self._refuse_by_form(answered)
+        if min(received_ns) < moment.oldest_ns or max(received_ns) > now_ns:
+            self._refuse_out_of_reach(answered, received_ns, moment.oldest_ns, now_ns)
+        kisses = self._admit(senders, answered, moment.mono_ns)
+        if any(answered):
+            moment.begin(socket.requests, socket.replies, answered, received_ns)
+            for place, code in kisses:
+                moment.kiss(socket.replies, place, code)
+            self._answered += self._send(moment, senders, answered)
 
     def counters(self) -> dict[str, int]:
         """What was asked, answered and, by reason, not answered with the time."""
@@ -213,42 +189,96 @@ class NtpService:
         """Give the socket back."""
         self._socket.close()
 
+    def _refuse_by_form(self, answered: bytearray) -> None:
+        others = answered.count(0)
+        for place, request in self._socket.odd.items():
+            if not _well_formed(request):
+                others -= not answered[place]
+                answered[place] = 0
+                self._dropped["malformed"] += 1
+        if others:
+            self._dropped["mode or version"] += others
+
+    def _refuse_out_of_reach(
+        self,
+        answered: bytearray,
+        received_ns: Sequence[int],
+        oldest_ns: int,
+        now_ns: int,
+    ) -> None:
+        """The clock was stepped, or a second inserted, since these came in."""
+        for place, came_ns in enumerate(received_ns):
+            if answered[place] and not oldest_ns <= came_ns <= now_ns:
+                answered[place] = 0
+                self._dropped["clock stepped"] += 1
+
+    def _admit(
+        self, senders: Sequence[bytes], answered: bytearray, mono_ns: int
+    ) -> list[tuple[int, bytes]]:
+        """Leave out whom the rules or his own pace do; whom to kiss goodbye."""
+        admission = self._admission
+        in_doubt = {
+            (sender, kind)
+            for (sender, kind), times in Counter(
+                zip(senders, answered, strict=True)
+            ).items()
+            if kind and not admission.afford(sender, kind >> 3, mono_ns, times)
+        }
+        kisses: list[tuple[int, bytes]] = []
+        if not in_doubt:
+            return kisses
+        for place, asked in enumerate(zip(senders, bytes(answered), strict=True)):
+            if asked not in in_doubt:
+                continue
+            sender, kind = asked
+            verdict = admission.admit(sender, kind >> 3, mono_ns)
+            if verdict is Verdict.SERVE:
+                continue
+            self._dropped[verdict] += 1
+            if code := self._kisses.get(verdict):
+                kisses.append((place, code))
+            else:
+                answered[place] = 0
+        return kisses
+
     def _send(
-        self, moment: Moment, to: Sequence[int], interleaved: Sequence[_Interleaved]
+        self, moment: Moment, senders: Sequence[bytes], answered: bytearray
     ) -> int:
         """Stamp the replies as they will leave, and send them."""
-        socket, replies, count = self._socket, self._socket.replies, len(to)
-        tell = self._departures.watch(count, socket.now_ns()) if self._learn else {}
-        told = list(self._interleave(moment, interleaved, tell))
-        socket.aim(to, tell)
+        socket = self._socket
+        tell = self._departures.watch(answered, socket.now_ns()) if self._learn else {}
+        told = []
+        if self._interleaves:
+            told = list(self._interleave(moment, senders, answered, tell))
+        socket.watch(tell)
         first_ns, step_ns = socket.now_ns(), 0
         if self._learn:
             first_ns, step_ns = self._departures.leave(first_ns)
-        moment.finish(replies, count, first_ns, step_ns)
-        for at, receive, left in told:
-            interleave(replies, at, receive, left)
-        return socket.send(count)
+        moment.finish(socket.replies, answered, first_ns, step_ns)
+        for place, left in told:
+            interleave(socket.requests, socket.replies, place, left)
+        return socket.send(answered)
 
     def _interleave(
         self,
         moment: Moment,
-        asked: Sequence[_Interleaved],
+        senders: Sequence[bytes],
+        answered: bytearray,
         tell: dict[int, list[Left]],
-    ) -> Iterator[tuple[int, bytes, bytes]]:
-        """Of those who asked for it and can have it: the place of the reply, the
-        request's receive stamp, and when our previous reply left."""
-        for place, source, origin, receive in asked:
-            client = self._admission.known(source)
-            if client is None:
+    ) -> Iterator[tuple[int, bytes]]:
+        """Of those who asked for it and can have it: the place, and when our previous
+        reply left."""
+        requests, replies = self._socket.requests, self._socket.replies
+        for place in asks_interleaved(requests, len(senders)):
+            client = self._admission.known(senders[place])
+            if client is None or not answered[place]:
                 continue
-            at = place * HEADER_LENGTH
-            come = received_as_told(self._socket.replies, at)
-            remember = partial(_remember, client, come, moment)
-            tell.setdefault(place, []).append(remember)
-            left = client.departures.get(origin)
+            come = received_as_told(replies, place)
+            tell.setdefault(place, []).append(partial(_remember, client, come, moment))
+            left = client.departures.get(origin_of(requests, place))
             if left is not None:
                 client.interleaved += 1
-                yield at, receive, left
+                yield place, left
 
     def _moment_at(self, now_ns: int) -> Moment:
         """What we say now; worked out anew each millisecond, or after a step."""

@@ -181,6 +181,23 @@ class Admission:
             return Verdict.SERVE
         return Verdict.WARNED if draw < 2 * self._leak else Verdict.LIMITED
 
+    def afford(self, source: bytes, version: int, now: int, times: int) -> bool:
+        """Are `times` requests from `source` at `now` all to be served, as is usual?
+
+        If not, nothing is charged: each is a matter for `admit`.
+        """
+        client = self._known.get(source[:8])
+        if client is None or client.source != source:
+            return False
+        due = max(client.due, now) + times * self._every
+        if due - self._every - now > self._slack or not client.allowed:
+            return False
+        client.due = due
+        client.last = now
+        client.count += times
+        client.version = version
+        return True
+
     def known(self, source: bytes) -> Client | None:
         """The client with that address, if it came more than once."""
         return self._known.get(source[:8])

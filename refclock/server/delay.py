@@ -10,6 +10,7 @@ packet leaves before its T3; the same for the time between two of one sweep.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from refclock.ports import Left
@@ -72,8 +73,8 @@ class Departures:
         self._last_ns = 0
         self._next_ns = 0
 
-    def watch(self, count: int, now_ns: int) -> dict[int, list[Left]]:
-        """Who is to be told when replies of this sweep of `count` left.
+    def watch(self, answered: Sequence[int], now_ns: int) -> dict[int, list[Left]]:
+        """Who is to be told when replies of this sweep left (those not 0 are sent).
 
         Below 100 sweeps a second all are watched.
         """
@@ -82,10 +83,11 @@ class Departures:
         if 0 < self._next_ns - now_ns <= _EVERY_NS:
             return {}
         self._next_ns = now_ns + _EVERY_NS
-        sweep = self._watched = _Sweep(self._delay, self._step, count)
-        tell: dict[int, list[Left]] = {0: [sweep.first]}
-        if count > 1:
-            tell[count - 1] = [sweep.last]
+        sent = [place for place, kind in enumerate(answered) if kind]
+        sweep = self._watched = _Sweep(self._delay, self._step, len(sent))
+        tell: dict[int, list[Left]] = {sent[0]: [sweep.first]}
+        if len(sent) > 1:
+            tell[sent[-1]] = [sweep.last]
         return tell
 
     def leave(self, read_ns: int) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """Request and published clock in, reply out. RFC 5905 section 9.2.
 
 What a reply says of us is the same for everyone who asks at the same moment, so
-it is worked out once a sweep, as a `Moment`; what differs is the version, the
-poll, the origin and the two stamps.
+it is worked out once, as a `Moment`; what differs is the version, the poll, the
+origin and the two stamps. A sweep's replies are written together, a field at a
+time: a copy of a column costs less than a call for each of its packets.
 
 While we are not synchronised the packet says leap 3 and stratum 0: RFC 5905
 section 7.3 maps our stratum 16 to 0 on the wire. The reference identifier is
@@ -11,6 +12,8 @@ then all zeros, no kiss code, so that no client reads an order into it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from struct import Struct
 from typing import Final
 
@@ -37,25 +40,27 @@ MOST_POLL: Final = 17
 _REACH: Final = 10 * SECOND
 
 _ABOUT_US: Final = Struct(">bII4sQ")
-_REPLY: Final = Struct(">BBB21s8sQ")
+_HEAD: Final = Struct(">BBB21s")
 _COLUMN: Final = tuple(Struct(f">{count}Q") for count in range(BATCH + 1))
 _WORDS: Final = HEADER_LENGTH // 8
-_TRANSMIT: Final = _WORDS - 1
+_ORIGIN, _RECEIVE, _TRANSMIT = 3, 4, 5
+"""Where the stamps are, in words of 8 bytes."""
+_POLL: Final = 2
 
 _MASK: Final = (1 << 64) - 1
 _GAIN_SHIFT: Final = 34
 """Exact to a quarter of a nanosecond over `_REACH`, and small enough to be quick."""
 
 
-def answers(*, symmetric: bool) -> tuple[int, ...]:
-    """Version and mode to answer with, by those asked with; 0: no answer.
+def answers(*, symmetric: bool) -> bytes:
+    """Version and mode to answer with, by a request's first byte; 0: no answer.
 
-    The index and the value are the low six bits of a packet's first byte. A
-    client gets mode 4, a symmetric active peer mode 2 (we keep no state of it);
+    A client gets mode 4, a symmetric active peer mode 2 (we keep no state of it);
     version 1 has no modes, its clients send zeros there. A version above 4 is
-    from the future: RFC 5905 appendix A.5.1 drops it.
+    from the future: RFC 5905 appendix A.5.1 drops it. A request's leap indicator
+    means nothing.
     """
-    table = [0] * 64
+    table = bytearray(64)
     for version in range(1, 5):
         table[version << 3 | Mode.CLIENT] = version << 3 | Mode.SERVER
         if symmetric:
@@ -63,7 +68,7 @@ def answers(*, symmetric: bool) -> tuple[int, ...]:
                 version << 3 | Mode.SYMMETRIC_PASSIVE
             )
     table[1 << 3] = 1 << 3 | Mode.SERVER
-    return tuple(table)
+    return bytes(4 * table)
 
 
 class Moment:
@@ -78,9 +83,10 @@ class Moment:
         skew = Duration(local.ns - mono.ns)
         tai = served.tai(local, skew)
         synchronised = served.synchronised(mono, skew)
-        self._leap = served.indicator(tai, mono, skew) << 6
-        self._stratum = served.stratum if synchronised else 0
-        self._about_us = _ABOUT_US.pack(
+        leap = served.indicator(tai, mono, skew) << 6
+        self._firsts = bytes(leap | kind for kind in range(64)) + bytes(192)
+        """By version and mode."""
+        about_us = _ABOUT_US.pack(
             served.precision,
             NtpShort.of(ZERO).bits,
             NtpShort.of(
@@ -89,11 +95,13 @@ class Moment:
             served.ref_id if synchronised else bytes(4),
             NtpTimestamp.of(served.posix(served.updated)).bits if synchronised else 0,
         )
+        stratum = served.stratum if synchronised else 0
+        self._reply = _HEAD.pack(0, stratum, 0, about_us).ljust(HEADER_LENGTH, b"\0")
         self.made_ns = local.ns
         self.mono_ns = mono.ns
-        at_pivot = NtpTimestamp.of(served.posix(tai)).bits
-        self._at_pivot = at_pivot + 1  # `wire` rounds down; ns must come out exact
+        at_pivot = NtpTimestamp.of(served.posix(tai)).bits + 1  # `wire` rounds down
         self._gain = round((1.0 + served.rate) * (1 << 32 + _GAIN_SHIFT) / SECOND.ns)
+        self._at_zero = (at_pivot << _GAIN_SHIFT) - local.ns * self._gain
         reach_ns = _REACH.ns
         if served.leap is not None and served.leap.at <= tai:
             since_leap = round((tai - served.leap.at).ns / (1.0 + served.rate))
@@ -103,78 +111,100 @@ class Moment:
 
     def wire(self, local_ns: int) -> int:
         """The served time at a reading of the local clock, as an NTP timestamp."""
-        since = (local_ns - self.made_ns) * self._gain >> _GAIN_SHIFT
-        return self._at_pivot + since & _MASK
+        return local_ns * self._gain + self._at_zero >> _GAIN_SHIFT & _MASK
 
     def begin(
         self,
-        into: bytearray,
-        at: int,
-        kind: int,
-        poll: int,
-        origin: bytes,
-        received_ns: int,
+        requests: bytearray,
+        replies: bytearray,
+        kinds: bytes | bytearray,
+        received_ns: Sequence[int],
     ) -> None:
-        """Write a reply all but its transmit stamp; `kind` as `answers` has it."""
-        _REPLY.pack_into(
-            into,
-            at,
-            self._leap | kind,
-            self._stratum,
-            poll,
-            self._about_us,
-            origin,
-            self._at_pivot + ((received_ns - self.made_ns) * self._gain >> _GAIN_SHIFT)
-            & _MASK,  # `wire`, spelled out for speed
+        """Write replies all but their transmit stamps; `kinds` as `answers` has it.
+
+        A request that is not answered costs nothing to answer, if it is not sent.
+        """
+        count = len(kinds)
+        end, words = count * HEADER_LENGTH, count * _WORDS
+        replies[:end] = self._reply * count
+        replies[:end:HEADER_LENGTH] = kinds.translate(self._firsts)
+        replies[_POLL:end:HEADER_LENGTH] = requests[_POLL:end:HEADER_LENGTH]
+        asked, told = memoryview(requests).cast("Q"), memoryview(replies).cast("Q")
+        told[_ORIGIN:words:_WORDS] = asked[_TRANSMIT:words:_WORDS]
+        gain, at_zero = self._gain, self._at_zero
+        told[_RECEIVE:words:_WORDS] = _column(
+            [ns * gain + at_zero >> _GAIN_SHIFT & _MASK for ns in received_ns]  # `wire`
         )
 
-    def kiss(
-        self,
-        into: bytearray,
-        at: int,
-        kind: int,
-        poll: int,
-        origin: bytes,
-        received_ns: int,
-        code: bytes,
-    ) -> None:
-        """As `begin`, but no time: a kiss-o'-death (RFC 5905 section 7.4)."""
-        _REPLY.pack_into(
-            into,
+    def kiss(self, replies: bytearray, place: int, code: bytes) -> None:
+        """Make a reply tell no time: a kiss-o'-death (RFC 5905 section 7.4)."""
+        at = place * HEADER_LENGTH
+        first, _, poll, *_ = replies[at : at + 3]
+        _HEAD.pack_into(
+            replies,
             at,
-            ALARM << 6 | kind,
+            first | ALARM << 6,
             0,
             min(max(poll + 1, LEAST_KISS_POLL), MOST_POLL),
             _ABOUT_US.pack(0, 0, 0, code, 0),
-            origin,
-            self.wire(received_ns),
         )
 
-    def finish(self, into: bytearray, count: int, first_ns: int, step_ns: int) -> None:
-        """Write the transmit stamps of the first `count` replies.
+    def finish(
+        self, replies: bytearray, answered: Sequence[int], first_ns: int, step_ns: int
+    ) -> None:
+        """Write the transmit stamps of the replies that are sent.
 
-        Reply i leaves `i * step_ns` after `first_ns`: one call sends them all, one
-        after the other.
+        The first leaves at `first_ns`, and each next one `step_ns` later: one call
+        sends them all, one after the other.
         """
+        count = len(answered)
+        sent: Iterable[int] = range(count)
+        if 0 in answered:
+            sent = accumulate(map(bool, answered[:-1]), initial=0)
         first = self.wire(first_ns)
         step = self.wire(first_ns + step_ns) - first & _MASK
-        stamps = [first + i * step for i in range(count)]
-        if first + count * step > _MASK:  # the turn of an era, 2036-02-07
+        stamps = [first + before * step for before in sent]
+        if stamps[-1] > _MASK:  # the turn of an era, 2036-02-07
             stamps = [stamp & _MASK for stamp in stamps]
-        column = memoryview(_COLUMN[count].pack(*stamps)).cast("Q")
-        memoryview(into).cast("Q")[_TRANSMIT : count * _WORDS : _WORDS] = column
+        told = memoryview(replies).cast("Q")
+        told[_TRANSMIT : count * _WORDS : _WORDS] = _column(stamps)
 
 
-def interleave(into: bytearray, at: int, receive: bytes, left: bytes) -> None:
-    """Make the reply at `at` one of the interleaved mode (RFC 9769 section 2).
+def _column(stamps: Sequence[int]) -> memoryview:
+    """Stamps as they go on the wire, to be put into every so many words."""
+    return memoryview(_COLUMN[len(stamps)].pack(*stamps)).cast("Q")
+
+
+def asks_interleaved(requests: bytearray, count: int) -> Iterator[int]:
+    """The places of those of `count` requests that have an origin stamp, and a
+    receive stamp by which the two kinds of reply can be told apart (RFC 9769)."""
+    stamps = memoryview(requests).cast("Q")
+    for place, origin in enumerate(stamps[_ORIGIN : count * _WORDS : _WORDS].tolist()):
+        at = place * _WORDS
+        if origin and stamps[at + _RECEIVE] != stamps[at + _TRANSMIT]:
+            yield place
+
+
+def interleave(
+    requests: bytearray, replies: bytearray, place: int, left: bytes
+) -> None:
+    """Make a reply one of the interleaved mode (RFC 9769 section 2).
 
     It is known by the request's receive stamp, and tells when our previous reply
     truly `left`: for its own departure the client asks next time.
     """
-    into[at + 24 : at + 32] = receive
-    into[at + 40 : at + 48] = left
+    at = place * HEADER_LENGTH
+    replies[at + 24 : at + 32] = requests[at + 32 : at + 40]
+    replies[at + 40 : at + 48] = left
 
 
-def received_as_told(reply: bytearray, at: int) -> bytes:
-    """The receive stamp in the reply at `at`: how the client will refer to it."""
-    return bytes(reply[at + 32 : at + 40])
+def origin_of(requests: bytearray, place: int) -> bytes:
+    """By which reply of ours a request goes on: when we said its request came."""
+    at = place * HEADER_LENGTH
+    return bytes(requests[at + 24 : at + 32])
+
+
+def received_as_told(replies: bytearray, place: int) -> bytes:
+    """The receive stamp in a reply: how the client will refer to it."""
+    at = place * HEADER_LENGTH
+    return bytes(replies[at + 32 : at + 40])

@@ -1,13 +1,13 @@
 """Hundreds of thousands of packets at random, in the process, sweep by sweep."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
-from refclock.ports import BATCH, Datagram, Left
+from refclock.ports import BATCH
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
 from refclock.timebase import (
@@ -20,6 +20,7 @@ from refclock.timebase import (
     Tai,
     Utc,
 )
+from tests.fakes.wire import Received, Wire
 
 pytestmark = pytest.mark.slow
 
@@ -29,17 +30,16 @@ BEGIN = Utc.of(2036, 2, 7, 6, 28, 15).ns
 PAIRS = {(4, 3), (2, 1), (4, 0)}
 
 
-class Machine:
+class Machine(Wire):
     """A clock, and a socket that takes in what it is given and checks what goes out."""
 
     epoch = 0
-    name = "fuzz"
 
     def __init__(self, draw: random.Random) -> None:
+        super().__init__()
         self.draw = draw
         self.now = BEGIN
-        self.replies = bytearray(48 * BATCH)
-        self.requests: list[bytes] = []
+        self.asked: list[bytes] = []
         self.stratum = 1
         self.answered = 0
         self.interleaved = 0
@@ -71,34 +71,22 @@ class Machine:
             precision=-24,
         )
 
-    @property
-    def odd(self) -> Mapping[int, bytes]:
-        return {i: r for i, r in enumerate(self.requests) if len(r) != 48}
-
-    def receive(self, limit: Duration) -> Sequence[Datagram]:
-        assert limit == SECOND
+    def receive(self, limit: Duration) -> tuple[Sequence[bytes], Sequence[int]]:
         draw = self.draw
-        datagrams = []
-        for request in self.requests:
+        datagrams: list[Received] = []
+        for request in self.asked:
             came = self.now - draw.choice([0, 1_000, 10**6, 10**10, -1])
             source = bytes([10, 0, 0, draw.randrange(24)])
             if draw.random() < 0.1:
                 source = draw.randbytes(draw.choice([4, 16]))
-            whole = request.ljust(48, b"\0")
-            stamps = whole[24:32], whole[32:40], whole[40:48]
-            datagrams.append(
-                (source, *divmod(came, SECOND.ns), whole[0], whole[2], *stamps)
-            )
-        return datagrams
+            datagrams.append((source, came, request))
+        self.datagrams, self.clock_ns, self.sent = datagrams, self.now, []
+        return super().receive(limit)
 
-    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
-        self.to, self.tell = to, tell
-
-    def send(self, count: int) -> int:
-        assert count == len(self.to)
-        for place, slot in enumerate(self.to):
-            request = self.requests[slot]
-            reply = bytes(self.replies[48 * place : 48 * place + 48])
+    def send(self, answered: Sequence[int]) -> int:
+        count = super().send(answered)
+        for place, reply in self.sent:
+            request = self.asked[place]
             assert len(request) >= 48
             assert (reply[0] & 7, request[0] & 7) in PAIRS
             assert reply[0] >> 3 & 7 == request[0] >> 3 & 7 <= 4
@@ -111,16 +99,8 @@ class Machine:
                 assert left - received & 1 << 63 == 0  # in no era before it
                 assert reply[0] >> 6 == 0
                 assert self.stratum == 1
-            for told in self.tell.get(place, ()):
-                told(self.now + 1_000)
         self.answered += count
         return count
-
-    def dropped(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        raise NotImplementedError
 
 
 def request(draw: random.Random, told: bytes) -> bytes:
@@ -148,7 +128,7 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows() -> None:
     for sweep in range(SWEEPS):
         told = bytes(machine.replies[32:40])
         count = draw.randint(1, BATCH)
-        machine.requests = [request(draw, told) for _ in range(count)]
+        machine.asked = [request(draw, told) for _ in range(count)]
         service.serve(SECOND)
         machine.now += draw.choice([1_000, MILLISECOND.ns, SECOND.ns // 20])
         if sweep % 100 == 0:

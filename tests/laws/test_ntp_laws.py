@@ -1,6 +1,5 @@
 """Laws of the NTP service: true for every request and every published clock."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hypothesis import assume, given
@@ -10,7 +9,7 @@ from refclock.client.query import Question, Refusal, measure
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.packet import Packet, PacketError, check_length
-from refclock.ports import BATCH, Datagram, Left
+from refclock.ports import BATCH
 from refclock.server.admit import RateLimitSettings
 from refclock.server.reply import Moment
 from refclock.server.served import Served
@@ -24,6 +23,7 @@ from refclock.timebase import (
     Tai,
     Utc,
 )
+from tests.fakes.wire import Wire
 
 START = Utc.of(1990, 1, 1).ns
 END = Utc.of(2150, 1, 1).ns
@@ -73,55 +73,17 @@ def clocks(draw: st.DrawFn) -> Served:
 
 
 @dataclass
-class Bench:
-    """A clock `age` after publication and a socket with `datagrams` in it."""
+class Clocks:
+    """They stand `age` after publication."""
 
     served: Served
     age: Duration
-    took: Duration
-    received_ns: int
-    requests: Sequence[bytes]
     epoch: int = 0
-    name: str = "bench"
-
-    def __post_init__(self) -> None:
-        self.replies = bytearray(48 * BATCH)
-        self.sent: list[tuple[int, bytes]] = []
 
     def read(self) -> tuple[Local, Mono]:
         return self.served.local + self.age, self.served.at + self.age
 
     def apply(self, command: Command) -> None:
-        raise NotImplementedError
-
-    def now_ns(self) -> int:
-        return (self.served.local + self.age + self.took).ns
-
-    @property
-    def odd(self) -> Mapping[int, bytes]:
-        return {i: r for i, r in enumerate(self.requests) if len(r) != 48}
-
-    def receive(self, limit: Duration) -> Sequence[Datagram]:
-        assert limit == SECOND
-        stamp = divmod(self.received_ns, SECOND.ns)
-        whole = [request.ljust(48, b"\0") for request in self.requests]
-        return [
-            (NEIGHBOUR, *stamp, r[0], r[2], r[24:32], r[32:40], r[40:48]) for r in whole
-        ]
-
-    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
-        self.to = to
-        assert all(place < len(to) for place in tell)
-
-    def send(self, count: int) -> int:
-        for place, slot in enumerate(self.to):
-            self.sent.append((slot, bytes(self.replies[48 * place : 48 * place + 48])))
-        return count
-
-    def dropped(self) -> int:
-        return 0
-
-    def close(self) -> None:
         raise NotImplementedError
 
 
@@ -138,10 +100,14 @@ def test_every_reply(
     limited: bool,
 ) -> None:
     received = (served.local + age - waited).ns
-    bench = Bench(served, age, took, received, asked)
+    bench = Wire(
+        *((NEIGHBOUR, received, request) for request in asked),
+        now_ns=(served.local + age + took).ns,
+    )
     pace = RateLimitSettings(enabled=limited, burst=8)
     settings = ServerSettings(rate_limit=pace)
-    NtpService(bench, lambda: served, bench, settings, lambda: 0.1).serve(SECOND)
+    clocks = Clocks(served, age)
+    NtpService(bench, lambda: served, clocks, settings, lambda: 0.1).serve(SECOND)
     skew = Duration(served.local.ns - served.at.ns)
     sent = served.posix(served.tai(Local(bench.now_ns()), skew))
     now = served.tai(served.local + age, skew)

@@ -131,8 +131,8 @@ def test_a_reply_announces_nothing_and_keeps_the_order(
     local = served.local + late
     moment = Moment(said, local, MONO)
     into = bytearray(48)
-    moment.begin(into, 0, answers(symmetric=False)[0x23], 6, bytes(8), local.ns)
-    moment.finish(into, 1, local.ns, 0)
+    moment.begin(bytearray(48), into, answers(symmetric=False)[0x23:0x24], [local.ns])
+    moment.finish(into, [1], local.ns, 0)
     reply = Packet.decode(bytes(into))
     assert (reply.leap, reply.stratum) == (0, 1)
     now = told(leap, tai, 0.0, late)

@@ -1,7 +1,6 @@
 """The service on a socket made of lists: who gets what, and how it is counted."""
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.events import Command
 from refclock.packet import Mode, Packet
-from refclock.ports import BATCH, Datagram, Left
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.served import Served
@@ -28,6 +26,7 @@ from refclock.timebase import (
     Tai,
     Utc,
 )
+from tests.fakes.wire import Received, Wire
 
 UTC = Utc.of(2036, 2, 7, 6, 28, 16)
 """The first second of the second era."""
@@ -51,17 +50,6 @@ REQUEST = bytes([0x23, 0, 6, 0]) + bytes(36) + b"whatever"
 TOOK = 20 * MICROSECOND
 
 
-Received = tuple[bytes, int, bytes]
-"""Who sent it, when it came (ns), and all of it."""
-
-
-def fields(source: bytes, at_ns: int, request: bytes) -> Datagram:
-    """As the port hands it on; where the header is cut short, zeros."""
-    whole = request.ljust(48, b"\0")
-    stamps = whole[24:32], whole[32:40], whole[40:48]
-    return source, *divmod(at_ns, SECOND.ns), whole[0], whole[2], *stamps
-
-
 class Clock:
     """Both clocks stand at the moment of the test."""
 
@@ -74,49 +62,12 @@ class Clock:
         raise NotImplementedError
 
 
-class Wire:
-    """A socket that has received what it was made with."""
+def wire_with(*datagrams: Received) -> Wire:
+    return Wire(*datagrams, now_ns=(LOCAL + TOOK).ns)
 
-    name = "10.0.0.9:123"
 
-    def __init__(self, *datagrams: Received) -> None:
-        self.replies = bytearray(48 * BATCH)
-        self.sent: list[tuple[int, Packet]] = []
-        self.closed = False
-        self.now = LOCAL + TOOK
-        self.leaves_after = 0
-        self.datagrams = datagrams
-        self._to: Sequence[int] = ()
-        self._tell: Mapping[int, Sequence[Left]] = {}
-
-    @property
-    def odd(self) -> Mapping[int, bytes]:
-        requests = [request for *_, request in self.datagrams]
-        return {i: r for i, r in enumerate(requests) if len(r) != 48}
-
-    def now_ns(self) -> int:
-        return self.now.ns
-
-    def receive(self, limit: Duration) -> Sequence[Datagram]:
-        assert limit == SECOND
-        return [fields(*received) for received in self.datagrams]
-
-    def aim(self, to: Sequence[int], tell: Mapping[int, Sequence[Left]]) -> None:
-        self._to, self._tell = to, tell
-
-    def send(self, count: int) -> int:
-        for place, slot in enumerate(self._to):
-            reply = self.replies[48 * place : 48 * place + 48]
-            self.sent.append((slot, Packet.decode(bytes(reply))))
-            for left in self._tell.get(place, ()):
-                left(self.now.ns + self.leaves_after + 1_000 * place)
-        return count
-
-    def dropped(self) -> int:
-        return 7
-
-    def close(self) -> None:
-        self.closed = True
+def sent(wire: Wire) -> list[tuple[int, Packet]]:
+    return [(place, Packet.decode(reply)) for place, reply in wire.sent]
 
 
 def asked(request: bytes = REQUEST, source: bytes = NEAR, at: int = 0) -> Received:
@@ -131,10 +82,10 @@ def service(wire: Wire, settings: ServerSettings | None = None) -> NtpService:
 
 def test_a_sweep_answers_each_request_to_its_sender() -> None:
     other = replace(Packet.decode(REQUEST), version=3, transmit=NtpTimestamp(99))
-    wire = Wire(asked(), asked(b"junk"), asked(other.encode()))
+    wire = wire_with(asked(), asked(b"junk"), asked(other.encode()))
     answering = service(wire)
     answering.serve(SECOND)
-    (first, one), (second, two) = wire.sent
+    (first, one), (second, two) = sent(wire)
     assert (first, second) == (0, 2)
     assert one.origin == Packet.decode(REQUEST).transmit
     assert (two.origin, two.version) == (NtpTimestamp(99), 3)
@@ -168,7 +119,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("datagram", "why"), REFUSED)
 def test_a_refusal_is_silent_and_counted(datagram: Received, why: str) -> None:
-    wire = Wire(datagram)
+    wire = wire_with(datagram)
     answering = service(wire)
     answering.serve(SECOND)
     assert wire.sent == []
@@ -176,55 +127,57 @@ def test_a_refusal_is_silent_and_counted(datagram: Received, why: str) -> None:
 
 
 def test_a_mac_or_field_is_answered_without() -> None:
-    wire = Wire(asked(REQUEST + bytes(20)), asked(REQUEST + b"\1\4\0\x1c" + bytes(24)))
+    wire = wire_with(
+        asked(REQUEST + bytes(20)), asked(REQUEST + b"\1\4\0\x1c" + bytes(24))
+    )
     service(wire).serve(SECOND)
-    assert [slot for slot, _ in wire.sent] == [0, 1]
+    assert [slot for slot, _ in sent(wire)] == [0, 1]
 
 
 def test_who_asks_too_often_is_told_so_now_and_then() -> None:
-    wire = Wire(*[asked()] * 9)
+    wire = wire_with(*[asked()] * 9)
     pace = RateLimitSettings(burst=8)
     answering = service(wire, ServerSettings(rate_limit=pace))
     answering.serve(SECOND)
-    (*_, (slot, last)) = wire.sent
+    (*_, (slot, last)) = sent(wire)
     assert slot == 8
     assert (last.stratum, last.ref_id, last.poll) == (0, b"RATE", 7)
     assert answering.counters()["warned"] == 1
 
 
 def test_the_denied_are_told_only_if_asked_for() -> None:
-    wire = Wire(asked(source=FAR))
+    wire = wire_with(asked(source=FAR))
     service(wire, ServerSettings(tell_denied=True)).serve(SECOND)
-    ((_, packet),) = wire.sent
+    ((_, packet),) = sent(wire)
     assert (packet.stratum, packet.ref_id) == (0, b"DENY")
 
 
 def serve_and_learn(answering: NtpService, wire: Wire) -> list[Packet]:
     """Nine sweeps, a rest apart; what the last replied."""
-    wire.leaves_after = 9_000
+    wire.leaves_after_ns = 9_000
     for _ in range(9):
-        wire.now += 10 * MILLISECOND
+        wire.clock_ns += 10 * MILLISECOND.ns
         answering.serve(SECOND)
-    return [packet for _, packet in wire.sent[-len(wire.datagrams) :]]
+    return [packet for _, packet in sent(wire)[-len(wire.datagrams) :]]
 
 
 def test_t3_is_when_the_reply_will_leave_as_learned() -> None:
-    wire = Wire(asked(), asked(), asked())
+    wire = wire_with(asked(), asked(), asked())
     for place, packet in enumerate(serve_and_learn(service(wire), wire)):
-        lead = packet.transmit.near(UTC) - Utc(wire.now.ns)
+        lead = packet.transmit.near(UTC) - Utc(wire.clock_ns)
         assert abs(lead - (9 + place) * MICROSECOND) <= Duration(1)
 
 
 def test_learning_can_be_switched_off() -> None:
-    wire = Wire(asked())
+    wire = wire_with(asked())
     answering = service(wire, ServerSettings(learn_transmit_delay=False))
     (packet,) = serve_and_learn(answering, wire)
-    assert packet.transmit.near(UTC) == Utc(wire.now.ns)
+    assert packet.transmit.near(UTC) == Utc(wire.clock_ns)
 
 
 def ask_again(wire: Wire, receive: int, *, origin: NtpTimestamp | None = None) -> None:
     """The next request refers to when the last was received."""
-    told = wire.sent[-1][1].receive if origin is None else origin
+    told = sent(wire)[-1][1].receive if origin is None else origin
     request = replace(
         Packet.decode(REQUEST), origin=told, receive=NtpTimestamp(receive)
     )
@@ -232,14 +185,14 @@ def ask_again(wire: Wire, receive: int, *, origin: NtpTimestamp | None = None) -
 
 
 def test_interleaved_the_reply_tells_when_the_previous_one_left() -> None:
-    wire = Wire(asked())
+    wire = wire_with(asked())
     answering = service(wire)
     answering.serve(SECOND)
     for receive in (101, 102, 103):
         ask_again(wire, receive)
-        wire.leaves_after = receive
+        wire.leaves_after_ns = receive
         answering.serve(SECOND)
-    *_, basic, second, third = [packet for _, packet in wire.sent]
+    *_, basic, second, third = [packet for _, packet in sent(wire)]
     assert basic.origin == Packet.decode(REQUEST).transmit
     for packet, receive in ((second, 102), (third, 103)):
         assert packet.origin == NtpTimestamp(receive)
@@ -250,19 +203,19 @@ def test_interleaved_the_reply_tells_when_the_previous_one_left() -> None:
 
 
 def test_an_origin_we_never_told_is_answered_in_basic_mode() -> None:
-    wire = Wire(asked())
+    wire = wire_with(asked())
     answering = service(wire)
     answering.serve(SECOND)
     for receive in (101, 102):
         ask_again(wire, receive, origin=NtpTimestamp(12345))
         answering.serve(SECOND)
-    for _, packet in wire.sent:
+    for _, packet in sent(wire):
         assert packet.origin == Packet.decode(REQUEST).transmit
 
 
 def test_a_request_whose_two_cookies_are_one_is_answered_in_basic_mode() -> None:
     """Else the client could not tell the one kind of reply from the other."""
-    wire = Wire(asked())
+    wire = wire_with(asked())
     answering = service(wire)
     answering.serve(SECOND)
     for _ in range(3):
@@ -274,19 +227,19 @@ def test_a_request_whose_two_cookies_are_one_is_answered_in_basic_mode() -> None
 
 
 def test_the_interleaved_mode_can_be_switched_off() -> None:
-    wire = Wire(asked())
+    wire = wire_with(asked())
     answering = service(wire, ServerSettings(interleaved=False))
     answering.serve(SECOND)
     for receive in (101, 102, 103):
         ask_again(wire, receive)
         answering.serve(SECOND)
-    assert {packet.origin for _, packet in wire.sent} == {
+    assert {packet.origin for _, packet in sent(wire)} == {
         Packet.decode(REQUEST).transmit
     }
 
 
 def test_silence_is_nothing_and_close_closes() -> None:
-    wire = Wire()
+    wire = wire_with()
     answering = service(wire)
     answering.serve(SECOND)
     assert answering.counters()["requests"] == 0
@@ -301,7 +254,7 @@ LEAP = LeapSecond(Tai(UTC.ns + 37 * SECOND.ns) + HOUR, 37 * SECOND, 38 * SECOND)
 def test_a_listener_that_smears_says_nothing_of_the_leap_it_spreads() -> None:
     said = []
     for leap in (None, LeapMode.ANNOUNCE, LeapMode.SMEAR):
-        wire = Wire(asked())
+        wire = wire_with(asked())
         NtpService(
             wire,
             lambda: replace(SERVED, leap=LEAP),
@@ -309,14 +262,14 @@ def test_a_listener_that_smears_says_nothing_of_the_leap_it_spreads() -> None:
             ServerSettings(),
             listener=ListenerSettings(leap=leap),
         ).serve(SECOND)
-        ((_, packet),) = wire.sent
+        ((_, packet),) = sent(wire)
         said.append((packet.leap, packet.transmit.near(UTC) - UTC < ZERO))
     assert said == [(1, False), (1, False), (0, True)]
 
 
 def test_a_leap_second_long_known_is_smeared_after_it_was() -> None:
     begun = replace(LEAP, at=LEAP.at - 2 * HOUR)
-    wire = Wire(asked())
+    wire = wire_with(asked())
     NtpService(
         wire,
         lambda: replace(SERVED, utc_behind_tai=38 * SECOND),
@@ -325,14 +278,14 @@ def test_a_leap_second_long_known_is_smeared_after_it_was() -> None:
         listener=ListenerSettings(leap=LeapMode.SMEAR),
         leaps=[begun],
     ).serve(SECOND)
-    ((_, packet),) = wire.sent
+    ((_, packet),) = sent(wire)
     ahead = packet.transmit.near(UTC) - UTC + SECOND
     assert abs(ahead - Duration(458_338_000)) < MILLISECOND
 
 
 @pytest.mark.parametrize(("stratum", "said"), [(1, 4), (16, 0)])
 def test_a_listener_says_at_least_its_stratum(stratum: int, said: int) -> None:
-    wire = Wire(asked())
+    wire = wire_with(asked())
     NtpService(
         wire,
         lambda: replace(SERVED, stratum=stratum),
@@ -340,13 +293,13 @@ def test_a_listener_says_at_least_its_stratum(stratum: int, said: int) -> None:
         ServerSettings(),
         listener=ListenerSettings(stratum_least=4),
     ).serve(SECOND)
-    ((_, packet),) = wire.sent
+    ((_, packet),) = sent(wire)
     assert packet.stratum == said
 
 
 def test_a_listener_has_its_own_rules_also_after_a_reload() -> None:
     open_to_all = ListenerSettings(("10.0.0.9",), 123, allow=("0.0.0.0/0",))
-    wire = Wire(asked(source=NEAR), asked(source=FAR))
+    wire = wire_with(asked(source=NEAR), asked(source=FAR))
     answering = NtpService(
         wire, lambda: SERVED, Clock(), ServerSettings(), listener=open_to_all
     )
@@ -354,7 +307,7 @@ def test_a_listener_has_its_own_rules_also_after_a_reload() -> None:
     def answered() -> list[int]:
         wire.sent.clear()
         answering.serve(SECOND)
-        return [slot for slot, _ in wire.sent]
+        return [slot for slot, _ in sent(wire)]
 
     assert answered() == [0, 1]
     for listener, who in (

@@ -88,6 +88,31 @@ def test_a_burst_of_8_in_2_s_every_16_s_is_never_punished() -> None:
             assert admit(source, 4, at) is Verdict.SERVE
 
 
+def test_a_sweep_of_one_client_is_served_at_once_or_judged_one_by_one() -> None:
+    table = admission()
+    source, other = address("fd00::1"), address("fd00::2")
+    assert not table.afford(source, 4, START, 1)  # unknown
+    for _ in range(2):
+        table.admit(source, 4, START)
+    assert not table.afford(other, 4, START, 1)  # another host of the /64
+    assert not table.afford(source, 3, START, 7)
+    assert table.afford(source, 3, START, 6)
+    assert not table.afford(source, 3, START, 1)
+    assert table.admit(source, 4, START) is Verdict.LIMITED
+    later = START + SECOND.ns
+    assert table.afford(source, 3, later, 1)
+    (client,) = table.clients()
+    assert (client.count, client.version, client.last) == (10, 3, later)
+
+
+def test_who_is_denied_affords_nothing() -> None:
+    table = admission(Access(["10.0.0.1/32"], []))
+    for who, afforded in (("10.0.0.1", True), ("10.0.0.2", False)):
+        for _ in range(2):
+            table.admit(address(who), 4, START)
+        assert table.afford(address(who), 4, START, 1) is afforded
+
+
 def test_one_client_does_not_pay_for_another() -> None:
     admit = admission().admit
     for _ in range(20):

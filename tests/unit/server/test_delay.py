@@ -21,7 +21,7 @@ class Server:
     ) -> tuple[int, int]:
         """What was foretold: delay and step, ns."""
         self.now_ns += after
-        tell = self.departures.watch(count, self.now_ns - 1_000)
+        tell = self.departures.watch([1] * count, self.now_ns - 1_000)
         first_ns, step_ns = self.departures.leave(self.now_ns)
         for place, told in tell.items():
             for left in told:
@@ -72,24 +72,24 @@ def test_a_step_or_a_pause_is_not_learned(delay: int) -> None:
 
 def test_a_busy_server_watches_now_and_then() -> None:
     departures = Departures()
-    watched = [bool(departures.watch(1, START + n * 2_500_000)) for n in range(10)]
+    watched = [bool(departures.watch([1], START + n * 2_500_000)) for n in range(10)]
     assert watched == [True, False, False, False] * 2 + [True, False]
 
 
 def test_a_clock_set_back_does_not_stop_the_watching() -> None:
     departures = Departures()
-    departures.watch(1, START)
-    assert departures.watch(1, START - 10**12)
+    departures.watch([1], START)
+    assert departures.watch([1], START - 10**12)
 
 
 def late_by(server: Server, *, also_unwatched: bool) -> None:
     """A sweep whose stamp comes when the next one is past."""
     server.now_ns += REST
     read_ns = server.now_ns
-    (late,) = server.departures.watch(1, read_ns)[0]
+    (late,) = server.departures.watch([1], read_ns)[0]
     server.departures.leave(read_ns)
     if also_unwatched:
-        assert server.departures.watch(1, read_ns + 1_000_000) == {}
+        assert server.departures.watch([1], read_ns + 1_000_000) == {}
         server.departures.leave(read_ns + 1_000_000)
     else:
         server.sweep(8_000)
@@ -108,7 +108,13 @@ def test_a_last_stamp_without_the_first_teaches_nothing() -> None:
     server = Server()
     for _ in range(8):
         server.now_ns += REST
-        tell = server.departures.watch(4, server.now_ns)
+        tell = server.departures.watch([1] * 4, server.now_ns)
         server.departures.leave(server.now_ns)
         tell[3][0](server.now_ns + 10_000)
     assert server.sweep(0, count=4) == (0, 0)
+
+
+def test_the_first_and_the_last_that_are_sent_are_watched() -> None:
+    departures = Departures()
+    assert list(departures.watch([0, 36, 0, 28, 36, 0], START)) == [1, 4]
+    assert list(departures.watch([0, 0, 36], START + 10**9)) == [2]

@@ -9,7 +9,9 @@ from refclock.server.reply import (
     RATE,
     Moment,
     answers,
+    asks_interleaved,
     interleave,
+    origin_of,
     received_as_told,
 )
 from refclock.server.served import STALE_AFTER, Served
@@ -60,9 +62,8 @@ def reply(
     moment = Moment(served, LOCAL + after, MONO + after)
     out = bytearray(48)
     received = (LOCAL + after).ns - took.ns
-    kind, poll, origin = KIND[request[0] & 63], request[2], request[40:]
-    moment.begin(out, 0, kind, poll, origin, received)
-    moment.finish(out, 1, (LOCAL + after).ns, 0)
+    moment.begin(bytearray(request), out, KIND[request[0] : request[0] + 1], [received])
+    moment.finish(out, [1], (LOCAL + after).ns, 0)
     return Packet.decode(bytes(out))
 
 
@@ -97,7 +98,7 @@ def test_a_symmetric_peer_is_answered_or_not() -> None:
 
 
 def test_all_else_gets_no_answer() -> None:
-    asked = {first for first, kind in enumerate(KIND) if kind}
+    asked = {first & 63 for first, kind in enumerate(KIND) if kind}
     clients_and_peers = {v << 3 | m for v in (1, 2, 3, 4) for m in (1, 3)}
     assert asked == clients_and_peers | {1 << 3}
 
@@ -144,18 +145,22 @@ def test_our_own_step_is_not_served() -> None:
 def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
     moment = Moment(SERVED, LOCAL, MONO)
     for asked, told in ((0, 6), (6, 7), (17, 17), (255, 17)):
-        out = bytearray(48)
-        moment.kiss(out, 0, KIND[0x23], asked, b"cookies!", LOCAL.ns, RATE)
-        packet = Packet.decode(bytes(out))
+        out = bytearray(96)
+        request = bytearray(48) + REQUEST[:2] + bytes([asked]) + REQUEST[3:]
+        moment.begin(request, out, KIND[0x23:0x24] * 2, [LOCAL.ns] * 2)
+        moment.kiss(out, 1, RATE)
+        packet = Packet.decode(bytes(out[48:]))
         assert (packet.leap, packet.stratum, packet.ref_id) == (3, 0, b"RATE")
         assert packet.poll == told
+        assert (packet.precision, packet.reference.bits) == (0, 0)
         assert packet.origin.bits.to_bytes(8, "big") == b"cookies!"
+        assert Packet.decode(bytes(out[:48])).stratum == 1
 
 
 def test_the_stamps_of_a_sweep_follow_one_another() -> None:
     moment = Moment(SERVED, LOCAL, MONO)
     out = bytearray(48 * 64)
-    moment.finish(out, 3, LOCAL.ns, 2_000)
+    moment.finish(out, [1, 1, 1], LOCAL.ns, 2_000)
     sent = [Packet.decode(bytes(out[48 * i :])).transmit.near(UTC) for i in range(3)]
     gaps = [stamp - UTC for stamp in sent]
     assert all(
@@ -164,13 +169,62 @@ def test_the_stamps_of_a_sweep_follow_one_another() -> None:
     assert out[144:] == bytes(48 * 61)
 
 
+def test_who_is_not_answered_takes_no_time() -> None:
+    moment = Moment(SERVED, LOCAL, MONO)
+    out = bytearray(48 * 5)
+    answered = [0, 36, 0, 0, 36]
+    moment.finish(out, answered, LOCAL.ns, 2_000)
+    first, second = (
+        Packet.decode(bytes(out[48 * place :])).transmit.near(UTC) for place in (1, 4)
+    )
+    assert abs(first - UTC) <= Duration(1)
+    assert abs(second - first - 2 * MICROSECOND) <= Duration(1)
+
+
+def test_each_reply_of_a_sweep_is_to_its_own_request() -> None:
+    asked = [
+        bytes([version << 3 | 3, 0, poll]) + bytes(37) + bytes([poll] * 8)
+        for version, poll in ((4, 6), (3, 10), (1, 3))
+    ]
+    out = bytearray(48 * 4)
+    requests = bytearray(b"".join(asked)) + bytes(48)
+    kinds = bytes(KIND[request[0]] for request in asked)
+    stamps = [LOCAL.ns - 1_000, LOCAL.ns, LOCAL.ns - 2_000]
+    Moment(SERVED, LOCAL, MONO).begin(requests, out, kinds, stamps)
+    for place, request in enumerate(asked):
+        packet = Packet.decode(bytes(out[48 * place :]))
+        assert packet.version == request[0] >> 3
+        assert packet.poll == request[2]
+        assert packet.origin.bits.to_bytes(8, "big") == request[40:]
+        waited = UTC + Duration(stamps[place] - LOCAL.ns) - packet.receive.near(UTC)
+        assert abs(waited) <= Duration(1)
+    assert out[144:] == bytes(48)
+
+
+def test_interleaved_asks_who_has_an_origin_and_two_cookies() -> None:
+    def asks(origin: bytes, receive: bytes, transmit: bytes) -> bytes:
+        return bytes(24) + origin.ljust(8) + receive.ljust(8) + transmit.ljust(8)
+
+    requests = bytearray(
+        bytes(24)
+        + bytes(8)
+        + b"receive?transmit"
+        + asks(b"told", b"same", b"same")
+        + asks(b"told", b"receive", b"transmit")
+    )
+    assert list(asks_interleaved(requests, 3)) == [2]
+    assert list(asks_interleaved(requests, 2)) == []
+    assert origin_of(requests, 2) == b"told    "
+
+
 def test_an_interleaved_reply_tells_when_the_previous_one_left() -> None:
-    out = bytearray(range(96))
-    interleave(out, 48, b"receive!", b"left at ")
+    requests, out = bytearray(96), bytearray(range(96))
+    requests[80:88] = b"receive!"
+    interleave(requests, out, 1, b"left at ")
     packet = Packet.decode(bytes(out[48:]))
     assert packet.origin.bits.to_bytes(8, "big") == b"receive!"
     assert packet.transmit.bits.to_bytes(8, "big") == b"left at "
-    assert received_as_told(out, 48) == bytes(range(80, 88))
+    assert received_as_told(out, 1) == bytes(range(80, 88))
 
 
 def test_a_sweep_across_the_turn_of_the_era() -> None:
@@ -179,7 +233,7 @@ def test_a_sweep_across_the_turn_of_the_era() -> None:
     served = replace(SERVED, local=Local(turn.ns), correction=37 * SECOND, updated=tai)
     moment = Moment(served, Local(turn.ns - 10), MONO - Duration(10))
     out = bytearray(96)
-    moment.finish(out, 2, turn.ns - 10, 20)
+    moment.finish(out, [1, 1], turn.ns - 10, 20)
     before, after = (Packet.decode(bytes(out[at:])).transmit for at in (0, 48))
     assert before.bits > after.bits
     assert before.near(turn) == turn - Duration(10)
