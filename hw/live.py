@@ -28,6 +28,7 @@ from hw.emu.faults import Kind, Timeline
 from hw.emu.oscillator import Oscillator
 from hw.emu.receiver import Line, Receiver
 from hw.emu.scenarios import Scenario
+from hw.emu.world import second_after
 from refclock.events import Edge
 from refclock.ports import Flank, SystemClock
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, Utc
@@ -62,7 +63,7 @@ class LiveWorld:
         self._receiver = Receiver(
             scenario.habits, self._start, self.leaps, self._faults, seed
         )
-        self._first = _second_after(self._start)
+        self._first = second_after(self._start)
         self._place = Path(tempfile.mkdtemp(prefix="refclock-"))
         self._pty = Pty(self._place / "gps")
         self._stopping = threading.Event()
@@ -109,7 +110,7 @@ class LiveWorld:
 
     def second_after_now(self) -> Tai:
         """The next true second to begin."""
-        return _second_after(self.truth(self._clock.read()[1]))
+        return second_after(self.truth(self._clock.read()[1]))
 
     def celsius(self) -> float:
         """The crystal's temperature now."""
@@ -236,10 +237,6 @@ class Pty:
         poll = select.poll()
         poll.register(self._master or 0, 0)  # a hang-up is always told
         return bool(poll.poll(0))
-
-
-def _second_after(true: Tai) -> Tai:
-    return Tai(-(-true.ns // SECOND.ns) * SECOND.ns)
 
 
 def _pieces(lines: list[Line]) -> Iterator[tuple[Tai, bytes]]:

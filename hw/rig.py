@@ -17,11 +17,13 @@ from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
 from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.emu.oscillator import Oscillator
+from hw.emu.pin import EmulatedPin
 from hw.emu.receiver import Line, Receiver
 from hw.emu.scenarios import Scenario
-from hw.emu.world import World
+from hw.emu.world import World, second_after
 from hw.linux.i2c import DS3231, ChipRtc
 from refclock.drivers.gnss import GnssDriver
+from refclock.drivers.latency import LatencyDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.events import (
     Command,
@@ -44,6 +46,9 @@ _TICK: Final = 300 * MILLISECOND
 """When in the second the engine is told that time passed."""
 _ASKED: Final = 990 * MILLISECOND
 """When in the second a client asks: the estimate is as old as it gets."""
+_WATCHED_FROM: Final = 950 * MILLISECOND
+"""When in the second the pin of the next pulse is watched."""
+_WATCHED_EVERY: Final = 8
 _TEMPERATURE_EVERY: Final = 10
 _BATTERY_EVERY: Final = 60
 _BATTERY_SPREAD: Final = 60 * SECOND
@@ -116,6 +121,7 @@ class Run:
         self._driver = GnssDriver(self._wire)
         self._seq = dict.fromkeys(Edge, 0)
         self._battery = self._battery_clock(scenario)
+        self._watcher = self._pin_watcher(scenario, seed)
         self._arrange()
 
     def second(self, k: int) -> Second | None:
@@ -130,6 +136,8 @@ class Run:
             self.world.at(at + _TICK, self._feel)
         if k % _BATTERY_EVERY == 0 and self._battery is not None:
             self.world.at(at + _TICK, partial(self._witness, self._battery))
+        if k % _WATCHED_EVERY == 0 and self._watcher is not None:
+            self.world.at(at + _WATCHED_FROM, partial(self._watch, self._watcher))
         self.world.run(at + _ASKED)
         asked = None if self._asleep() else self._ask()
         self.world.run(at + SECOND)
@@ -142,6 +150,21 @@ class Run:
         chip = ClockChip(SHEETS[DS3231.name], self.world.now)
         chip.set(scenario.start + Duration.from_seconds(scenario.battery_error_s))
         return RtcDriver(ChipRtc(Bus(chip), DS3231), self.clock, _BATTERY_SPREAD)
+
+    def _pin_watcher(self, scenario: Scenario, seed: int) -> LatencyDriver | None:
+        """The real driver on an emulated pin, if this machine can look at it."""
+        look_s = scenario.habits.look_s
+        if not look_s:
+            return None
+        pin = EmulatedPin(
+            self.clock,
+            lambda: self._receiver.rises(second_after(self.world.now())),
+            look_s,
+            seed,
+        )
+        return LatencyDriver(
+            pin, self.clock, lambda: self._engine.served, sleep=lambda _: None
+        )
 
     def _arrange(self) -> None:
         """What befalls the machine, once."""
@@ -188,6 +211,12 @@ class Run:
     def _witness(self, battery: RtcDriver) -> None:
         for event in battery.poll():
             self._tell(event)
+
+    def _watch(self, watcher: LatencyDriver) -> None:
+        """It tells at once what it will see; the engine hears of it afterwards."""
+        told = second_after(self.world.now()) + MILLISECOND
+        for bracket in watcher.poll():
+            self.world.at(told, partial(self._tell, bracket))
 
     def _feel(self) -> None:
         celsius = self._oscillator.celsius((self.world.now() - self._start).ns)

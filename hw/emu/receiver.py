@@ -74,6 +74,8 @@ class Habits:
     """Half the period of the clock its pulse is made from."""
     latency_s: float = 0.0
     """How late the board stamps every pulse."""
+    look_s: float = 0.0
+    """How long the board takes to look at the pulse's pin; 0: it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +111,34 @@ class Receiver:
             late_s += habits.tail_s * rng.expovariate(1.0)
         missed, doubled = rng.random(), rng.random()
         t = (second - self._start).seconds
-        faults = self._faults
-        if (
-            not (self._fixed(t) or habits.pulse_without_fix)
-            or faults.on(Kind.NO_PULSE, t)
-            or faults.on(Kind.UNPLUGGED, t)
-            or missed < faults.size(Kind.MISSED, t)
-        ):
+        if not self._pulses(t) or missed < self._faults.size(Kind.MISSED, t):
             return []
-        late_s += self._sawtooth(second) + faults.size(Kind.SHIFT_S, t)
-        late_s += faults.grown(Kind.DRAG_PPB, t) * 1e-9
-        rise = second + Duration.from_seconds(late_s)
+        rise = self._rise(second, late_s)
         flanks = [(rise, Edge.ASSERT)]
-        if doubled < faults.size(Kind.DOUBLED, t):
+        if doubled < self._faults.size(Kind.DOUBLED, t):
             flanks.append((rise + _AGAIN, Edge.ASSERT))
         if habits.clear_too:
             width = Duration.from_seconds(habits.width_s)
             flanks.append((rise + width, Edge.CLEAR))
         return flanks
+
+    def rises(self, second: Tai) -> Tai | None:
+        """When the pin itself rises for that second; None: it does not."""
+        t = (second - self._start).seconds
+        return self._rise(second, 0.0) if self._pulses(t) else None
+
+    def _pulses(self, t: float) -> bool:
+        faults = self._faults
+        return (self._fixed(t) or self._habits.pulse_without_fix) and not (
+            faults.on(Kind.NO_PULSE, t) or faults.on(Kind.UNPLUGGED, t)
+        )
+
+    def _rise(self, second: Tai, late_s: float) -> Tai:
+        """When it is told that the pin rises, `late_s` after it did."""
+        t = (second - self._start).seconds
+        late_s += self._sawtooth(second) + self._faults.size(Kind.SHIFT_S, t)
+        late_s += self._faults.grown(Kind.DRAG_PPB, t) * 1e-9
+        return second + Duration.from_seconds(late_s)
 
     def lines(self, second: Tai) -> list[Line]:
         """What it says of that second, paced by the speed of the line."""

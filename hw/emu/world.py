@@ -12,12 +12,17 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
-from refclock.timebase import Tai
+from refclock.timebase import SECOND, Tai
 
 
 def dice(seed: int, purpose: str) -> Random:
     """The random numbers for that purpose."""
     return Random(f"{seed}/{purpose}")
+
+
+def second_after(true: Tai) -> Tai:
+    """When the next second begins; now, if one does."""
+    return Tai(-(-true.ns // SECOND.ns) * SECOND.ns)
 
 
 class World:
