@@ -21,6 +21,7 @@ from hw.linux import i2c, sensors
 from hw.linux.clock import FreeClock, KernelClock
 from hw.linux.ddc import open_ddc
 from hw.linux.phc import PhcPulse
+from hw.linux.pin import open_pin
 from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps, find, sources
 from hw.linux.pps_serial import open_dcd
@@ -28,6 +29,7 @@ from hw.linux.uart import Uart, hunt
 from refclock.ports import (
     Board,
     ByteStream,
+    Pin,
     PpsLine,
     Rtc,
     SystemClock,
@@ -114,6 +116,7 @@ def linux_board(
         open_pulse=_pulse(pulse, receiver, known, clock),
         open_thermometer=_thermometer(thermometer, rtc.bus),
         open_rtc=_rtc(rtc),
+        open_pin=_pin(pulse),
         pulse_latency=latency,
         pulse_latency_spread=spread,
     )
@@ -205,6 +208,16 @@ def _pulse(
         PulseSource.PHC: phc,
         PulseSource.NONE: None,
     }[settings.source]
+
+
+def _pin(settings: PulseSettings) -> Callable[[], Pin] | None:
+    """What to watch of the pulse, where the latency is to be measured."""
+    if not settings.measure or settings.source is PulseSource.NONE:
+        return None
+    line = USUAL_LINE if settings.line == "auto" else settings.line
+    elsewhere = settings.source in {PulseSource.SERIAL, PulseSource.PHC}
+    own = None if elsewhere else line
+    return partial(open_pin, own, settings.measure_line, settings.chip)
 
 
 def _pulse_paths() -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import gpiod
-from gpiod.line import Clock
+from gpiod.line import Clock, Direction
 from gpiod.line import Edge as LineEdge
 
 from refclock.events import Edge
@@ -111,6 +111,16 @@ def open_gpio(chip: str, line: str, edge: WantedEdge, clock: SystemClock) -> Gpi
                 ' /dev/ppsN: set pulse.source = "kernel"'
             ) from error
     return GpioPulse(request, name, edge, None if realtime else clock)
+
+
+def open_input(chip: str, line: str) -> tuple[gpiod.LineRequest, int, str]:
+    """The line of that name or offset, to ask for its level: with its offset and its
+    name for people. OSError says what is missing or in the way."""
+    path, offset = _find(chip, line)
+    with _open(path) as opened:
+        settings = gpiod.LineSettings(direction=Direction.INPUT)
+        request = opened.request_lines({offset: settings}, consumer="refclock")
+    return request, offset, f"{path} {line}"
 
 
 def _request(

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,7 @@ from refclock.config import Config
 from refclock.control import ControlServer
 from refclock.daemon import Daemon, Driver, Source, measured_precision
 from refclock.drivers.gnss import GnssDriver
+from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
 from refclock.drivers.ntp import NtpService
 from refclock.drivers.pps import PpsDriver
 from refclock.drivers.rtc import RtcDriver
@@ -97,10 +99,11 @@ def compose(
         memory.text() if memory else None,
     )
     recorder = None if record is None else Tape(record, beginning)
+    engine = beginning.engine()
     daemon = Daemon(
-        beginning.engine(),
+        engine,
         board.clock,
-        list(_sources(config, board, recorder)),
+        list(_sources(config, board, recorder, lambda: engine.served)),
         save=lambda engine: _save(state, engine),
         save_every=config.state.save_every_s * SECOND,
         recorder=recorder,
@@ -152,7 +155,9 @@ def _doors(
                 yield made, listener
 
 
-def _sources(config: Config, board: Board, tape: Tape | None) -> Iterator[Source]:
+def _sources(
+    config: Config, board: Board, tape: Tape | None, served: Callable[[], Served]
+) -> Iterator[Source]:
     """Every device the board has, and how a driver is put on it."""
     if open_receiver := board.open_receiver:
 
@@ -169,6 +174,16 @@ def _sources(config: Config, board: Board, tape: Tape | None) -> Iterator[Source
             return PpsDriver(line, board.clock), line.name
 
         yield Source("pulse", pulse)
+    if open_pin := board.open_pin:
+
+        def pin() -> tuple[Driver, str]:
+            try:
+                seen = open_pin()
+            except OSError as error:
+                return Unseen(), f"nothing: {error}; the board's prior stands"
+            return LatencyDriver(seen, board.clock, served, time.sleep), seen.name
+
+        yield Source("latency", pin, PAUSE_S)
     if open_thermometer := board.open_thermometer:
 
         def thermometer() -> tuple[Driver, str]:

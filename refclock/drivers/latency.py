@@ -101,6 +101,17 @@ class LatencyDriver:
             )
 
 
+class Unseen:
+    """In place of a pin that cannot be looked at: nothing is measured."""
+
+    def poll(self) -> Iterator[Bracket]:
+        """Nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def next_second(served: Served, local: Local, now: Mono) -> Local | None:
     """What the local clock will show when the next true second begins.
 
