@@ -1,8 +1,14 @@
-"""The boards every port is tried on: emulated here, real on a Pi (`-m hardware`)."""
+"""The boards every port is tried on: emulated ones, and this machine (`-m hardware`).
+
+The machine is found as the daemon finds it. Where more than one wiring is to be
+tried, each is a settings file of the daemon's: `--board FILE --board FILE`. What
+would set the machine's clocks needs `--may-set` besides.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -10,16 +16,47 @@ import pytest
 from hw.emu.scenarios import Scenario
 from hw.linux.board import linux_board
 from hw.linux.clock import FreeClock
+from hw.linux.uart import Uart
 from hw.live import LiveWorld
+from refclock.config import Config, load
 from refclock.ports import Board
-from refclock.wiring import (
-    PulseSettings,
-    ReceiverSettings,
-    RtcSettings,
-    ThermometerSettings,
-)
 
 Port = TypeVar("Port")
+Maker = Callable[[pytest.FixtureRequest], Board]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--board",
+        action="append",
+        help="how this machine is wired: settings of the daemon, once for each wiring",
+    )
+    parser.addoption(
+        "--may-set", action="store_true", help="also set this machine's own clocks"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "board" not in metafunc.fixturenames:
+        return
+    emulated: dict[str, Maker] = {}
+    if not metafunc.definition.get_closest_marker("hardware"):
+        emulated = getattr(metafunc.module, "EMULATED", {"emulated": emulated_board})
+    files: list[str] = metafunc.config.getoption("board", None) or []
+    real = {Path(file).stem: load(Path(file)) for file in files} or {"auto": Config()}
+    makers = [pytest.param(make, id=name) for name, make in emulated.items()]
+    makers += [
+        pytest.param(real_board(config), id=name, marks=pytest.mark.hardware)
+        for name, config in real.items()
+    ]
+    metafunc.parametrize("board", makers, indirect=True)
+
+
+@pytest.fixture
+def board(request: pytest.FixtureRequest) -> Board:
+    """One of them."""
+    made: Board = request.param(request)
+    return made
 
 
 @pytest.fixture
@@ -31,11 +68,29 @@ def world() -> Iterator[LiveWorld]:
     live.stop()
 
 
+def emulated_board(request: pytest.FixtureRequest) -> Board:
+    world: LiveWorld = request.getfixturevalue("world")
+    return Board(
+        name="emulated",
+        clock=FreeClock(),
+        open_receiver=lambda: Uart(world.receiver_path, 9600),
+        open_pulse=world.open_pulse,
+        open_thermometer=world.open_thermometer,
+    )
+
+
+def real_board(config: Config) -> Maker:
+    """This machine. It steers nothing."""
+    wiring = config.receiver, config.pulse, config.thermometer, config.rtc
+    return lambda _request: linux_board(*wiring, steer=False)
+
+
 @pytest.fixture
-def real_board() -> Board:
-    """Whatever this machine has, found as a user's would be. It steers nothing."""
-    auto = ReceiverSettings(), PulseSettings(), ThermometerSettings(), RtcSettings()
-    return linux_board(*auto, steer=False)
+def may_set(request: pytest.FixtureRequest) -> None:
+    """Whatever is emulated; this machine's clocks where that was said, else a skip."""
+    real = request.node.get_closest_marker("hardware")
+    if real and not request.config.getoption("may_set", False):
+        pytest.skip("it sets a clock of this machine: only with --may-set")
 
 
 def opened(opener: Callable[[], Port] | None) -> Port:

@@ -12,22 +12,16 @@ from hw.emu.scenarios import Scenario
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart, hunt, proves
 from hw.live import LiveWorld
-from refclock.ports import ByteStream, Chunk
+from refclock.ports import Board, ByteStream, Chunk
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 from tests.contract.conftest import opened
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(
-    params=["emulated", pytest.param("real", marks=pytest.mark.hardware)],
-)
-def stream(request: pytest.FixtureRequest) -> Iterator[ByteStream]:
-    if request.param == "emulated":
-        world: LiveWorld = request.getfixturevalue("world")
-        receiver: ByteStream = Uart(world.receiver_path, 9600)
-    else:
-        receiver = opened(request.getfixturevalue("real_board").open_receiver)
+@pytest.fixture
+def stream(board: Board) -> Iterator[ByteStream]:
+    receiver = opened(board.open_receiver)
     yield receiver
     receiver.close()
 

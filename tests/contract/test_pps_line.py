@@ -9,21 +9,16 @@ from itertools import pairwise
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.ports import Flank, PpsLine
+from refclock.ports import Board, Flank, PpsLine
 from refclock.timebase import MILLISECOND, SECOND, ZERO
 from tests.contract.conftest import opened
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(
-    params=["emulated", pytest.param("real", marks=pytest.mark.hardware)],
-)
-def line(request: pytest.FixtureRequest) -> Iterator[PpsLine]:
-    if request.param == "emulated":
-        pulse: PpsLine = request.getfixturevalue("world").open_pulse()
-    else:
-        pulse = opened(request.getfixturevalue("real_board").open_pulse)
+@pytest.fixture
+def line(board: Board) -> Iterator[PpsLine]:
+    pulse = opened(board.open_pulse)
     yield pulse
     pulse.close()
 
