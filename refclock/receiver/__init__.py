@@ -1,0 +1,1 @@
+"""What a receiver is asked to do differently, and how to ask each maker's."""

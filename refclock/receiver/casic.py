@@ -1,0 +1,49 @@
+"""CASIC (AT6558, AT6668) and modules made of it (ATGM336H, Quectel L76K): PCAS.
+
+CASIC multimode receiver protocol V4.2, 1.5; Quectel L76K GNSS protocol specification.
+PCAS commands are neither acknowledged nor can be asked back: what it said before is
+what we take it to have been set to. Its pulse is not theirs to set. Nothing is saved
+(PCAS00 would).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from refclock.gnss.framer import Item, Sentence
+from refclock.receiver.setting import Maker
+from refclock.receiver.spoken import Spoken, sealed
+from refclock.receiver.wish import Wish
+
+QUESTION: Final = sealed("PCAS06,0")
+
+_VERSION: Final = re.compile(r"..TXT,\d+,\d+,\d+,(?:MA=(CASIC)|SW=(URANUS.*))")
+_ORDER: Final = ("GGA", "GLL", "GSA", "GSV", "RMC", "VTG", "ZDA")
+_KEPT: Final = ",,,,,,,"
+"""The fields behind them, to the fourteenth: empty is as it was."""
+
+
+def recognise(item: Item, wish: Wish, heard: AbstractSet[str]) -> Maker | None:
+    """The maker, if it answers our question. `heard`: kinds of sentences so far."""
+    if not isinstance(item, Sentence):
+        return None
+    version = _VERSION.fullmatch(item.body.decode("ascii"))
+    if version is None:
+        return None
+    rates = [str(wish.sentences[kind]) for kind in _ORDER]
+    before = [str(int(kind in heard)) for kind in _ORDER]
+    return Maker(
+        f"CASIC {version[2] or ''}".strip().replace(",", " "),
+        (
+            Spoken(
+                "sentences",
+                "PCAS03,",
+                ",".join(rates) + _KEPT,
+                labels=_ORDER,
+                at_work=",".join(before) + _KEPT,
+            ),
+            Spoken("ms between fixes", "PCAS02,", str(wish.period_ms)),
+        ),
+    )

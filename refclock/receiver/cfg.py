@@ -1,0 +1,183 @@
+"""Settings of u-blox receivers: CFG messages, and keys set by CFG-VALSET.
+
+u-blox M8 receiver description (UBX-13003221), 32.2, 32.9 and 32.10; F9 TIM 2.20
+interface description (UBX-21048598), 3.10.3, 3.10.24, 3.10.26 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, TypeGuard
+
+from refclock.gnss.framer import Binary, Item
+
+_CFG: Final = 0x06
+_VALSET, _VALGET = 0x8A, 0x8B
+_ACK: Final = 0x05
+_HEAD: Final = 6
+"""Bytes before a payload: sync, class, number, length."""
+_SET_RAM: Final = bytes((0, 1, 0, 0))
+"""CFG-VALSET: version 0, of the layers RAM alone."""
+_GET_RAM: Final = bytes((0, 0, 0, 0))
+"""CFG-VALGET: version 0, the layer RAM, from the first on."""
+_GOT_RAM: Final = bytes((1, 0, 0, 0))
+_KEY: Final = 4
+_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}
+"""Bytes of a value, by the highest digit of its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A CFG message: read whole, changed in part, written back whole."""
+
+    name: str
+    id: int
+    asked: bytes
+    """What the question says; the answer begins with it."""
+    size: int
+    """Bytes of the answer."""
+    change: Callable[[bytes], bytes]
+    """The payload as it was, to the payload we want."""
+    tell: Callable[[bytes], str]
+
+    @property
+    def query(self) -> bytes:
+        """See `Setting`, as for all below."""
+        return frame(_CFG, self.id, self.asked)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def seen(self) -> bytes:
+        """It is asked, not watched."""
+        return b""
+
+    def had(self, item: Item) -> bytes | None:
+        """The answer itself would set what it tells."""
+        if not is_ubx(item, _CFG, self.id) or len(item.payload) != self.size:
+            return None
+        answers = item.payload.startswith(self.asked)
+        return frame(_CFG, self.id, item.payload) if answers else None
+
+    def wanted(self, had: bytes) -> bytes:
+        """What it had, changed."""
+        return frame(_CFG, self.id, self.change(_payload(had)))
+
+    def verdict(self, item: Item) -> bool | None:
+        """ACK-ACK or ACK-NAK."""
+        return _verdict(item, self.id)
+
+    def unknown(self, item: Item) -> bool:
+        """ACK-NAK for the question."""
+        return _verdict(item, self.id) is False
+
+    def words(self, command: bytes) -> str:
+        """What of it is ours to change."""
+        return self.tell(_payload(command))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys and their values, set together or not at all."""
+
+    name: str
+    values: Mapping[int, int]
+    tell: Callable[[Mapping[int, int]], str]
+    content: int | None = None
+    """This key, where it is anything but 0, leaves nothing to be wished."""
+
+    @property
+    def query(self) -> bytes:
+        """See `Setting`, as for all below."""
+        keys = b"".join(key.to_bytes(_KEY, "little") for key in self.values)
+        return frame(_CFG, _VALGET, _GET_RAM + keys)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def seen(self) -> bytes:
+        """It is asked, not watched."""
+        return b""
+
+    def had(self, item: Item) -> bytes | None:
+        """The same keys with the values they have."""
+        if not is_ubx(item, _CFG, _VALGET) or not item.payload.startswith(_GOT_RAM):
+            return None
+        told = _values(item.payload)
+        if told.keys() != self.values.keys():
+            return None
+        return _valset({key: told[key] for key in self.values})
+
+    def wanted(self, had: bytes) -> bytes:
+        """Our values."""
+        if self.content and _values(_payload(had)).get(self.content):
+            return had
+        return _valset(self.values)
+
+    def verdict(self, item: Item) -> bool | None:
+        """ACK-ACK or ACK-NAK."""
+        return _verdict(item, _VALSET)
+
+    def unknown(self, item: Item) -> bool:
+        """It knows one of the keys not."""
+        return _verdict(item, _VALGET) is False
+
+    def words(self, command: bytes) -> str:
+        """What the values come to."""
+        return self.tell(_values(_payload(command)))
+
+
+def frame(cls: int, number: int, payload: bytes = b"") -> bytes:
+    """Sync, class, number, length, payload, and RFC 1145's checksum, 8 bits wide."""
+    body = bytes((cls, number)) + len(payload).to_bytes(2, "little") + payload
+    checksum = bytes((sum(body) & 0xFF, sum(accumulate(body)) & 0xFF))
+    return b"\xb5b" + body + checksum
+
+
+def is_ubx(item: Item, cls: int, number: int) -> TypeGuard[Binary]:
+    """Is it that message?"""
+    return (
+        isinstance(item, Binary)
+        and item.kind == "UBX"
+        and (item.cls, item.id) == (cls, number)
+    )
+
+
+def _payload(command: bytes) -> bytes:
+    return command[_HEAD:-2]
+
+
+def _verdict(item: Item, number: int) -> bool | None:
+    if isinstance(item, Binary) and item.kind == "UBX" and item.cls == _ACK:
+        return item.id == 1 if item.payload == bytes((_CFG, number)) else None
+    return None
+
+
+def _valset(values: Mapping[int, int]) -> bytes:
+    pairs = (
+        key.to_bytes(_KEY, "little") + value.to_bytes(_SIZES[key >> 28], "little")
+        for key, value in values.items()
+    )
+    return frame(_CFG, _VALSET, _SET_RAM + b"".join(pairs))
+
+
+def _values(payload: bytes) -> dict[int, int]:
+    """Of a VALSET or an answer to VALGET; what is cut short is left out."""
+    values: dict[int, int] = {}
+    at = len(_SET_RAM)
+    while at + _KEY < len(payload):
+        key = int.from_bytes(payload[at : at + _KEY], "little")
+        end = at + _KEY + _SIZES.get(key >> 28, len(payload))
+        if end > len(payload):
+            break
+        values[key] = int.from_bytes(payload[at + _KEY : end], "little")
+        at = end
+    return values

@@ -1,0 +1,86 @@
+"""MediaTek's receivers, told by PMTK, and those of its heir Airoha, by PAIR.
+
+GlobalTop PMTK command packet, rev. A11; Quectel L76 and L80 protocol specification
+(MT3329, MT3333, MT3339). Quectel LC29H and LC79H protocol specification 1.1; LC26G,
+LC76G and LC86G 1.1 (AG3335, AG3352). Nothing is saved to flash: what is set lasts as
+long as power or battery do. How their pulse is set they cannot be asked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from refclock.gnss.framer import Item, Sentence
+from refclock.receiver.setting import Maker
+from refclock.receiver.spoken import Manners, Spoken, sealed
+from refclock.receiver.wish import Wish
+
+QUESTION: Final = sealed("PMTK605") + sealed("PAIR020") + sealed("PQTMVERNO")
+"""MediaTek's release; Airoha's chip, which new firmware keeps to itself; the module."""
+
+_PMTK: Final = Manners("PMTK", "3")
+_PAIR: Final = Manners("PAIR", "0", frozenset({"1", "5"}))
+"""1 is being done, 5 is busy."""
+_VERSION: Final = re.compile(
+    r"PMTK705,(.+)|(?:PAIR020|PQTMVERNO),((?:AG33|LC\d\d)[^,]*).*"
+)
+_FIELDS: Final = (
+    *("GLL", "RMC", "VTG", "GGA", "GSA", "GSV"),
+    *[""] * 11,
+    "ZDA",
+    "",
+)
+"""Of PMTK314; '' are of no use to us."""
+_TYPES: Final = ("GGA", "GLL", "GSA", "GSV", "RMC", "VTG", "ZDA")
+"""Of PAIR062, from 0 on."""
+_FIXES: Final = "ms between fixes"
+_PULSE: Final = "pulse: type, ms"
+_WHILE_FIXED: Final = 3
+"""PPSType: with a fix in two dimensions or three."""
+
+
+def recognise(item: Item, wish: Wish) -> Maker | None:
+    """The maker, if it answers our question."""
+    if not isinstance(item, Sentence):
+        return None
+    version = _VERSION.fullmatch(item.body.decode("ascii"))
+    if version is None:
+        return None
+    if version[1]:
+        return Maker(f"MediaTek {version[1].replace(',', ' ')}", _pmtk(wish))
+    return Maker(f"Airoha {version[2]}", _pair(wish))
+
+
+def _pmtk(wish: Wish) -> tuple[Spoken, ...]:
+    rates = ",".join(str(wish.sentences.get(kind, 0)) for kind in _FIELDS)
+    fixes, pulse = str(wish.period_ms), f"{_WHILE_FIXED},{wish.pulse_ms}"
+    return (
+        Spoken(
+            *("sentences", "PMTK314,", rates, _PMTK, "PMTK414", "PMTK514,"),
+            labels=_FIELDS,
+        ),
+        Spoken(_FIXES, "PMTK220,", fixes, _PMTK, "PMTK400", "PMTK500,", fields=1),
+        Spoken("sentences paced by the pulse", "PMTK255,", "1", _PMTK),
+        Spoken(_PULSE, "PMTK285,", pulse, _PMTK),
+    )
+
+
+def _pair(wish: Wish) -> tuple[Spoken, ...]:
+    sentences = [
+        Spoken(
+            kind,
+            f"PAIR062,{number},",
+            str(wish.sentences[kind]),
+            _PAIR,
+            f"PAIR063,{number}",
+            f"PAIR063,{number},",
+        )
+        for number, kind in enumerate(_TYPES)
+    ]
+    fixes, pulse = str(wish.period_ms), f"{_WHILE_FIXED},{wish.pulse_ms}"
+    return (
+        *sentences,
+        Spoken(_FIXES, "PAIR050,", fixes, _PAIR, "PAIR051", "PAIR051,"),
+        Spoken(_PULSE, "PAIR752,", pulse, _PAIR),
+    )

@@ -1,0 +1,107 @@
+"""Settings of receivers that are told in sentences: `$PMTK220,1000*1F`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import xor
+
+from refclock.gnss.framer import Item, Sentence
+from refclock.receiver.setting import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How receivers of one maker acknowledge a command: `$PMTK001,220,3`."""
+
+    prefix: str
+    done: str
+    waits: frozenset[str] = frozenset()
+    """Results that are none yet."""
+
+    def verdict(self, item: Item, command: str) -> bool | None:
+        """What it says of a command, known by the number in its address."""
+        if not isinstance(item, Sentence):
+            return None
+        number = command.partition(",")[0].removeprefix(self.prefix)
+        about = f"{self.prefix}001,{number},"
+        said = item.body.decode("ascii")
+        result = said.removeprefix(about).partition(",")[0]
+        if not said.startswith(about) or result in self.waits:
+            return None
+        return result == self.done
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """`head` and a value, as `PMTK220,` and `1000`."""
+
+    name: str
+    head: str
+    value: str
+    manners: Manners | None = None
+    """None: nothing is ever acknowledged."""
+    question: str = ""
+    answer: str = ""
+    """How the answer begins; the value follows."""
+    fields: int | None = None
+    """How many fields of the answer are the value; None: all."""
+    labels: tuple[str, ...] = ()
+    """What kind of sentence each field of the value is about; '' is none of ours."""
+    at_work: str = ""
+    """The value as it was seen at work, where it cannot be asked for."""
+
+    @property
+    def query(self) -> bytes:
+        """See `Setting`, as for all below."""
+        return sealed(self.question) if self.question else b""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether it has manners."""
+        return self.manners is not None
+
+    @property
+    def seen(self) -> bytes:
+        """A command, or empty."""
+        return sealed(self.head + self.at_work) if self.at_work else b""
+
+    def had(self, item: Item) -> bytes | None:
+        """The answer's value behind our head."""
+        if not self.answer or not isinstance(item, Sentence):
+            return None
+        said = item.body.decode("ascii")
+        if not said.startswith(self.answer):
+            return None
+        value = said.removeprefix(self.answer).split(",")[: self.fields]
+        return sealed(self.head + ",".join(value))
+
+    def wanted(self, had: bytes) -> bytes:  # noqa: ARG002 - set whole
+        """The same, whatever it was."""
+        return sealed(self.head + self.value)
+
+    def verdict(self, item: Item) -> bool | None:
+        """On the command."""
+        return self.manners.verdict(item, self.head) if self.manners else None
+
+    def unknown(self, item: Item) -> bool:
+        """The question was refused."""
+        return bool(
+            self.question
+            and self.manners
+            and self.manners.verdict(item, self.question) is False
+        )
+
+    def words(self, command: bytes) -> str:
+        """The value, by kind of sentence where it is about these."""
+        value = command[1 + len(self.head) : -len("*00\r\n")].decode("ascii")
+        if not self.labels:
+            return value
+        rates = zip(self.labels, value.split(","), strict=False)
+        return listed({label: rate or "kept" for label, rate in rates if label})
+
+
+def sealed(body: str) -> bytes:
+    """`$`, the body, its checksum and the line end."""
+    raw = body.encode("ascii")
+    return b"$%b*%02X\r\n" % (raw, reduce(xor, raw))

@@ -1,0 +1,206 @@
+"""u-blox receivers: what is set, by CFG messages or, from protocol 27 on, by keys.
+
+u-blox M8 receiver description (UBX-13003221), 32.10; F9 TIM 2.20 interface
+description (UBX-21048598), 6.9; M10 SPG 5.10 (UBX-21035062), 4.9. RAM alone is
+changed, never battery-backed memory or flash. Polarity and the delays of cable and
+user are the board's, and left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from struct import Struct
+from typing import Final
+
+from refclock.gnss.framer import Item
+from refclock.receiver.cfg import Keys, Message, frame, is_ubx
+from refclock.receiver.setting import Maker, Setting, listed
+from refclock.receiver.wish import Wish
+
+_MON_VER: Final = (0x0A, 0x04)
+QUESTION: Final = frame(*_MON_VER)
+
+_MSG, _RATE, _NAV5, _TP5, _TMODE2 = 0x01, 0x08, 0x24, 0x31, 0x3D
+_KEYED: Final = 27
+"""The protocol version that brought keys."""
+_VERSION: Final = re.compile(rb"PROTVER[ =](\d+)\.\d+")
+_NAMED: Final = re.compile(rb"(?:MOD|FWVER)=([ -~]+)")
+_UART1, _USB = 1, 3
+"""Ports, as messages and keys alike count them."""
+
+_MESSAGES: Final[Mapping[str, tuple[int, int, int]]] = {
+    "GGA": (0xF0, 0x00, 0x2091_00BA),
+    "GLL": (0xF0, 0x01, 0x2091_00C9),
+    "GSA": (0xF0, 0x02, 0x2091_00BF),
+    "GSV": (0xF0, 0x03, 0x2091_00C4),
+    "RMC": (0xF0, 0x04, 0x2091_00AB),
+    "VTG": (0xF0, 0x05, 0x2091_00B0),
+    "ZDA": (0xF0, 0x08, 0x2091_00D8),
+    "NAV-STATUS": (0x01, 0x03, 0x2091_001A),
+    "NAV-TIMEUTC": (0x01, 0x21, 0x2091_005B),
+    "NAV-TIMELS": (0x01, 0x26, 0x2091_0060),
+    "TIM-TP": (0x0D, 0x01, 0x2091_017D),
+    "MON-HW": (0x0A, 0x09, 0x2091_01B4),
+    "MON-RF": (0x0A, 0x38, 0x2091_0359),
+    "SEC-SIG": (0x27, 0x09, 0x2091_0634),
+}
+"""Class, number, and the key of its rate on port 0; those of the others follow."""
+_PORTS: Final = 6
+
+_US_PER_MS: Final = 1000
+_TENTH_MM: Final = 10
+_SECOND_US: Final = 1_000_000
+_STATIONARY: Final = 2
+_MODELS: Final = {0: "portable", _STATIONARY: "stationary", 3: "pedestrian"}
+_SURVEY_IN: Final = 1
+_MODES: Final = {0: "off", _SURVEY_IN: "survey-in", 2: "fixed position"}
+_GRIDS: Final = {0: "UTC", 1: "GPS", 2: "GLONASS", 3: "BeiDou", 4: "Galileo"}
+
+_RATES: Final = Struct("<HHH")
+_PULSE: Final = Struct("<8x4I4xI")
+_PERIODS: Final = Struct("<4I")
+_SURVEY: Final = Struct("<II")
+_ONLY_MODEL: Final = bytes((1, 0))
+"""CFG-NAV5's mask: no more than the model of motion is to be taken over."""
+_ACTIVE, _BY_SATELLITES, _OTHER_LOCKED, _IS_FREQUENCY, _HAS_LENGTH, _ALIGNED = (
+    1 << bit for bit in range(6)
+)
+_SHAPE: Final = _ACTIVE | _BY_SATELLITES | _OTHER_LOCKED | _HAS_LENGTH | _ALIGNED
+_GRID_AT: Final = 7
+_GRID: Final = 0xF << _GRID_AT
+"""CFG-TP5's flags; the bit between them is the polarity."""
+
+_KEY_RATES: Final = (0x3021_0001, 0x3021_0002, 0x2021_0003)
+_KEY_MODEL: Final = 0x2011_0021
+_KEY_MODE: Final = 0x2003_0001
+_KEY_SURVEY: Final = (0x4003_0010, 0x4003_0011)
+_KEY_PERIODS: Final = tuple(range(0x4005_0002, 0x4005_0006))
+_KEY_FLAGS: Final = {
+    _ACTIVE: 0x1005_0007,
+    _BY_SATELLITES: 0x1005_0008,
+    _OTHER_LOCKED: 0x1005_0009,
+    _IS_FREQUENCY: 0x2005_0023,
+    _HAS_LENGTH: 0x2005_0030,
+    _ALIGNED: 0x1005_000A,
+}
+_KEY_GRID: Final = 0x2005_000C
+
+
+def recognise(item: Item, wish: Wish) -> Maker | None:
+    """The maker, if it answers our question."""
+    if not is_ubx(item, *_MON_VER):
+        return None
+    named = _NAMED.findall(item.payload)
+    name = b" ".join(named) or item.payload.split(b"\0")[0]
+    version = _VERSION.search(item.payload)
+    keyed = version is not None and int(version[1]) >= _KEYED
+    settings = _keys(wish) if keyed else _messages(wish)
+    return Maker(f"u-blox {name.decode('ascii', 'replace')}", tuple(settings))
+
+
+def _messages(wish: Wish) -> Iterator[Setting]:
+    """For protocols up to 26."""
+    at = 2 + (_USB if wish.usb else _UART1)
+    for kind, rate in {**wish.sentences, **wish.messages}.items():
+        about = bytes(_MESSAGES[kind][:2])
+        put = partial(_put, at, bytes((rate,)))
+        yield Message(kind, _MSG, about, 2 + _PORTS, put, partial(_tell_byte, at, {}))
+    rates = partial(_put, 0, _RATES.pack(wish.period_ms, 1, 0))
+    yield Message("fixes", _RATE, b"", _RATES.size, rates, _tell_rates)
+    yield Message("pulse", _TP5, b"\0", _PULSE.size, partial(_shape, wish), _tell_pulse)
+    still = partial(_put, 0, _ONLY_MODEL + bytes((_STATIONARY,)))
+    yield Message("model", _NAV5, b"", 36, still, partial(_tell_byte, 2, _MODELS))
+    survey, told = partial(_survey, wish), partial(_tell_byte, 0, _MODES)
+    yield Message("position", _TMODE2, b"", 28, survey, told)
+
+
+def _put(at: int, new: bytes, payload: bytes) -> bytes:
+    return payload[:at] + new + payload[at + len(new) :]
+
+
+def _shape(wish: Wish, payload: bytes) -> bytes:
+    *_, flags = _PULSE.unpack(payload)
+    flags = flags & ~(_IS_FREQUENCY | _GRID) | _SHAPE
+    payload = _put(8, _PERIODS.pack(*_periods(wish)), payload)
+    return _put(28, flags.to_bytes(4, "little"), payload)
+
+
+def _survey(wish: Wish, payload: bytes) -> bytes:
+    if payload[0]:
+        return payload  # it knows where it stands, or is finding out
+    limits = _SURVEY.pack(wish.survey_s, wish.survey_mm)
+    return _put(20, limits, _put(0, bytes((_SURVEY_IN,)), payload))
+
+
+def _tell_byte(at: int, names: Mapping[int, str], payload: bytes) -> str:
+    return names.get(payload[at], str(payload[at]))
+
+
+def _tell_rates(payload: bytes) -> str:
+    return _told_rates(*_RATES.unpack(payload))
+
+
+def _tell_pulse(payload: bytes) -> str:
+    *periods, flags = _PULSE.unpack(payload)
+    return _told_pulse(periods, flags & ~_GRID, (flags & _GRID) >> _GRID_AT)
+
+
+def _keys(wish: Wish) -> Iterator[Setting]:
+    """From protocol 27 on."""
+    port = _USB if wish.usb else _UART1
+    rates = {_MESSAGES[kind][2] + port: kind for kind in wish.sentences}
+    wanted = {key: wish.sentences[kind] for key, kind in rates.items()}
+    yield Keys("sentences", wanted, partial(_tell_kinds, rates))
+    for kind, rate in wish.messages.items():
+        key = _MESSAGES[kind][2] + port
+        yield Keys(kind, {key: rate}, partial(_tell_key, key, {}))
+    fixes = dict(zip(_KEY_RATES, (wish.period_ms, 1, 0), strict=True))
+    yield Keys("fixes", fixes, _tell_rate_keys)
+    pulse = dict(zip(_KEY_PERIODS, _periods(wish), strict=True))
+    pulse |= {key: int(flag & _SHAPE > 0) for flag, key in _KEY_FLAGS.items()}
+    yield Keys("pulse", {**pulse, _KEY_GRID: 0}, _tell_pulse_keys)
+    still = {_KEY_MODEL: _STATIONARY}
+    yield Keys("model", still, partial(_tell_key, _KEY_MODEL, _MODELS))
+    limits = (wish.survey_s, wish.survey_mm * _TENTH_MM)
+    survey = {_KEY_MODE: _SURVEY_IN, **dict(zip(_KEY_SURVEY, limits, strict=True))}
+    told = partial(_tell_key, _KEY_MODE, _MODES)
+    yield Keys("position", survey, told, content=_KEY_MODE)
+
+
+def _tell_kinds(kinds: Mapping[int, str], values: Mapping[int, int]) -> str:
+    return listed({kinds[key]: rate for key, rate in values.items()})
+
+
+def _tell_key(key: int, names: Mapping[int, str], values: Mapping[int, int]) -> str:
+    return names.get(values[key], str(values[key]))
+
+
+def _tell_rate_keys(values: Mapping[int, int]) -> str:
+    return _told_rates(*(values[key] for key in _KEY_RATES))
+
+
+def _tell_pulse_keys(values: Mapping[int, int]) -> str:
+    flags = sum(flag for flag, key in _KEY_FLAGS.items() if values[key])
+    periods = [values[key] for key in _KEY_PERIODS]
+    return _told_pulse(periods, flags, values[_KEY_GRID])
+
+
+def _periods(wish: Wish) -> tuple[int, int, int, int]:
+    """Period and length, each unlocked and locked, µs: no pulse without a lock."""
+    return _SECOND_US, _SECOND_US, 0, wish.pulse_ms * _US_PER_MS
+
+
+def _told_rates(measured_ms: int, each: int, by: int) -> str:
+    return f"every {measured_ms * each} ms of {_GRIDS.get(by, by)}"
+
+
+def _told_pulse(periods: Sequence[int], flags: int, grid: int) -> str:
+    if not flags & _ACTIVE:
+        return "off"
+    _, every, unlocked, length = periods
+    if flags & (_SHAPE | _IS_FREQUENCY) != _SHAPE:
+        return f"{length} in {every} (flags {flags:#04x})"
+    whose = _GRIDS.get(grid, grid)
+    return f"{length} of {every} µs of {whose}, {unlocked} while unlocked"

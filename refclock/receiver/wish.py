@@ -1,0 +1,64 @@
+"""What a receiver of time is asked for, whoever made it.
+
+A sentence of each kind that the labeller and the sky need, once a second, the long
+ones seldom; a fix a second; a pulse that begins the UTC second and is there only
+while it is locked; an antenna that stands still. Never another speed of the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+_ROOMY_BD: Final = 9600
+"""Below it sky and binary messages would crowd out the sentences that tell time."""
+_SELDOM: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What we would have it do. Of sentences and messages: every how many fixes;
+    0 is never."""
+
+    sentences: Mapping[str, int]
+    messages: Mapping[str, int]
+    """u-blox: what no sentence tells."""
+    usb: bool
+    """It hangs on USB itself, not on its UART."""
+    period_ms: int = 1000
+    """Between two fixes."""
+    pulse_ms: int = 100
+    """Length of a pulse."""
+    survey_s: int = 3600
+    """A timing receiver finds out where it stands for so long at least …"""
+    survey_mm: int = 5000
+    """… and until it knows it so well."""
+
+
+def wish(bits_per_second: int | None) -> Wish:
+    """What fits on a line of that speed; None: on USB, where anything does."""
+    roomy = bits_per_second is None or bits_per_second >= _ROOMY_BD
+    seldom = _SELDOM if roomy else 0
+    often = 1 if roomy else 0
+    return Wish(
+        {
+            "RMC": 1,
+            "GGA": 1,
+            "ZDA": 1,
+            "GSA": seldom,
+            "GSV": seldom,
+            "GLL": 0,
+            "VTG": 0,
+        },
+        {
+            "NAV-TIMEUTC": often,
+            "NAV-TIMELS": often,
+            "TIM-TP": often,
+            "NAV-STATUS": seldom,
+            "MON-HW": seldom,
+            "MON-RF": seldom,
+            "SEC-SIG": seldom,
+        },
+        usb=bits_per_second is None,
+    )
