@@ -30,7 +30,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from refclock.control import Answers
 from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
-from refclock.events import Event, Found, Lost, Tick
+from refclock.events import Configured, Event, Found, Lost, Tick
 from refclock.ports import SystemClock
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
@@ -304,6 +304,8 @@ class Daemon:
             log.warning("%s: %s", event.source, event.why)
         elif isinstance(event, Found):
             log.info("%s: opened %s", event.source, event.detail)
+        elif isinstance(event, Configured):
+            log.info("receiver: %s", event.text)
         commands = self._engine.handle(event)
         for command in commands:
             self._clock.apply(command)

@@ -21,6 +21,7 @@ from refclock.discipline.servo import Servo
 from refclock.events import (
     Bracket,
     Command,
+    Configured,
     Dropped,
     Event,
     Found,
@@ -154,7 +155,7 @@ class Engine:
                 self._sawtooth = event
             case Temperature():
                 self._bank.temperature(event)
-            case Identity() | Dropped() | Lost() | Found():
+            case Identity() | Configured() | Dropped() | Lost() | Found():
                 pass
             case _:
                 assert_never(event)

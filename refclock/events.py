@@ -159,6 +159,14 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Configured:
+    """What was changed in the receiver, or could not be; the last one sums it up."""
+
+    seen: Mono
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Temperature:
     """One reading of one thermometer."""
 
@@ -243,6 +251,7 @@ Event = (
     | Sawtooth
     | Interference
     | Identity
+    | Configured
     | Temperature
     | Witness
     | Tick

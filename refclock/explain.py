@@ -13,6 +13,7 @@ from refclock.discipline.bank import Estimate
 from refclock.discipline.bound import Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
+    Configured,
     Dropped,
     Event,
     Fix,
@@ -77,6 +78,8 @@ class Seen:
                     self.void = event
             case Identity(name=name):
                 self.receiver = name
+            case Configured(text=text):
+                self.devices["configured"] = text
             case SkyView():
                 self._look(event)
             case Temperature(celsius=celsius):
