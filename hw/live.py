@@ -29,6 +29,7 @@ from hw.emu.oscillator import Oscillator
 from hw.emu.receiver import Line, Receiver
 from hw.emu.scenarios import Scenario
 from hw.emu.world import second_after
+from hw.linux.pin import WatchedPin
 from refclock.events import Edge
 from refclock.ports import Flank, SystemClock
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, Utc
@@ -104,6 +105,10 @@ class LiveWorld:
         """The pulse line. One at a time."""
         return LivePulse(self, self._receiver, self._clock, self._sleep)
 
+    def open_pin(self) -> LivePin:
+        """The pulse's pin."""
+        return LivePin(self)
+
     def open_thermometer(self) -> LiveThermometer:
         """A thermometer beside the emulated crystal."""
         return LiveThermometer(self)
@@ -111,6 +116,11 @@ class LiveWorld:
     def second_after_now(self) -> Tai:
         """The next true second to begin."""
         return second_after(self.truth(self._clock.read()[1]))
+
+    def next_rise(self) -> Mono | None:
+        """When the pin rises in the next true second, if it does."""
+        rise = self._receiver.rises(self.second_after_now())
+        return None if rise is None else self.mono(rise)
 
     def celsius(self) -> float:
         """The crystal's temperature now."""
@@ -184,6 +194,27 @@ class LivePulse:
             edges = self._receiver.edges(self._second)
             self._due.extend((self._world.mono(at), edge) for at, edge in edges)
             self._second += SECOND
+
+
+class LivePin:
+    """The emulated pulse's pin, looked at by the real loop. Used by one thread."""
+
+    name = "emulated pin"
+
+    def __init__(self, world: LiveWorld) -> None:
+        self._world = world
+
+    def change(self, until: Local) -> tuple[Local, Local] | None:
+        """Between which readings of the clock it rose, or None until then."""
+        rise = self._world.next_rise()
+
+        def risen() -> bool:
+            return rise is not None and time.monotonic_ns() >= rise.ns
+
+        return WatchedPin(self.name, risen, self.close).change(until)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class LiveThermometer:

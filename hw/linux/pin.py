@@ -20,6 +20,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from gpiod.line import Value
@@ -48,6 +49,7 @@ _HEADER: Final = range(28)
 _WORD: Final = 4
 
 Look = Callable[[], bool]
+_REALTIME: Final = partial(time.clock_gettime_ns, time.CLOCK_REALTIME)
 
 
 class WatchedPin:
@@ -58,7 +60,7 @@ class WatchedPin:
         name: str,
         look: Look,
         close: Callable[[], None],
-        now: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_REALTIME),
+        now: Callable[[], int] = _REALTIME,
     ) -> None:
         """`now`: the clock that stamps pulses, ns."""
         self._name = name
@@ -84,7 +86,8 @@ class WatchedPin:
             low, between = between, now()
             if between > end:
                 return None
-        return Local(low), Local(now())
+        high = now()
+        return Local(low), Local(high)
 
     def close(self) -> None:
         """Let go of it."""

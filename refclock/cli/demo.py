@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         world = LiveWorld(scenario, args.seed, clock)
         world.start()
         try:
-            board = _board(scenario, world, clock)
+            board = _board(config, scenario, world, clock)
             daemon = compose(config, board, scenario.table, args.capture)
             return _show(args, daemon, Client(config, clock, world))
         except OSError as error:
@@ -118,7 +118,9 @@ def _config(args: argparse.Namespace, folder: Path) -> Config:
     return replace(config, server=replace(config.server, **over))
 
 
-def _board(scenario: Scenario, world: LiveWorld, clock: FreeClock) -> Board:
+def _board(
+    config: Config, scenario: Scenario, world: LiveWorld, clock: FreeClock
+) -> Board:
     """The emulated hardware, read by the real drivers."""
     return Board(
         name="an emulated receiver",
@@ -126,6 +128,7 @@ def _board(scenario: Scenario, world: LiveWorld, clock: FreeClock) -> Board:
         open_receiver=lambda: Uart(world.receiver_path, scenario.habits.baud),
         open_pulse=world.open_pulse,
         open_thermometer=world.open_thermometer,
+        open_pin=world.open_pin if config.pulse.measure else None,
         pulse_latency=Duration.from_seconds(scenario.habits.latency_s),
         pulse_latency_spread=MICROSECOND,
     )
