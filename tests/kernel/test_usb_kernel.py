@@ -11,53 +11,83 @@ from tests.kernel.machine import Guest
 
 pytestmark = pytest.mark.kernel
 
+_KINDS = ("assert", "clear")
 
-def test_clock_chip_on_the_bus(guest: Guest) -> None:
-    told = guest.call("chips.clock_chip")
-    assert told["name"] == "DS3231"
-    assert told["celsius"] == 21.75
-    assert told["ageing"] == -12
-    assert 0 <= told["late_s"] < 2
+
+@pytest.mark.parametrize("name", ["DS3231", "PCF8523", "RV-3028"])
+def test_clock_chip_on_the_bus(guest: Guest, name: str) -> None:
+    told = guest.call("chips.clock_chip", name)
+    assert told["name"] == name
+    assert told["fresh"] is None
     assert 0 <= told["after_setting_s"] < 2
+    assert 1 <= told["later_s"] <= 2
     assert "No such device" in told["gone"]
 
 
-def test_motion_sensor_is_no_clock(guest: Guest) -> None:
-    assert "no chip on the bus behaves like" in guest.call("chips.motion_sensor")
+def test_thermometer_and_trim_of_the_chip(guest: Guest) -> None:
+    told = guest.call("chips.thermometer", 21.75, -12)
+    assert told == {"celsius": 21.75, "ageing": -12}
+
+
+def test_motion_sensor_is_no_clock_and_is_left_alone(guest: Guest) -> None:
+    told = guest.call("chips.motion_sensor")
+    assert "no chip on the bus behaves like" in told["refusal"]
+    assert not told["was_set"]
+
+
+def test_clock_chip_beside_a_motion_sensor(guest: Guest) -> None:
+    assert guest.call("chips.clock_chip_beside_a_motion_sensor") == "RV-3028"
 
 
 def test_empty_bus(guest: Guest) -> None:
     assert "no chip on the bus behaves like" in guest.call("chips.empty_bus")
 
 
-def test_clock_chip_taken_over_by_the_kernel(guest: Guest) -> None:
-    told = guest.call("chips.taken_by_the_kernel")
-    assert 0 <= told["late_s"] < 2
-    assert told["after_setting"].startswith("2031-12-24T18:30:1")
+@pytest.mark.parametrize("name", ["DS3231", "PCF8523"])
+def test_clock_chip_taken_over_by_the_kernel(guest: Guest, name: str) -> None:
+    """Whose drivers are one more reading of the data sheets our models are from."""
+    told = guest.call("chips.taken_by_the_kernel", name)
+    assert told["fresh"] is None
+    assert 0 <= told["after_setting_s"] < 2
     assert told["celsius"] in {-3.25, None}
     assert told["path"] in told["refusal"]
 
 
-def alternate(edges: list[list[Any]]) -> None:
-    """Both flanks come in turn, each counted without a gap, in order of time."""
-    assert all(a[2] != b[2] for a, b in pairwise(edges))
-    assert all(a[1] < b[1] for a, b in pairwise(edges))
-    for kind in ("assert", "clear"):
-        counts = [seq for seq, _, which in edges if which == kind]
-        assert counts == list(range(counts[0], counts[0] + len(counts)))
+def test_receiver_on_the_bus(guest: Guest) -> None:
+    words = "".join(f"$GNTXT,{i:060}*00\r\n" for i in range(12))
+    told = guest.call("chips.receiver_on_the_bus", words)
+    assert told["name"].startswith("/dev/i2c-")
+    assert told["silence"] is None
+    assert told["data"] == words
+    stamps = [at for span in told["spans"] for at in span]
+    assert stamps == sorted(stamps)
+    assert told["told"] == "b5620a0400000e34"
+    assert "No such device" in told["gone"]
+    assert "no u-blox answers at 0x42" in told["nobody"]
+
+
+def alternate(edges: list[list[Any]]) -> bool:
+    """Do both flanks come in turn, each counted without a gap, in order of time?"""
+    counts = {kind: [seq for seq, _, of in edges if of == kind] for kind in _KINDS}
+    return (
+        all(a[2] != b[2] for a, b in pairwise(edges))
+        and all(a[1] < b[1] for a, b in pairwise(edges))
+        and all(b == a + 1 for seqs in counts.values() for a, b in pairwise(seqs))
+    )
 
 
 def test_carrier_detect_by_the_line_discipline(guest: Guest) -> None:
     told = guest.call("chips.carrier_detect", 8)
     assert told["kind"] == "DisciplinePps"
     assert told["name"] == "DCD as /dev/pps1"
-    alternate(told["edges"])
+    assert alternate(told["edges"])
     assert told["left"] == ["/dev/pps0"]
 
 
 def test_carrier_detect_by_a_thread_that_watches(guest: Guest) -> None:
     told = guest.call("chips.carrier_watched", 8)
-    alternate(told["edges"])
+    assert len(told["edges"]) == 8
+    assert alternate(told["edges"])
 
 
 def test_carrier_detect_unplugged(guest: Guest) -> None:

@@ -2,102 +2,150 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import serial
 
+from hw.emu.i2c import SHEETS, Chip, ClockChip, UbloxPort
 from hw.linux import i2c, sensors
+from hw.linux.ddc import Ddc, open_ddc
 from hw.linux.pps_serial import WatchedPps, open_dcd
-from refclock.timebase import SECOND, Utc
+from refclock.timebase import MILLISECOND, SECOND, Tai, Utc
 from refclock.wiring import WantedEdge
 from tests.kernel.guest.pulse import edges_of
 from tests.kernel.guest.refusal import refusal
 from tests.kernel.guest.usb import (
-    Chip,
-    Ds3231,
     I2cAdapter,
     SerialAdapter,
     appeared,
     nodes,
 )
 
+_DRIVERS: Final = {"DS3231": "ds3231", "PCF8523": "pcf8523"}
+"""What the kernel's drivers call them; Debian's has none for the RV-3028."""
+_SET_TO: Final = Utc.of(2031, 12, 24, 18, 30, 15)
+
+
+class MotionSensor:
+    """An MPU-6050, awake, by its register map (InvenSense RM-MPU-6000A-00, 4.2)."""
+
+    address = 0x68
+
+    def __init__(self) -> None:
+        self._registers = bytearray(128)
+        self._registers[:13] = bytes.fromhex("8101850d15a8f9c60a6f048b17")  # trims
+        self._registers[0x19:0x1C] = b"\x07\x03\x18"
+        self._registers[0x75] = 0x68  # who it is
+        self._at = 0
+        self.was_set = False
+        """Did anybody write more than a place to read from?"""
+
+    def write(self, data: bytes) -> None:
+        """The place; what is to be there."""
+        self._at = data[0] % len(self._registers)
+        self.was_set |= len(data) > 1
+
+    def read(self, count: int) -> bytes:
+        """What it feels is never quite the same."""
+        self._registers[0x3B:0x49] = os.urandom(14)
+        size = len(self._registers)
+        return bytes(self._registers[(self._at + i) % size] for i in range(count))
+
 
 @contextmanager
-def bus_with(chips: dict[int, Chip]) -> Iterator[int]:
-    """An adapter with these chips behind it; the number of its bus."""
+def bus_with(*chips: Chip) -> Iterator[tuple[int, I2cAdapter]]:
+    """An adapter with these chips behind it, and the number of its bus."""
     before = nodes("i2c-*")
     adapter = I2cAdapter(chips)
     adapter.plug(0)
     path = appeared("i2c-*", before)
     try:
-        yield int(path.rpartition("-")[2])
+        yield int(path.rpartition("-")[2]), adapter
     finally:
         adapter.unplug()
         while path in nodes("i2c-*"):
             time.sleep(0.02)
 
 
-def clock_chip() -> dict[str, Any]:
-    """Read, set, trimmed; then it no longer answers."""
-    chip = Ds3231(celsius=21.75)
-    with bus_with({0x68: chip}) as number:
-        thermometer = i2c.open_thermometer(number)
-        celsius = thermometer.celsius()
-        thermometer.close()
-        bus = i2c.open_bus(number)
-        i2c.set_ageing(bus, -12)
-        ageing = i2c.ageing(bus)
-        bus.close()
+def chip_of(name: str, celsius: float | None = None) -> ClockChip:
+    """It ticks by the guest's monotonic clock, and was never set."""
+    return ClockChip(SHEETS[name], lambda: Tai(time.monotonic_ns()), celsius)
+
+
+def clock_chip(name: str) -> dict[str, Any]:
+    """Never set, then set, then it no longer answers."""
+    with bus_with(chip_of(name)) as (number, adapter):
         rtc = i2c.open_rtc(number)
-        shown = rtc.read()
-        now = Utc(time.time_ns())
-        wanted = Utc.of(2031, 12, 24, 18, 30, 15)
-        rtc.write(wanted)
+        fresh = rtc.read()
+        rtc.write(_SET_TO)
         after = rtc.read()
-        chip.answers = False
+        time.sleep(1.1)
+        later = rtc.read()
+        adapter.silent = True
         gone = refusal(lambda: _read(rtc))
         rtc.close()
-    assert shown is not None
     assert after is not None
+    assert later is not None
     return {
         "name": rtc.name,
-        "celsius": celsius,
-        "ageing": ageing,
-        "late_s": (now - shown).seconds,
-        "after_setting_s": (after - wanted).seconds,
+        "fresh": fresh,
+        "after_setting_s": (after - _SET_TO).seconds,
+        "later_s": (later - after).seconds,
         "gone": gone,
     }
 
 
-def motion_sensor() -> str:
+def thermometer(celsius: float, steps: int) -> dict[str, Any]:
+    """Of a DS3231, and how it is trimmed."""
+    with bus_with(chip_of("DS3231", celsius)) as (number, _):
+        sensor = i2c.open_thermometer(number)
+        shown = sensor.celsius()
+        sensor.close()
+        bus = i2c.open_bus(number)
+        i2c.set_ageing(bus, steps)
+        ageing = i2c.ageing(bus)
+        bus.close()
+    return {"celsius": shown, "ageing": ageing}
+
+
+def motion_sensor() -> dict[str, Any]:
     """It answers where clocks do."""
-    registers = bytes((37 * place + 11) % 251 for place in range(118))
-    with bus_with({0x68: Chip(registers)}) as number:
-        return refusal(lambda: i2c.open_rtc(number))
+    sensor = MotionSensor()
+    with bus_with(sensor) as (number, _):
+        why = refusal(lambda: i2c.open_rtc(number))
+    return {"refusal": why, "was_set": sensor.was_set}
+
+
+def clock_chip_beside_a_motion_sensor() -> str:
+    """At another address."""
+    with bus_with(MotionSensor(), chip_of("RV-3028")) as (number, _):
+        rtc = i2c.open_rtc(number)
+        rtc.close()
+    return rtc.name
 
 
 def empty_bus() -> str:
     """Nobody answers."""
-    with bus_with({}) as number:
+    with bus_with() as (number, _):
         return refusal(lambda: i2c.open_rtc(number))
 
 
-def taken_by_the_kernel() -> dict[str, Any]:
-    """As dtoverlay=i2c-rtc,ds3231 does on a Pi."""
+def taken_by_the_kernel(name: str) -> dict[str, Any]:
+    """As dtoverlay=i2c-rtc does on a Pi."""
     before = nodes("rtc*")
-    with bus_with({0x68: Ds3231(celsius=-3.25)}) as number:
+    with bus_with(chip_of(name, -3.25 if name == "DS3231" else None)) as (number, _):
         device = Path(f"/sys/bus/i2c/devices/i2c-{number}")
-        (device / "new_device").write_text("ds3231 0x68")
+        (device / "new_device").write_text(f"{_DRIVERS[name]} 0x68")
         path = appeared("rtc*", before)
         rtc = sensors.KernelRtc(path)
-        shown = rtc.read()
-        now = Utc(time.time_ns())
-        rtc.write(Utc.of(2031, 12, 24, 18, 30, 15))
+        fresh = rtc.read()
+        rtc.write(_SET_TO)
         after = rtc.read()
         try:
             celsius = sensors.hwmon("ds3231").celsius()
@@ -105,14 +153,40 @@ def taken_by_the_kernel() -> dict[str, Any]:
             celsius = None
         why = refusal(lambda: i2c.open_rtc(number))
         (device / "delete_device").write_text("0x68")
-    assert shown is not None
     assert after is not None
     return {
         "path": path,
-        "late_s": (now - shown).seconds,
-        "after_setting": after.iso(),
+        "fresh": fresh,
+        "after_setting_s": (after - _SET_TO).seconds,
         "celsius": celsius,
         "refusal": why,
+    }
+
+
+def receiver_on_the_bus(words: str) -> dict[str, Any]:
+    """A u-blox: what it kept, what it says now, what it is told, and gone."""
+    port = UbloxPort()
+    port.say(b"kept from before")
+    with bus_with(port) as (number, adapter):
+        line = open_ddc(number)
+        silence = line.read(50 * MILLISECOND)
+        port.say(words.encode())
+        chunks = []
+        while chunk := line.read(100 * MILLISECOND):
+            chunks.append(chunk)
+        line.write(b"\xb5\x62\x0a\x04\x00\x00\x0e\x34")
+        adapter.silent = True
+        gone = refusal(lambda: _heard(line))
+        line.close()
+        nobody = refusal(lambda: open_ddc(number))
+    return {
+        "name": line.name,
+        "silence": silence,
+        "data": b"".join(chunk.data for chunk in chunks).decode(),
+        "spans": [(chunk.first.ns, chunk.last.ns) for chunk in chunks],
+        "told": port.told.hex(),
+        "gone": gone,
+        "nobody": nobody,
     }
 
 
@@ -187,6 +261,11 @@ def carrier_unplugged() -> str:
                 break
         line.close()
     return why
+
+
+def _heard(line: Ddc) -> Ddc:
+    line.read(MILLISECOND)
+    return line
 
 
 def _read(rtc: i2c.ChipRtc) -> i2c.ChipRtc:

@@ -27,7 +27,7 @@ def refusals() -> dict[str, str]:
         clock.apply(SetRate(0.0))
         return KernelPps(PULSE)
 
-    with bus_with({}) as bus:
+    with bus_with() as (bus, _):
         os.seteuid(_NOBODY)
         try:
             return {

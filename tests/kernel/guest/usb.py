@@ -11,11 +11,13 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket, socketpair
 from typing import Final
+
+from hw.emu.i2c import Chip
 
 _ROOT: Final = Path("/sys/devices/platform/vhci_hcd.0")
 _SUBMIT, _UNLINK, _SUBMITTED, _UNLINKED = 1, 2, 3, 4
@@ -150,66 +152,6 @@ class Device:
         self._ours.sendall(head + data)
 
 
-class Chip:
-    """A chip on the bus: registers, and a place in them that the next byte is of."""
-
-    def __init__(self, registers: bytes) -> None:
-        self.registers = bytearray(registers)
-        self.answers = True
-        """Does it acknowledge its address?"""
-        self._at = 0
-
-    def write(self, data: bytes) -> None:
-        """The place, then what is to be there."""
-        if data:
-            self._at = data[0] % len(self.registers)
-        for byte in data[1:]:
-            self.registers[self._at] = byte
-            self._step()
-
-    def read(self, count: int) -> bytes:
-        """So many, from that place on, and from the first again after the last."""
-        told = bytearray()
-        for _ in range(count):
-            told.append(self.registers[self._at])
-            self._step()
-        return bytes(told)
-
-    def _step(self) -> None:
-        self._at = (self._at + 1) % len(self.registers)
-
-
-class Ds3231(Chip):
-    """Its seven registers of time tick by the guest's own clock (DS3231 data sheet)."""
-
-    _SIZE: Final = 0x13
-
-    def __init__(self, celsius: float) -> None:
-        super().__init__(bytes(self._SIZE))
-        quarters = round(celsius * 4)
-        self.registers[0x0E] = 0x1C
-        self.registers[0x11] = quarters >> 2 & 0xFF
-        self.registers[0x12] = (quarters & 3) << 6
-        self._ahead = 0.0
-
-    def read(self, count: int) -> bytes:
-        """The time is that of the moment the reading begins."""
-        at = time.gmtime(time.time() + self._ahead)
-        day = (at.tm_wday + 1, at.tm_mday, at.tm_mon, at.tm_year % 100)
-        shown = (at.tm_sec, at.tm_min, at.tm_hour, *day)
-        self.registers[:7] = bytes(int(str(field), 16) for field in shown)
-        return super().read(count)
-
-    def write(self, data: bytes) -> None:
-        """Setting the time sets it going from there."""
-        super().write(data)
-        if len(data) == 8 and data[0] == 0:
-            fields = [int(f"{field:x}") for field in data[1:]]
-            second, minute, hour, _, day, month, year = fields
-            at = datetime(2000 + year, month, day, hour, minute, second, tzinfo=UTC)
-            self._ahead = at.timestamp() - time.time()
-
-
 class I2cAdapter(Device):
     """i2c-tiny-usb, by its firmware's protocol (drivers/i2c/busses/i2c-tiny-usb.c)."""
 
@@ -217,10 +159,12 @@ class I2cAdapter(Device):
     _I2C_AND_SMBUS: Final = 0x0EFF_0009
     _ACK, _NAK = 1, 2
 
-    def __init__(self, chips: dict[int, Chip]) -> None:
+    def __init__(self, chips: Iterable[Chip]) -> None:
         super().__init__()
-        self._chips = chips
+        self._chips = {chip.address: chip for chip in chips}
         self._status = 0
+        self.silent = False
+        """Nobody acknowledges his address."""
 
     def vendor(self, asked: Asked) -> bytes:
         """Echo, what it can do, how it went, or (from 4 on) a transfer."""
@@ -234,7 +178,7 @@ class I2cAdapter(Device):
 
     def _transfer(self, asked: Asked) -> bytes:
         chip = self._chips.get(asked.index)
-        if chip is None or not chip.answers:
+        if chip is None or self.silent:
             self._status = self._NAK
             return bytes(asked.room)
         self._status = self._ACK
