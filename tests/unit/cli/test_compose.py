@@ -19,13 +19,22 @@ from refclock.cli.compose import compose, leap_table, recall, remember
 from refclock.cli.tape import lines
 from refclock.config import Config, ControlSettings, StateSettings
 from refclock.control import ask
+from refclock.daemon import Daemon
 from refclock.discipline.bank import Bank
 from refclock.drivers.ntp import ServerSettings
 from refclock.memory import Memory
 from refclock.policy import ClockSettings
 from refclock.ports import Board, Chunk, Flank
 from refclock.recording import Beginning
-from refclock.timebase import DAY, Duration, LeapTable, LeapTableError, Mono, Utc
+from refclock.timebase import (
+    DAY,
+    Duration,
+    LeapTable,
+    LeapTableError,
+    Local,
+    Mono,
+    Utc,
+)
 
 PACKAGED = Path(module.__file__).parents[1] / "timebase" / "leap-seconds.list"
 MEMORY = Memory(Bank().learned(), {}, Utc.of(2026, 11, 23))
@@ -336,6 +345,51 @@ def test_every_device_of_the_board_gets_its_driver(
     if tape is not None:
         told = [each for each in lines(tape) if isinstance(each, Chunk)]
         assert told[0] == Chunk(b"$GPTXT,hello*00\r\n", Mono(1), Mono(2))
+
+
+class Pin(Device):
+    def change(
+        self,
+        until: Local,  # noqa: ARG002 - it never does
+    ) -> tuple[Local, Local] | None:
+        return None
+
+
+def latency_of(daemon: Daemon) -> str:
+    """What the status says of the pin, once it was opened."""
+    running = threading.Thread(target=daemon.run)
+    running.start()
+    try:
+        end = time.monotonic() + 5
+        while not (said := daemon.status().devices.get("latency")):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        daemon.stop()
+        running.join()
+    return said
+
+
+def test_a_pin_is_watched_where_the_board_has_one(
+    config: Config, leaps: LeapTable
+) -> None:
+    pin = Pin("GPIO18 in memory")
+    seen = Board("full", FreeClock(), None, None, open_pin=pin)
+    assert latency_of(compose(config, seen, leaps)) == "GPIO18 in memory"
+    assert pin.closed
+
+
+def test_a_pin_that_cannot_be_seen_is_told_once_and_the_prior_stands(
+    config: Config, leaps: LeapTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused() -> Pin:
+        raise FileNotFoundError("no way to look at it")
+
+    caplog.set_level(logging.INFO)
+    blind = Board("blind", FreeClock(), None, None, open_pin=refused)
+    said = latency_of(compose(config, blind, leaps))
+    assert said == "nothing: no way to look at it; the board's prior stands"
+    assert caplog.text.count("no way to look at it") == 1
 
 
 def test_sockets_that_were_passed_on_are_served(

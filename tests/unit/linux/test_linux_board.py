@@ -142,6 +142,45 @@ def test_how_late_a_pulse_is_stamped(
     assert whole.pulse_latency_spread == Duration(spread)
 
 
+@pytest.mark.parametrize(
+    ("pulse", "asked"),
+    [
+        (PulseSettings(measure=True), ("GPIO18", "auto", "auto")),
+        (
+            PulseSettings(measure=True, line="GPIO4", measure_line="5", chip="x"),
+            ("GPIO4", "5", "x"),
+        ),
+        (
+            PulseSettings(measure=True, source=PulseSource.PHC, line="SYNC_OUT"),
+            (None, "auto", "auto"),
+        ),
+        (
+            PulseSettings(measure=True, source=PulseSource.SERIAL),
+            (None, "auto", "auto"),
+        ),
+    ],
+)
+def test_the_pin_to_watch(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    pulse: PulseSettings,
+    asked: tuple[str | None, str, str],
+) -> None:
+    found = []
+    monkeypatch.setattr(board, "open_pin", lambda *each: found.append(each))
+    machine.name = PI_5
+    whole = made(pulse=pulse)
+    assert whole.open_pin
+    whole.open_pin()
+    assert found == [asked]
+
+
+def test_no_pin_is_watched_unasked_or_where_there_is_no_pulse() -> None:
+    assert made().open_pin is None
+    none = PulseSettings(source=PulseSource.NONE, measure=True)
+    assert made(pulse=none).open_pin is None
+
+
 def test_no_prior_claims_more_than_its_source() -> None:
     for each in MODELS:
         assert each.spread >= MICROSECOND
