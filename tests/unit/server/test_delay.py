@@ -45,14 +45,15 @@ def test_the_second_least_of_the_last_eight_is_believed() -> None:
     assert server.sweep(8_000)[0] == 8_000
 
 
-def test_rested_and_busy_are_learned_apart() -> None:
+def test_each_length_of_rest_is_learned_apart() -> None:
     server = Server()
-    for _ in range(8):
-        server.sweep(20_000)
-    for _ in range(500):
-        server.sweep(3_000, after=200_000)
-    assert server.sweep(0, after=200_000)[0] == 3_000
-    assert server.sweep(0, after=MILLISECOND.ns)[0] == 20_000
+    rests = {200_000: 3_000, 600_000: 6_000, 3_000_000: 9_000, 50 * REST: 20_000}
+    for after, delay in rests.items():
+        for _ in range(500 if after < REST else 8):
+            server.sweep(delay, after=after)
+    for after, delay in rests.items():
+        assert server.sweep(delay, after=after)[0] == delay
+    assert server.sweep(0, after=1_500_000)[0] == 0
 
 
 def test_the_time_between_two_replies_is_learned() -> None:
@@ -60,6 +61,17 @@ def test_the_time_between_two_replies_is_learned() -> None:
     for _ in range(8):
         server.sweep(3_000, count=5, step=2_500)
     assert server.sweep(0, count=64) == (3_000, 2_500)
+
+
+def test_who_was_held_up_for_long_still_knows_how_quick_he_can_be() -> None:
+    """Else T3 lies in the future by 63 times the difference when it is over."""
+    server = Server()
+    for step in (*[2_500] * 8, *[6_000] * 200):
+        server.sweep(3_000, count=64, step=step)
+    assert server.sweep(3_000, count=64, step=6_000)[1] == 2_500
+    for _ in range(60):
+        server.sweep(3_000, count=64, step=6_000)
+    assert server.sweep(3_000, count=64, step=6_000)[1] == 6_000
 
 
 @pytest.mark.parametrize("delay", [-1, MILLISECOND.ns // 4, 10**9])
