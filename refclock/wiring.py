@@ -24,6 +24,8 @@ class ReceiverSettings:
     else the header's UART by model; "none"."""
     baud: Auto | Annotated[int, Range(4800, 921_600, "Bd")] = "auto"
     """Speed; "auto": hunt until a checksum proves it."""
+    configure: bool = False
+    """Have it say and pulse what serves time best, until the end of the run."""
 
 
 class PulseSource(StrEnum):

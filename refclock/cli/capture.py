@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return EX_CONFIG
     config = replace(
         config,
+        receiver=replace(config.receiver, configure=False),
         clock=ClockSettings(steer=False),
         server=replace(config.server, listen=()),
     )

@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,8 @@ from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine import Engine
 from refclock.memory import Memory, MemoryLostError
 from refclock.ports import Board, SystemClock
+from refclock.receiver.configurator import Configurator
+from refclock.receiver.wish import wish
 from refclock.recording import Beginning
 from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
@@ -160,11 +163,16 @@ def _sources(
 ) -> Iterator[Source]:
     """Every device the board has, and how a driver is put on it."""
     if open_receiver := board.open_receiver:
+        found: dict[str, bytes] = {}
 
         def receiver() -> tuple[Driver, str]:
             stream = open_receiver()
             heard = stream if tape is None else Tapped(stream, tape)
-            return GnssDriver(heard), stream.name
+            if not config.receiver.configure:
+                return GnssDriver(heard), stream.name
+            configurator = Configurator(wish(stream.bits_per_second), found)
+            tell = partial(log.info, "receiver: %s")
+            return GnssDriver(heard, configurator, tell), stream.name
 
         yield Source("receiver", receiver)
     if open_pulse := board.open_pulse:

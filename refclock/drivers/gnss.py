@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
 from refclock.drivers.line import Line
-from refclock.events import Event, TimeMessage
+from refclock.events import Configured, Event, TimeMessage
 from refclock.gnss import nmea
 from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.sky import Sky
 from refclock.gnss.ubx import Ubx
 from refclock.ports import ByteStream
-from refclock.timebase import SECOND
+from refclock.receiver.configurator import Configurator
+from refclock.timebase import MILLISECOND, SECOND, Mono
+
+_SILENCE: Final = 2 * SECOND
+_ANSWER: Final = 100 * MILLISECOND
+"""Between two commands at the end; there is little time."""
+
+
+def _nobody(_: str) -> None:
+    """Where nobody wants to hear."""
 
 
 class GnssDriver:
     """One per receiver. Used by one thread."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        configurator: Configurator | None = None,
+        tell: Callable[[str], None] = _nobody,
+    ) -> None:
+        """`configurator`: None leaves the receiver as it is. `tell`: who hears, at
+        the end, that it was put back."""
         self._stream = stream
+        self._configurator = configurator
+        self._tell_operator = tell
+        self._now = Mono(0)
+        """As of the last byte, or the end of a silence."""
         self._line = Line(stream.bits_per_second)
         self._framer = Framer()
         self._ubx = Ubx()
@@ -37,20 +59,44 @@ class GnssDriver:
 
         OSError: the receiver is gone.
         """
-        chunk = self._stream.read(2 * SECOND)
+        chunk = self._stream.read(_SILENCE)
         if chunk is None:
+            self._now += _SILENCE
+            yield from self._configure(())
             return
         self._line.took(chunk)
-        for item in self._framer.feed(chunk):
+        self._now = chunk.last
+        items = self._framer.feed(chunk)
+        for item in items:
             for event in self._tell(item):
                 if isinstance(event, TimeMessage) and self._line.queued(event.seen):
                     yield replace(event, queued=True)
                 else:
                     yield event
+        yield from self._configure(items)
 
     def close(self) -> None:
-        """Give the line back."""
+        """Give the line back, the receiver set as it was found."""
+        with suppress(OSError):  # gone: nothing to put back
+            self._put_back()
         self._stream.close()
+
+    def _configure(self, items: Sequence[Item]) -> Iterator[Event]:
+        if self._configurator is None:
+            return
+        for said in self._configurator.hear(items, self._now):
+            if isinstance(said, bytes):
+                self._stream.write(said)
+            else:
+                yield Configured(self._now, said)
+
+    def _put_back(self) -> None:
+        undo = self._configurator.undo() if self._configurator else {}
+        for command in undo.values():
+            self._stream.write(command)
+            self._stream.read(_ANSWER)
+        if undo:
+            self._tell_operator(f"put back as it was found: {', '.join(undo)}")
 
     def _tell(self, item: Item) -> Iterator[Event]:
         match item:

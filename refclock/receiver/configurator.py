@@ -88,6 +88,8 @@ class Configurator:
         self._index = -1
         self._had: dict[str, bytes] = {}
         self._outcomes: Counter[str] = Counter()
+        self._lasting: list[str] = []
+        """What is set and cannot be put back."""
         self._heard: set[str] = set()
         self._heed = Mono(0)
         """From when on what is heard counts."""
@@ -106,12 +108,11 @@ class Configurator:
         if self._due is not None and now >= self._due:
             yield from self._overdue(now)
 
-    def undo(self) -> list[tuple[Setting, bytes]]:
-        """What was changed and can be put back, the last one first, and how."""
-        changed = [
-            each for each in self._maker.settings if self._key(each) in self._saved
-        ]
-        return [(each, self._saved[self._key(each)]) for each in reversed(changed)]
+    def undo(self) -> dict[str, bytes]:
+        """What was changed and can be put back, the last first, and the commands."""
+        settings = reversed(self._maker.settings)
+        found = {each.name: self._saved.get(self._key(each)) for each in settings}
+        return {name: command for name, command in found.items() if command}
 
     def _take(self, item: Item, now: Mono) -> Iterator[bytes | str]:
         if isinstance(item, Dropped):
@@ -213,6 +214,8 @@ class Configurator:
             return f"{setting.name}: {outcome}"
         had = self._had.get(setting.name, setting.seen)
         was = setting.words(had) if had else "?"
+        if not had:
+            self._lasting.append(setting.name)
         return f"{setting.name}: {was} -> {setting.words(self._said)}, {outcome}"
 
     def _conclusion(self) -> Iterator[str]:
@@ -224,6 +227,8 @@ class Configurator:
         extra = [k for k, rate in rates.items() if rate == 0 and k in self._heard]
         amiss = [f"no {kind} comes" for kind in missing]
         amiss += [f"{kind} still comes" for kind in extra]
+        if self._lasting:
+            amiss.append(f"until its power is cut: {', '.join(self._lasting)}")
         yield "; ".join((f"{self._maker.name}: {told}", *amiss))
 
     def _key(self, setting: Setting) -> str:

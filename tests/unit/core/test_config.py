@@ -41,7 +41,7 @@ rate_limit = 3
     ) == [
         "x.toml:3: receiver.baud: 'fast' is not one of 'auto'; "
         "'fast' is not a whole number",
-        "x.toml:4: receiver.speed: no such setting; known: device, baud",
+        "x.toml:4: receiver.speed: no such setting; known: device, baud, configure",
         "x.toml:6: sever: no such setting; did you mean server?",
         "x.toml:9: server.prot: no such setting; did you mean server.port?",
         "x.toml:10: server.port: 70000 is not in 0 to 65535",

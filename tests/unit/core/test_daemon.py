@@ -25,6 +25,7 @@ from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
 from refclock.events import (
     Command,
+    Configured,
     Dropped,
     Event,
     Found,
@@ -522,14 +523,17 @@ def test_the_log_tells_of_devices_and_of_the_mode(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "refclock")
-    drop = Dropped(Mono(FreeClock().read()[1].ns), Reason.BINARY, "?")
-    first = FakeDriver(drop, OSError("unplugged"))
+    now = FreeClock().read()[1]
+    drop = Dropped(now, Reason.BINARY, "?")
+    changed = Configured(now, "GSV: 1 -> 5, changed")
+    first = FakeDriver(drop, changed, OSError("unplugged"))
     left = [first, FakeDriver()]
     with Running(source(lambda: left.pop(0))) as running:
         running.until(lambda: len(running.engine.of(Found)) == 2)
         running.until(lambda: any("still COLD" in text for text in caplog.messages))
     said = caplog.messages
     assert "receiver: opened /dev/emulated" in said
+    assert "receiver: GSV: 1 -> 5, changed" in said
     assert "receiver: unplugged" in said
     assert said[0].startswith("COLD: ")
     assert len([text for text in said if text.startswith("COLD: ")]) == 1

@@ -8,6 +8,7 @@ from refclock.discipline.bank import Bank, Innovation, Sample, Source
 from refclock.discipline.mode import Mode
 from refclock.engine import GPS, PPS
 from refclock.events import (
+    Configured,
     Dropped,
     Fix,
     Found,
@@ -602,6 +603,8 @@ def test_what_devices_say_of_themselves_is_told() -> None:
         Found("receiver", world.mono, "/dev/gps0 at 9600 Bd"),
         Found("pulse", world.mono, "/dev/pps0"),
         Identity(world.mono, "u-blox 8"),
+        Configured(world.mono, "GSV: 1 -> 5, changed"),
+        Configured(world.mono, "u-blox 8: 1 changed"),
         Dropped(world.mono, Reason.BINARY, "?"),
         Dropped(world.mono, Reason.BINARY, "?"),
         SkyView(world.mono, 6, satellites),
@@ -612,6 +615,7 @@ def test_what_devices_say_of_themselves_is_told() -> None:
     status = world.engine.status(world.mono)
     assert status.devices == {
         "receiver": "/dev/gps0 at 9600 Bd",
+        "configured": "u-blox 8: 1 changed",
         "pulse": "gone: no such device",
     }
     assert status.receiver == "u-blox 8"
