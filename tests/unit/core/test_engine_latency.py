@@ -9,7 +9,7 @@ import pytest
 from refclock.engine import Engine
 from refclock.events import Bracket, Edge, PulseEdge
 from refclock.policy import ClockSettings, EngineSettings
-from refclock.timebase import MICROSECOND, ZERO, Duration
+from refclock.timebase import MICROSECOND, MILLISECOND, ZERO, Duration
 from tests.unit.core.by_hand import LEAPS, World
 
 FREE = EngineSettings(clock=ClockSettings(steer=False))
@@ -72,6 +72,24 @@ def test_the_time_served_is_right_from_the_moment_it_is_measured() -> None:
         world.run(1)
         errors.append(abs(world.wrong))
     assert not any(2 * MICROSECOND < error < 18 * MICROSECOND for error in errors[10:])
+
+
+def test_what_is_measured_after_the_stamp_counts_before_the_next() -> None:
+    world = Watched(engine(), late=12 * MICROSECOND, every=1_000_000)
+    world.run(20)
+    told_us = now_us = 0.0
+    while "pulse latency" in budget(world):
+        world.pass_(500 * MILLISECOND)
+        rose = world.local
+        world.pass_(world.late)
+        world.tell(world.edge())
+        told_us = abs(world.wrong.ns) / 1000
+        world.tell(Bracket(rose - world.half, rose + world.half, world.mono, 0))
+        now_us = abs(world.wrong.ns) / 1000
+        world.say()
+        world.pass_(500 * MILLISECOND - world.late)
+    assert told_us > 7
+    assert now_us < 1
 
 
 def test_no_jump_is_suspected_and_no_pulse_lost_by_it() -> None:
