@@ -43,15 +43,19 @@ from refclock.timebase import MICROSECOND, SECOND, Tai
 BURST_S = 0.6
 PROBE_S = 1.2
 HOST, PORT = "127.0.0.1", 123
-MANY = "-A 8 -B 127.0.2.1"
-"""Clients of the load where workers share them; ntpd answers none of these."""
+MANY = "-A 8 -B 127.0.2.1 -g"
+"""Clients of the load where workers share them, sent in a cheaper way, since the
+generator and a worker share a CPU; ntpd answers none of these."""
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "refclock": {},
     "  not learning": {"learn_transmit_delay": False},
-    "  2 workers": {"workers": 2},
+    "  many clients": {},
+    "  the same, 2 workers": {"workers": 2},
 }
 """Ours, by name: settings that differ. A twin shows what a setting is for."""
+SHARED = ("  many clients", "  the same, 2 workers")
+"""Those that get many clients: workers against the one process they are to beat."""
 
 
 @dataclass
@@ -127,8 +131,10 @@ def serve(given: Mapping[str, Any]) -> None:
 @contextmanager
 def started(name: str, *command: str) -> Iterator[Peer]:
     """The server, unable to set any clock, for as long as the context lasts."""
+    cpus = "0,1" if "workers" in name else "0"
     within = (
-        'ip link set lo up; exec taskset -c 0 setpriv --bounding-set=-sys_time "$@"'
+        f"ip link set lo up; exec taskset -c {cpus}"
+        ' setpriv --bounding-set=-sys_time "$@"'
     )
     process = subprocess.Popen(  # noqa: S603 - servers named by who runs this
         ["unshare", "-n", "sh", "-c", within, "sh", *command],  # noqa: S607
@@ -186,7 +192,7 @@ def wait_for(binary: Path, peer: Peer) -> None:
 def burst(binary: Path, peer: Peer) -> None:
     """As many replies a second as there can be."""
     before = peer.cpu_s()
-    clients = MANY if "workers" in peer.name else ""
+    clients = MANY if peer.name in SHARED else ""
     result = load(binary, peer, f"-t {BURST_S} -W 0.1 -w 240 -S 8 -b 30 {clients}")
     peer.note("rate", result["rate"])
     if result["replies"]:
