@@ -36,7 +36,7 @@ def test_edges_come_once_a_second_and_are_counted(line: PpsLine) -> None:
     assert len(same) >= 3
     for earlier, later in pairwise(same):
         assert later.seq == earlier.seq + 1
-        assert abs((later.at - earlier.at) - SECOND) < 5 * MILLISECOND
+        assert abs((later.at - earlier.at) - SECOND) < 50 * MILLISECOND
     local, _ = clock.read()
     assert ZERO <= local - flanks[-1].at < 5 * SECOND
 

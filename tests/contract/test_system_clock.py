@@ -53,10 +53,9 @@ class World:
             before = self.true()
             local, mono = self.clock.read()
             after = self.true()
-            tries.append((after - before, local, mono, Duration(after)))
-        _, *quickest = min(tries)
-        local, mono, true = quickest
-        return local, mono, true
+            tries.append((after - before, local, mono, after))
+        _, local, mono, after = min(tries)
+        return local, mono, Duration(after)
 
 
 def virtual() -> World:

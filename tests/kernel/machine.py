@@ -168,11 +168,12 @@ class LiveGuest(Guest):
 
 
 def _share(folder: Path) -> None:
-    """The package and the checks, as they are now."""
+    """The package, the checks and the contract suite, as they are now."""
     kept = shutil.ignore_patterns("__pycache__")
-    for part in ("refclock", "hw", "tests/kernel/guest"):
+    for part in ("refclock", "hw", "udev", "tests/contract", "tests/kernel/guest"):
         shutil.copytree(_PROJECT / part, folder / part, ignore=kept)
         compiled(folder / part, folder)
+    shutil.copy(_PROJECT / "pyproject.toml", folder)
 
 
 def _command(image: Image, run: Path, port: int) -> Sequence[str]:

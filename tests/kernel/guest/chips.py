@@ -191,8 +191,8 @@ def receiver_on_the_bus(words: str) -> dict[str, Any]:
 
 
 @contextmanager
-def pulsing_port() -> Iterator[tuple[str, SerialAdapter]]:
-    """A USB serial port on whose DCD a pulse of 100 ms comes every half second."""
+def pulsing_port(every_s: float = 0.5) -> Iterator[tuple[str, SerialAdapter]]:
+    """A USB serial port on whose DCD a pulse of 100 ms comes so often."""
     before = nodes("ttyUSB*")
     adapter = SerialAdapter()
     adapter.plug(1)
@@ -200,10 +200,12 @@ def pulsing_port() -> Iterator[tuple[str, SerialAdapter]]:
     done = threading.Event()
 
     def pulse() -> None:
-        while not done.wait(0.4):
+        next_s = time.monotonic()
+        while not done.wait(max(0.0, next_s - time.monotonic())):
             adapter.carrier(True)
             done.wait(0.1)
             adapter.carrier(False)
+            next_s += every_s
 
     beat = threading.Thread(target=pulse)
     beat.start()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-SUITE: Final = "tests/contract"
+from hw.emu.i2c import UbloxPort
+from tests.kernel.guest.chips import bus_with, chip_of, pulsing_port
 
-_KERNEL: Final = """
+_SUITE: Final = "tests/contract"
+_BOARDS: Final = Path("/run/boards")
+_WORDS: Final = b"$GPTXT,01,01,02,u-blox ag - www.u-blox.com*50\r\n"
+
+_OVERLAYS: Final = """
 [receiver]
 device = "/dev/ttyAMA0"
 [pulse]
@@ -18,7 +27,7 @@ source = "kernel"
 [thermometer]
 source = "none"
 """
-_GPIO: Final = """
+_DIRECT: Final = """
 [receiver]
 device = "/dev/ttyAMA0"
 baud = 9600
@@ -41,6 +50,8 @@ source = "none"
 [thermometer]
 source = "none"
 """
+_WIRED: Final = {"overlays": _OVERLAYS, "direct": _DIRECT, "usb": _USB}
+"""By the kernel's own drivers; by gpiod and smbus2; what hangs on USB and the bus."""
 
 
 class Verdicts:
@@ -54,3 +65,41 @@ class Verdicts:
         if report.when == "call" or report.outcome != "passed":
             row = {"test": report.nodeid, "outcome": report.outcome}
             self.rows.append(row | {"why": report.longreprtext})
+
+
+def kept() -> list[dict[str, str]]:
+    """All of it, on each of the boards that the guest can be taken for."""
+    verdicts = Verdicts()
+    with (
+        speaking_receiver() as receiver,
+        bus_with(chip_of("DS3231", celsius=25.25), receiver) as (bus, _),
+        pulsing_port(every_s=1.0) as (port, _),
+    ):
+        _BOARDS.mkdir(exist_ok=True)
+        options = ["--may-set"]
+        for name, text in _WIRED.items():
+            file = _BOARDS / f"{name}.toml"
+            file.write_text(text.format(bus=bus, port=port))
+            options += ["--board", str(file)]
+        options += ["-q", "-m", "hardware", "-p", "no:cacheprovider", "--tb=short"]
+        pytest.main([*options, _SUITE], plugins=[verdicts])
+    return verdicts.rows
+
+
+@contextmanager
+def speaking_receiver() -> Iterator[UbloxPort]:
+    """On the bus, a sentence a second."""
+    receiver = UbloxPort()
+    done = threading.Event()
+
+    def speak() -> None:
+        while not done.wait(1):
+            receiver.say(_WORDS)
+
+    voice = threading.Thread(target=speak)
+    voice.start()
+    try:
+        yield receiver
+    finally:
+        done.set()
+        voice.join()

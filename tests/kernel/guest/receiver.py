@@ -6,7 +6,7 @@ import time
 from typing import Any, Final
 
 from hw.linux.uart import Uart, hunt
-from refclock.timebase import Duration
+from refclock.timebase import MILLISECOND, Duration
 from tests.kernel.guest.refusal import refusal
 
 UART: Final = "/dev/ttyAMA0"
@@ -34,4 +34,4 @@ def hears(seconds: float) -> dict[str, Any]:
 
 def hunt_fails() -> str:
     """Why no speed is right."""
-    return refusal(lambda: hunt(UART))
+    return refusal(lambda: hunt(UART, 1_100 * MILLISECOND))

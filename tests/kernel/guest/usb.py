@@ -30,6 +30,10 @@ _RESET: Final = -104
 _VENDOR: Final = 0x40
 _IN: Final = 0x80
 _GET_DESCRIPTOR: Final = 6
+_COMMUNICATION, _DATA, _PRIVATE = 0x02, 0x0A, 0xFF
+"""Classes of interfaces."""
+_BULK: Final = (bytes((7, 5, 0x81, 2, 64, 0, 0)), bytes((7, 5, 0x02, 2, 64, 0, 0)))
+"""Endpoints in and out (USB 2.0, 9.6.6)."""
 _PLUG_S: Final = 10
 _PACKET: Final = 62
 """Bytes received that fit beside the state of the lines."""
@@ -46,13 +50,22 @@ class Asked:
     data: bytes
 
 
+def _face(number: int, kind: int, *endpoints: bytes, more: bytes = b"") -> bytes:
+    """An interface (USB 2.0, 9.6.5), what is peculiar to its class, its endpoints."""
+    own = bytes(
+        (9, 4, number, 0, len(endpoints), kind, 2 * (kind == _COMMUNICATION), 0, 0)
+    )
+    return own + more + b"".join(endpoints)
+
+
 class Device:
     """One device. A subclass says what it is and what its vendor's requests do."""
 
+    vendor_id = 0x403
     product = 0
-    """Of vendor 0403h, which both of ours are from."""
     release = 0
-    endpoints: tuple[bytes, ...] = ()
+    faces: tuple[bytes, ...] = ()
+    """Its interfaces, each with what belongs to it."""
 
     def __init__(self) -> None:
         self._ours, self._kernels = socketpair()
@@ -124,15 +137,12 @@ class Device:
     def _descriptor(self, kind: int) -> bytes | None:
         """USB 2.0, 9.6: of the device, or of its one configuration."""
         if kind == 1:
-            told = (18, 1, 0x200, 0, 0, 0, 64, 0x403, self.product, self.release)
-            return struct.pack("<BBHBBBBHHHBBBB", *told, 0, 0, 0, 1)
+            told = (18, 1, 0x200, 0, 0, 0, 64, self.vendor_id, self.product)
+            return struct.pack("<BBHBBBBHHHBBBB", *told, self.release, 0, 0, 0, 1)
         if kind == 2:
-            ends = b"".join(self.endpoints)
-            face = bytes((9, 4, 0, 0, len(self.endpoints), 0xFF, 0xFF, 0xFF, 0))
-            length = 9 + len(face) + len(ends)
-            return (
-                struct.pack("<BBHBBBBB", 9, 2, length, 1, 1, 0, 0x80, 50) + face + ends
-            )
+            body = b"".join(self.faces)
+            head = (9, 2, 9 + len(body), len(self.faces), 1, 0, 0x80, 50)
+            return struct.pack("<BBHBBBBB", *head) + body
         return None
 
     def _unlink(self, number: int, unwanted: int) -> None:
@@ -156,6 +166,7 @@ class I2cAdapter(Device):
     """i2c-tiny-usb, by its firmware's protocol (drivers/i2c/busses/i2c-tiny-usb.c)."""
 
     product = 0xC631
+    faces = (_face(0, _PRIVATE),)
     _I2C_AND_SMBUS: Final = 0x0EFF_0009
     _ACK, _NAK = 1, 2
 
@@ -193,14 +204,12 @@ class SerialAdapter(Device):
 
     product = 0x6001
     release = 0x400
-    endpoints = (
-        bytes((7, 5, 0x81, 2, 64, 0, 0)),
-        bytes((7, 5, 0x02, 2, 64, 0, 0)),
-    )
-    _GET_MODEM_STATUS: Final = 5
+    faces = (_face(0, _PRIVATE, *_BULK),)
+    _GET_MODEM_STATUS, _SET_LATENCY, _GET_LATENCY = 5, 9, 10
 
     def __init__(self) -> None:
         super().__init__()
+        self._latency_ms = 16
         self._carrier = False
         self._told: bool | None = None
         self._words = b""
@@ -217,8 +226,12 @@ class SerialAdapter(Device):
         self.tell()
 
     def vendor(self, asked: Asked) -> bytes:
-        """How the lines are; all else is accepted."""
-        return self._lines() if asked.request == self._GET_MODEM_STATUS else b"\1"
+        """How the lines are, how long bytes are kept; all else is accepted."""
+        if asked.request == self._GET_MODEM_STATUS:
+            return self._lines()
+        if asked.request == self._SET_LATENCY:
+            self._latency_ms = asked.value
+        return bytes((self._latency_ms,))
 
     def gives(self) -> bytes | None:
         """The state of the lines, when it changed, and what was received."""
@@ -230,6 +243,22 @@ class SerialAdapter(Device):
 
     def _lines(self) -> bytes:
         return bytes((0x31 | 0x80 * self._carrier, 0x60))
+
+
+class UbloxUsb(Device):
+    """A u-blox on USB, as far as the kernel looks at it (USB CDC 1.2, PSTN 1.2)."""
+
+    vendor_id = 0x1546
+    product = 0x01A8
+    faces = (
+        _face(
+            0,
+            _COMMUNICATION,
+            bytes((7, 5, 0x83, 3, 64, 0, 255)),
+            more=bytes.fromhex("0524001001 04240202 0524060001 0524010301"),
+        ),
+        _face(1, _DATA, *_BULK),
+    )
 
 
 def _exactly(line: socket, count: int) -> bytes:

@@ -1,0 +1,41 @@
+"""The contract suite, run inside the guest on the guest's own ports.
+
+It is what `pytest -m hardware tests/contract` does on a Pi: each promise of a port,
+on the kernel's pulse and clock, on GPIO and the UART, on chips and a receiver on
+the bus, on a serial port's carrier detect.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.machine import LiveGuest
+
+pytestmark = pytest.mark.kernel
+
+_WIRED = {
+    "byte_stream": {"overlays", "direct", "usb"},
+    "pps_line": {"overlays", "direct", "usb"},
+    "housekeeping": {"overlays", "direct"},
+    "system_clock": {"real"},
+}
+"""Which of the guest's boards have such a port."""
+
+Verdict = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def verdicts(booted: LiveGuest) -> list[Verdict]:
+    """Of all its tests."""
+    told: list[Verdict] = booted.call("contract.kept", limit_s=150)
+    return told
+
+
+@pytest.mark.parametrize("port", _WIRED)
+def test_the_guest_keeps_the_contract(verdicts: list[Verdict], port: str) -> None:
+    of_port = [each for each in verdicts if f"test_{port}.py" in each["test"]]
+    passed = [each["test"] for each in of_port if each["outcome"] == "passed"]
+    print("\n".join(f"{each['outcome']} {each['test']}" for each in of_port))
+    assert not [each for each in of_port if each["outcome"] == "failed"]
+    for board in _WIRED[port]:
+        assert any(board in test.partition("[")[2] for test in passed), board
