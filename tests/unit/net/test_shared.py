@@ -28,8 +28,10 @@ def test_a_value_half_written_is_never_read() -> None:
         _HEAD.pack_into(memory, 0, count + 2, length, checksum ^ 1)
         with pytest.raises(OSError, match="torn"):
             reader.get()
-        writer.set([4])
-        assert reader.get() == [4]
+        for died_at in (count + 1, count):
+            _HEAD.pack_into(memory, 0, died_at, length, checksum)
+            writer.set([died_at])
+            assert reader.get() == [died_at]
 
 
 def test_what_does_not_fit_is_refused() -> None:
