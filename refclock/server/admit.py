@@ -3,11 +3,12 @@
 Access: the longest prefix that holds the address decides; between an `allow` and
 a `deny` of the same length the `deny` does; what no rule names is denied.
 
-Pace: a token bucket per client (IPv6: per /64), in bounded memory. A newcomer
-waits in a fixed array where the next one of the same hash takes its place; who
-comes a second time gets an entry of its own, and no entry that was in use
-within `KEEP` is ever taken away. So a flood from made-up addresses only churns
-the array: it costs no client its state, and no client is limited for another.
+Pace: a token bucket per client (IPv6: per /64, but per host within fe80::/64, which
+all hosts of a link share), in bounded memory. A newcomer waits in a fixed array
+where the next one of the same hash takes its place; who comes a second time gets
+an entry of its own, and no entry that was in use within `KEEP` is ever taken away.
+So a flood from made-up addresses only churns the array: it costs no client its
+state, and no client is limited for another.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ PRIVATE: Final = (
 KEEP: Final = 3 * HOUR
 """How long a client may be silent before its entry can be given away."""
 
+_LINK_LOCAL: Final = bytes.fromhex("fe80000000000000")
 _TRIES: Final = 4
 _DEPARTURES: Final = 4
 """Hosts behind one address, or in one /64, that can be interleaved at a time."""
@@ -136,8 +138,11 @@ class Client:
 
     @property
     def name(self) -> str:
-        """The address, for people."""
-        return str(ip_address(self.source))
+        """The address, for people; of IPv6 the network that shares a bucket."""
+        key = _key(self.source)
+        if key == self.source:
+            return str(ip_address(key))
+        return f"{ip_address(key.ljust(16, bytes(1)))}/64"
 
 
 class Admission:
@@ -158,7 +163,7 @@ class Admission:
 
     def admit(self, source: bytes, version: int, now: int) -> Verdict:
         """What to do with a request from `source` (an address) at `now` (mono ns)."""
-        key = source[:8]
+        key = _key(source)
         client = self._known.get(key) or self._newcomer(source, key, now)
         client.last = now
         client.count += 1
@@ -184,7 +189,8 @@ class Admission:
     def afford(self, source: bytes, version: int, now: int, times: int) -> bool:
         """Are `times` requests from `source` at `now` all to be served, as is usual?
 
-        If not, nothing is charged: each is a matter for `admit`.
+        If not, nothing is charged: each is a matter for `admit`, as always for
+        link-local hosts.
         """
         client = self._known.get(source[:8])
         if client is None or client.source != source:
@@ -200,17 +206,21 @@ class Admission:
 
     def known(self, source: bytes) -> Client | None:
         """The client with that address, if it came more than once."""
-        return self._known.get(source[:8])
+        return self._known.get(_key(source))
 
     def clients(self) -> list[Client]:
         """All that came more than once and are remembered. From any thread."""
         return list(self._known.values())
 
+    def newcomers(self) -> int:
+        """How many came once and are remembered. From any thread."""
+        return sum(seat is not None and seat.allowed for seat in self._newcomers)
+
     def _newcomer(self, source: bytes, key: bytes, now: int) -> Client:
         """One not in the table yet; it gets there when it comes again."""
         seat = hash(key) % self._most
         client = self._newcomers[seat]
-        if client is None or client.source[:8] != key:
+        if client is None or _key(client.source) != key:
             client = Client(source, now, allowed=self._access.allows(source))
             self._newcomers[seat] = client
         elif client.allowed and self._has_room(now):
@@ -229,3 +239,9 @@ class Admission:
                 return True
             self._known[oldest] = client
         return False
+
+
+def _key(source: bytes) -> bytes:
+    """What has one bucket."""
+    key = source[:8]
+    return source if key == _LINK_LOCAL else key

@@ -128,6 +128,34 @@ def test_ipv6_is_limited_by_64() -> None:
     assert admit(address("fd00:0:0:1::9"), 4, START) is Verdict.SERVE
 
 
+def test_link_local_hosts_are_no_network_of_one_client() -> None:
+    table = admission()
+    one, other = address("fe80::1"), address("fe80::2")
+    for host in (one, other):
+        for _ in range(8):
+            assert table.admit(host, 4, START) is Verdict.SERVE
+            assert not table.afford(host, 4, START, 1)
+        assert table.admit(host, 4, START) is Verdict.LIMITED
+    assert [client.name for client in table.clients()] == ["fe80::1", "fe80::2"]
+    assert table.known(one) is not table.known(other)
+
+
+def test_a_client_has_the_name_of_what_shares_its_bucket() -> None:
+    table = admission()
+    for text in ("10.0.0.1", "2001:db8:0:7::1", "::1", "fe80::1"):
+        for _ in range(2):
+            table.admit(address(text), 4, START)
+    names = [client.name for client in table.clients()]
+    assert names == ["10.0.0.1", "2001:db8:0:7::/64", "::/64", "fe80::1"]
+
+
+def test_newcomers_are_counted_until_they_come_again() -> None:
+    table = admission(Access(["0.0.0.0/0"], ["10.0.0.9/32"]))
+    for text in ("10.0.0.1", "10.0.0.2", "10.0.0.9", "10.0.0.1"):
+        table.admit(address(text), 4, START)
+    assert (len(table.clients()), table.newcomers()) == (1, 1)
+
+
 def test_access_is_decided_by_the_address_even_within_a_64() -> None:
     admit = admission(Access(["fd00::1/128"], [])).admit
     for _ in range(3):
