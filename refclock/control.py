@@ -1,7 +1,7 @@
 """The control socket: one question a connection, one JSON answer.
 
 A unix stream socket, so that the file's permissions say who may ask. The daemon
-answers `status`; the client side is what `refclock status` uses.
+answers `status` and `clients`; the client side is what `refclock status` uses.
 """
 
 from __future__ import annotations

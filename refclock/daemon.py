@@ -22,9 +22,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from refclock.control import Answers
@@ -34,7 +34,7 @@ from refclock.events import Configured, Event, Found, Lost, Tick
 from refclock.ports import SystemClock
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
-from refclock.status import Status, to_json
+from refclock.status import ClientStatus, Status, busiest, to_json
 from refclock.timebase import SECOND, Duration, Mono
 
 log = logging.getLogger("refclock")
@@ -42,6 +42,9 @@ log = logging.getLogger("refclock")
 _TICK: Final = SECOND
 _BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _JOIN_S: Final = 2.5
+_SHOWN: Final = 10
+_ALL: Final = 10_000
+"""Clients told on the status page, and if one asks for all."""
 
 T = TypeVar("T")
 
@@ -93,6 +96,10 @@ class Service(Protocol):
 
     def counters(self) -> dict[str, Any]:
         """What was asked, answered and refused so far."""
+        ...
+
+    def clients(self, most: int) -> Sequence[ClientStatus]:
+        """The `most` that asked most."""
         ...
 
     def readmit(self, settings: ServerSettings) -> None:
@@ -181,9 +188,21 @@ class Daemon:
                 total[name] = total[name] + count if together else count
         return total
 
+    def clients(self, most: int) -> list[ClientStatus]:
+        """The `most` that asked most, of all services together."""
+        if self._counted is not None:
+            return []
+        services = self._services
+        return busiest(chain.from_iterable(s.clients(most) for s in services), most)
+
     def answers(self) -> Answers:
         """What the control socket can be asked."""
-        return {"status": lambda: to_json(self.status(), self.counters())}
+        return {
+            "status": lambda: to_json(
+                self.status(), self.counters(), self.clients(_SHOWN)
+            ),
+            "clients": lambda: json.dumps([*map(asdict, self.clients(_ALL))]),
+        }
 
     def attach(
         self, *, service: Service | None = None, control: Control | None = None

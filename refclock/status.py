@@ -1,14 +1,15 @@
 """What the daemon says of itself: one frozen snapshot, rendered here. Pure.
 
-The engine fills in `Status`; the daemon adds what the server counted. Every
-duration is in seconds, every offset is reference - local.
+The engine fills in `Status`; the daemon adds what the server counted, and its
+clients. Every duration is in seconds, every offset is reference - local.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from textwrap import indent
 from typing import Any
 
 
@@ -68,9 +69,51 @@ class Status:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
-def to_json(status: Status, server: Mapping[str, Any]) -> str:
-    """One object; the server's counters under `server`."""
-    return json.dumps({**asdict(status), "server": dict(server)})
+@dataclass(frozen=True, slots=True)
+class ClientStatus:
+    """Someone who asked more than once, and is remembered."""
+
+    address: str
+    """Of IPv6 the network, a /64."""
+    age_s: float
+    """Since it asked last."""
+    count: int
+    """Requests, those limited included."""
+    version: int
+    """Of the last request."""
+    interleaved: int
+    """Replies in the interleaved mode."""
+    limited: int
+    """Requests beyond its pace."""
+
+    def also(self, other: ClientStatus) -> ClientStatus:
+        """Of the same client at two listeners."""
+        last = min(self, other, key=lambda each: each.age_s)
+        return ClientStatus(
+            self.address,
+            last.age_s,
+            self.count + other.count,
+            last.version,
+            self.interleaved + other.interleaved,
+            self.limited + other.limited,
+        )
+
+
+def busiest(clients: Iterable[ClientStatus], most: int) -> list[ClientStatus]:
+    """The `most` that asked most, each address once."""
+    known: dict[str, ClientStatus] = {}
+    for client in clients:
+        other = known.get(client.address)
+        known[client.address] = client if other is None else client.also(other)
+    return sorted(known.values(), key=lambda each: each.count, reverse=True)[:most]
+
+
+def to_json(
+    status: Status, server: Mapping[str, Any], clients: Sequence[ClientStatus] = ()
+) -> str:
+    """One object; the server's counters under `server`, its busiest under `clients`."""
+    told = {**asdict(status), "server": dict(server)}
+    return json.dumps({**told, "clients": [asdict(client) for client in clients]})
 
 
 def to_text(status: Mapping[str, Any]) -> str:
@@ -111,6 +154,24 @@ def to_text(status: Mapping[str, Any]) -> str:
         lines.append(f"refused    {refused}")
     lines += [f"ALARM      {alarm['text']}" for alarm in status["alarms"]]
     lines.append(f"clients    {_server(status['server'])}")
+    if status["clients"]:
+        lines.append(indent(clients_text(status["clients"]), " " * 11))
+    return "\n".join(lines)
+
+
+def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:
+    """A table, a client a line, from the objects of `to_json`."""
+    row = "{:<24} {:>12} {:>9} {:>7} {:>11} {:>9}"
+    head = "address", "last seen", "requests", "version", "interleaved", "limited"
+    lines = [row.format(*head)]
+    lines += [
+        row.format(
+            client["address"],
+            _ago(client["age_s"]),
+            *(client[name] for name in ("count", "version", "interleaved", "limited")),
+        )
+        for client in clients
+    ]
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from refclock.config import ControlSettings
 from refclock.control import ask
-from refclock.status import to_text
+from refclock.status import clients_text, to_text
 
 HELP: Final = "ask the running daemon how it is and why"
 _CLEAR: Final = "\x1b[H\x1b[2J"
@@ -25,6 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=Path(ControlSettings().socket),
         help="the daemon's control socket (default: %(default)s)",
     )
+    parser.add_argument(
+        "--clients", action="store_true", help="who asks it for the time, all of them"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--watch", action="store_true", help="again every second")
 
@@ -33,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask once, or every second until interrupted."""
     while True:
         try:
-            answer = ask(args.socket, "status")
+            answer = ask(args.socket, "clients" if args.clients else "status")
         except OSError as error:
             print(
                 f"refclock status: no daemon answers at {args.socket} "
@@ -41,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 1
-        page = answer if args.json else to_text(json.loads(answer))
+        text = clients_text if args.clients else to_text
+        page = answer if args.json else text(json.loads(answer))
         if args.watch and not args.json and sys.stdout.isatty():
             page = _CLEAR + page
         print(page, flush=True)

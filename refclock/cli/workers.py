@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from hw.linux.clock import FreeClock
@@ -27,8 +28,11 @@ from hw.net.udp import UdpSocket
 from refclock.drivers.ntp import NtpService, ServerSettings
 from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
+from refclock.status import ClientStatus, busiest
 from refclock.timebase import SECOND, Duration, LeapSecond
 
+_CLIENTS: Final = 100
+"""Told by each worker to its parent."""
 _LOOK_S: Final = 0.02
 """How late a worker learns what was published; it carries the time on itself."""
 
@@ -80,9 +84,15 @@ class Workers:
     def counters(self) -> dict[str, int]:
         """The sums over all workers, of a second ago."""
         total: Counter[str] = Counter({"worker restarts": self._restarts})
-        for counters in self._counters:
-            total.update(counters.get() or {})
+        for counters, _ in self._told():
+            total.update(counters)
         return dict(total)
+
+    def clients(self, most: int) -> list[ClientStatus]:
+        """The busiest of each worker, of a second ago: a client has but one worker."""
+        return busiest(
+            chain.from_iterable(clients for _, clients in self._told()), most
+        )
 
     def readmit(self, settings: ServerSettings) -> None:
         """Start all workers anew, with these access rules and limits."""
@@ -99,6 +109,12 @@ class Workers:
         self._opened.close()
         for block in (self._settings, self._served, *self._counters):
             block.close()
+
+    def _told(self) -> Iterator[tuple[Mapping[str, int], Sequence[ClientStatus]]]:
+        """What each worker said last: its counters, and its busiest clients."""
+        for block in self._counters:
+            with contextlib.suppress(OSError):  # it died in the act; the next will say
+                yield block.get() or ({}, ())
 
     def _tell(self, settings: ServerSettings) -> None:
         """What a worker reads when it starts; it has a socket for each listener."""
@@ -134,7 +150,8 @@ def main(arguments: Sequence[str]) -> None:
         total: Counter[str] = Counter()
         for service in services:
             total.update(service.counters())
-        counters.set(dict(total))
+        clients = chain.from_iterable(s.clients(_CLIENTS) for s in services)
+        counters.set((dict(total), busiest(clients, _CLIENTS)))
         time.sleep(1)
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Final
 
 from refclock.packet import HEADER_LENGTH, PacketError, check_length
@@ -41,7 +42,8 @@ from refclock.server.reply import (
 from refclock.server.served import Served
 from refclock.server.smear import Smear
 from refclock.settings import Range
-from refclock.timebase import MILLISECOND, Duration, LeapSecond
+from refclock.status import ClientStatus
+from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Mono
 
 _LASTS_NS: Final = MILLISECOND.ns
 """How long a `Moment` is good for, on the local clock: a step shows at once."""
@@ -178,12 +180,16 @@ class NtpService:
             "answered": self._answered,
             **dict(self._dropped),
             "kernel dropped": self._socket.dropped(),
-            "clients": len(self.clients()),
+            "clients": len(self._admission.clients()),
+            "newcomers": self._admission.newcomers(),
         }
 
-    def clients(self) -> Sequence[Client]:
-        """All that came more than once and are remembered."""
-        return self._admission.clients()
+    def clients(self, most: int) -> list[ClientStatus]:
+        """The `most` that asked most, of those remembered. From any thread."""
+        _, now = self._clock.read()
+        known = [each for each in self._admission.clients() if each.allowed]
+        known.sort(key=attrgetter("count"), reverse=True)
+        return [_told(client, now) for client in known[:most]]
 
     def close(self) -> None:
         """Give the socket back."""
@@ -303,6 +309,17 @@ def _well_formed(request: bytes) -> bool:
     except PacketError:
         return False
     return True
+
+
+def _told(client: Client, now: Mono) -> ClientStatus:
+    return ClientStatus(
+        client.name,
+        max(now.ns - client.last, 0) / SECOND.ns,
+        client.count,
+        client.version,
+        client.interleaved,
+        client.limited,
+    )
 
 
 def _remember(client: Client, come: bytes, moment: Moment, left_ns: int) -> None:

@@ -142,5 +142,6 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows() -> None:
     assert counters["requests"] > 30 * SWEEPS
     assert counters["answered"] == machine.answered > counters["requests"] * 0.1
     assert machine.interleaved > 100
-    assert len(service.clients()) <= 64
-    assert all(len(client.departures) <= 8 for client in service.clients())
+    clients = service._admission.clients()
+    assert len(clients) <= 64
+    assert all(len(client.departures) <= 8 for client in clients)

@@ -256,7 +256,7 @@ def test_query_interleaved_is_told_when_replies_left(
     report = json.loads(capsys.readouterr().out)
     assert report["samples"] == 4
     assert abs(report["offset_s"]) < 0.001
-    assert service.clients()[0].interleaved >= 4
+    assert service.clients(1)[0].interleaved >= 4
 
 
 def test_a_port_taken_names_the_process_that_holds_it() -> None:

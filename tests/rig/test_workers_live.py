@@ -97,11 +97,14 @@ def test_each_client_has_its_worker_and_hears_what_is_published(
             assert reply.stratum == 1
 
     def each_has_one() -> bool:
-        clients = [(shared.get() or {}).get("clients", 0) for shared in both._counters]
-        return clients == [1, 1]
+        return [counters.get("clients") for counters, _ in both._told()] == [1, 1]
 
     until(each_has_one, both)
     assert both.counters()["answered"] >= 8
+    until(lambda: sum(client.count for client in both.clients(9)) >= 8, both)
+    assert {client.address for client in both.clients(9)} == {"127.0.0.2", "127.0.0.3"}
+    assert all(client.version == 4 for client in both.clients(9))
+    assert len(both.clients(1)) == 1
     publisher.now = served(stratum=16)
     both.serve(50 * MILLISECOND)
     time.sleep(0.005)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from refclock.cli import main
 from refclock.control import ControlServer
 from refclock.engine import Engine
 from refclock.policy import EngineSettings
-from refclock.status import to_json
+from refclock.status import ClientStatus, to_json
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 
 LEAPS = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2050, 1, 1))
@@ -19,11 +20,13 @@ ANSWER = to_json(
     Engine(EngineSettings(), LEAPS, LEAPS.updated).status(Mono(1)), {"requests": 3}
 )
 
+CLIENTS = json.dumps([asdict(ClientStatus("10.0.0.1", 3.0, 2, 4, 0, 0))])
+
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "control.sock"
-    server = ControlServer(path, {"status": lambda: ANSWER})
+    server = ControlServer(path, {"status": lambda: ANSWER, "clients": lambda: CLIENTS})
     stop = threading.Event()
 
     def loop() -> None:
@@ -51,6 +54,17 @@ def test_json_for_programs(door: Path, capsys: pytest.CaptureFixture[str]) -> No
     told = json.loads(capsys.readouterr().out)
     assert (told["mode"], told["stratum"]) == ("COLD", 16)
     assert told["server"] == {"requests": 3}
+
+
+def test_the_clients_for_people_and_for_programs(
+    door: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--socket", str(door), "--clients"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["address", "last", "seen"]
+    assert row.split() == ["10.0.0.1", "3", "s", "ago", "2", "4", "0", "0"]
+    assert main(["status", "--socket", str(door), "--clients", "--json"]) == 0
+    assert capsys.readouterr().out.strip() == CLIENTS
 
 
 def test_nobody_there_is_told_with_what_to_try(

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -40,6 +41,7 @@ from refclock.events import (
 from refclock.policy import EngineSettings
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
+from refclock.status import ClientStatus
 from refclock.timebase import (
     HOUR,
     MILLISECOND,
@@ -134,6 +136,7 @@ class FakeDriver:
 class FakeService:
     def __init__(self, **counters: object) -> None:
         self._counters: dict[str, Any] = dict(counters)
+        self.known: list[ClientStatus] = []
         self.settings: list[ServerSettings] = []
         self.closed = False
         self.swept = threading.Event()
@@ -145,6 +148,11 @@ class FakeService:
 
     def counters(self) -> dict[str, Any]:
         return self._counters
+
+    def clients(self, most: int) -> list[ClientStatus]:
+        if self.closed:
+            raise AssertionError("asked after it was closed")
+        return self.known[:most]
 
     def readmit(self, settings: ServerSettings) -> None:
         self.settings.append(settings)
@@ -412,6 +420,23 @@ def test_what_services_count_is_summed_where_it_is_a_number() -> None:
         assert counted["requests"] == 7
         assert (counted["served"], counted["dropped"]) == (2, 1)
         assert counted["clients"] == {"b": 2}
+
+
+def test_a_client_of_two_listeners_is_told_once() -> None:
+    services = FakeService(), FakeService()
+    near, far = (ClientStatus(who, 2.0, 5, 4, 0, 1) for who in ("10.0.0.1", "::/64"))
+    many = [replace(far, address=str(n), count=1) for n in range(20)]
+    services[0].known = [near, far, *many]
+    services[1].known = [replace(near, age_s=1.0, version=3)]
+    with Running(services=services) as running:
+        answers = running.daemon.answers()
+        shown = json.loads(answers["status"]())["clients"]
+        told = json.loads(answers["clients"]())
+    both = ClientStatus("10.0.0.1", 1.0, 10, 3, 0, 2)
+    assert shown[:2] == [asdict(both), asdict(far)]
+    assert (len(shown), len(told)) == (10, 22)
+    assert told[:10] == shown
+    assert running.daemon.clients(10) == []
 
 
 def test_what_was_counted_outlives_the_services() -> None:

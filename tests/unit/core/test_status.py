@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.status import AlarmStatus, LagStatus, Status, seconds, to_json, to_text
+from refclock.status import (
+    AlarmStatus,
+    ClientStatus,
+    LagStatus,
+    Status,
+    busiest,
+    seconds,
+    to_json,
+    to_text,
+)
 
 COLD = Status(
     mode="COLD",
@@ -70,7 +79,8 @@ def test_a_cold_daemon_says_why() -> None:
 
 
 def test_everything_an_operator_asks_is_on_the_page() -> None:
-    page = to_text(json.loads(to_json(TRACKING, {"requests": 7, "clients": {}})))
+    clients = [ClientStatus("2001:db8::/64", 90.0, 12, 4, 3, 1)]
+    page = to_text(json.loads(to_json(TRACKING, {"requests": 7}, clients)))
     for said in (
         "stratum 1, refid PPS",
         "-250 ns  (reference - local clock)",
@@ -83,9 +93,19 @@ def test_everything_an_operator_asks_is_on_the_page() -> None:
         "checksum_mismatch 2",
         "ALARM      the antenna moved 400 m",
         "device     receiver: /dev/gps0 at 9600 Bd",
-        "requests 7",
+        "requests 7\n           address ",
+        "2001:db8::/64                90 s ago        12       4           3         1",
     ):
         assert said in page
+
+
+def test_one_client_at_several_listeners_is_one() -> None:
+    here, there = ClientStatus("a", 7.0, 5, 4, 1, 0), ClientStatus("a", 2.0, 3, 3, 0, 2)
+    other = ClientStatus("b", 0.0, 6, 4, 0, 0)
+    both = ClientStatus("a", 2.0, 8, 3, 1, 2)
+    assert busiest([here, other, there], 2) == [both, other]
+    assert busiest([there, here], 1) == [both]
+    assert busiest([], 1) == []
 
 
 def test_a_table_still_good_says_until_when() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from refclock.packet import Mode, Packet
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.served import Served
+from refclock.status import ClientStatus
 from refclock.timebase import (
     HOUR,
     MICROSECOND,
@@ -198,7 +200,7 @@ def test_interleaved_the_reply_tells_when_the_previous_one_left() -> None:
         assert packet.origin == NtpTimestamp(receive)
         left = packet.transmit.near(UTC) - UTC
         assert left == TOOK + Duration(receive - 1)
-    (client,) = answering.clients()
+    (client,) = answering._admission.clients()
     assert (client.interleaved, len(client.departures)) == (2, 3)
 
 
@@ -222,7 +224,7 @@ def test_a_request_whose_two_cookies_are_one_is_answered_in_basic_mode() -> None
         ask_again(wire, Packet.decode(REQUEST).transmit.bits)
         wire.datagrams = (asked(wire.datagrams[0][2]),)
         answering.serve(SECOND)
-    (client,) = answering.clients()
+    (client,) = answering._admission.clients()
     assert (client.interleaved, client.departures) == (0, {})
 
 
@@ -236,6 +238,42 @@ def test_the_interleaved_mode_can_be_switched_off() -> None:
     assert {packet.origin for _, packet in sent(wire)} == {
         Packet.decode(REQUEST).transmit
     }
+
+
+def test_who_asks_again_is_in_the_table_of_clients_the_busiest_first() -> None:
+    once, often, twice = (bytes([10, 0, 0, n]) for n in (2, 3, 4))
+    wire = wire_with(*map(asked, [REQUEST] * 14, [FAR] * 3 + [twice] * 2 + [often] * 9))
+    answering = service(wire, ServerSettings(rate_limit=RateLimitSettings(burst=8)))
+    answering.serve(SECOND)
+    wire.datagrams = [
+        asked(source=once),
+        asked(b"\x1b" + REQUEST[1:], ip_address("2001:db8::7").packed),
+        asked(b"\x1b" + REQUEST[1:], ip_address("2001:db8::8").packed),
+    ]
+    rules = ServerSettings(allow=("0.0.0.0/0", "::/0"))
+    assert answering.clients(9) == [
+        ClientStatus("10.0.0.3", 0.0, 9, 4, 0, 1),
+        ClientStatus("10.0.0.4", 0.0, 2, 4, 0, 0),
+    ]
+    assert answering.clients(1) == answering.clients(9)[:1]
+    assert answering.counters()["newcomers"] == 0
+    answering.readmit(rules)
+    answering.serve(SECOND)
+    assert answering.clients(9) == [ClientStatus("2001:db8::/64", 0.0, 2, 3, 0, 0)]
+    counters = answering.counters()
+    assert (counters["clients"], counters["newcomers"]) == (1, 1)
+
+
+def test_a_host_of_a_network_that_is_denied_is_in_no_table() -> None:
+    near, far = (ip_address(f"2001:db8::{n}").packed for n in (7, 8))
+    wire = wire_with(asked(source=near), asked(source=near), asked(source=far))
+    answering = service(wire, ServerSettings(allow=("2001:db8::7/128",)))
+    answering.serve(SECOND)
+    assert answering.clients(9) == []
+    wire.datagrams = (asked(source=near),)
+    answering.serve(SECOND)
+    (client,) = answering.clients(9)
+    assert client.count == 4
 
 
 def test_silence_is_nothing_and_close_closes() -> None:
