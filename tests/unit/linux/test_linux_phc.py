@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from hw import ptp
 from hw.linux import phc
-from hw.linux.phc import Cross, PhcPulse, carried, device_of
+from hw.linux.phc import PhcPulse
+from hw.ptp import Cross, PtpClock, carried, device_of
 from refclock.events import Edge
 from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local
@@ -35,6 +37,7 @@ class Card:
     local: int = 1_000 * SECOND.ns
     brackets_ns: tuple[int, ...] = (50_000, 9_000, 3_000, 60_000, 9_000)
     pinned: tuple[int, int, int] | None = None
+    extended: bool = True
     requests: list[tuple[int, int]] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     fails: int = 0
@@ -66,10 +69,14 @@ class Card:
                 self.pinned = struct.unpack_from("=III", room, 64)
             case phc.EXTTS_REQUEST:
                 self.requests.append(struct.unpack_from("=II", room))
-            case phc.SYS_OFFSET_PRECISE:
+            case ptp.SYS_OFFSET_PRECISE:
                 self.cross_precisely(room)
-            case phc.SYS_OFFSET_EXTENDED:
+            case ptp.SYS_OFFSET_EXTENDED:
+                if not self.extended:
+                    raise OSError(errno.EOPNOTSUPP, "not in brackets of ours")
                 self.cross(room)
+            case ptp.SYS_OFFSET:
+                self.cross_plainly(room)
             case _:
                 raise AssertionError(hex(request))
         return 0
@@ -99,6 +106,17 @@ class Card:
                 at = 16 + (number * 3 + place) * 16
                 struct.pack_into("=qI", room, at, *divmod(ns, SECOND.ns))
 
+    def cross_plainly(self, room: bytearray) -> None:
+        """Each reading of ours ends one bracket and begins the next."""
+        assert struct.unpack_from("=I", room) == (len(self.brackets_ns),)
+        ours = self.local
+        for number, width in enumerate((*self.brackets_ns, 0)):
+            times = (ours, self.card(ours + width // 2))
+            for place, ns in enumerate(times[: 2 if width else 1]):
+                at = 16 + (number * 2 + place) * 16
+                struct.pack_into("=qI", room, at, *divmod(ns, SECOND.ns))
+            ours += width
+
 
 @pytest.fixture
 def card(tmp_path: Path) -> Card:
@@ -117,7 +135,7 @@ def opened(
 
 
 def test_structs_are_as_long_as_the_kernel_s() -> None:
-    sizes = [phc._EVENT.size, phc._TS_INFO.size, phc._TIMES.size]
+    sizes = [phc._EVENT.size, ptp._TS_INFO.size, ptp._TIMES.size]
     assert sizes == [32, 44, 48]
 
 
@@ -136,6 +154,20 @@ def test_a_pulse_is_carried_over(
     assert abs(flank.at.ns + late_ns - 1_001 * SECOND.ns) <= 1
     assert (flank.seq, flank.edge) == (1, Edge.ASSERT)
     line.close()
+
+
+def test_the_narrowest_bracket_and_its_doubt(card: Card) -> None:
+    """Of three ways the best the card has; the last one every card has."""
+    told = []
+    for card.precise, card.extended in ((True, True), (False, True), (False, False)):
+        clock = PtpClock(card.path, os.O_RDWR, card.ioctl)
+        told.append(clock.cross())
+        clock.close()
+    precise, extended, basic = told
+    middle = 50_000 + 9_000 + 1_500
+    assert precise == Cross(card.local + AHEAD, card.local)
+    assert extended == Cross(card.local + AHEAD + 300, card.local, 1_500)
+    assert basic == Cross(precise.card + middle, precise.local + middle, 1_500)
 
 
 def test_edges_are_counted_and_told_in_order(
@@ -177,7 +209,7 @@ def test_a_card_that_cannot_do_it_precisely_is_asked_once(card: Card) -> None:
     line = opened(card)
     card.edge(1_001 * SECOND.ns)
     assert line.wait(SECOND)
-    assert card.asked.count(phc.SYS_OFFSET_PRECISE) == 1
+    assert card.asked.count(ptp.SYS_OFFSET_PRECISE) == 1
     line.close()
 
 
@@ -257,6 +289,9 @@ def test_what_the_card_lacks_is_told_and_it_is_closed(card: Card) -> None:
         opened(card, "SDP7")
     with pytest.raises(OSError, match="has 2 channels"):
         opened(card, channel=2)
+    card.channels = 0
+    with pytest.raises(OSError, match="cannot stamp what comes from outside"):
+        opened(card)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
