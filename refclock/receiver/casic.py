@@ -44,6 +44,6 @@ def recognise(item: Item, wish: Wish, heard: AbstractSet[str]) -> Maker | None:
                 labels=_ORDER,
                 at_work=",".join(before) + _KEPT,
             ),
-            Spoken("ms between fixes", "PCAS02,", str(wish.period_ms)),
+            Spoken("fixes (ms)", "PCAS02,", str(wish.period_ms)),
         ),
     )

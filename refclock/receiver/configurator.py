@@ -228,7 +228,7 @@ class Configurator:
         amiss = [f"no {kind} comes" for kind in missing]
         amiss += [f"{kind} still comes" for kind in extra]
         if self._lasting:
-            amiss.append(f"until its power is cut: {', '.join(self._lasting)}")
+            amiss.append(f"stays set after the end: {', '.join(self._lasting)}")
         yield "; ".join((f"{self._maker.name}: {told}", *amiss))
 
     def _key(self, setting: Setting) -> str:

@@ -34,8 +34,8 @@ _FIELDS: Final = (
 """Of PMTK314; '' are of no use to us."""
 _TYPES: Final = ("GGA", "GLL", "GSA", "GSV", "RMC", "VTG", "ZDA")
 """Of PAIR062, from 0 on."""
-_FIXES: Final = "ms between fixes"
-_PULSE: Final = "pulse: type, ms"
+_FIXES: Final = "fixes (ms)"
+_PULSE: Final = "pulse (type, ms)"
 _WHILE_FIXED: Final = 3
 """PPSType: with a fix in two dimensions or three."""
 

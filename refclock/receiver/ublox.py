@@ -193,7 +193,7 @@ def _periods(wish: Wish) -> tuple[int, int, int, int]:
 
 
 def _told_rates(measured_ms: int, each: int, by: int) -> str:
-    return f"every {measured_ms * each} ms of {_GRIDS.get(by, by)}"
+    return f"every {measured_ms * each} ms by {_GRIDS.get(by, by)}"
 
 
 def _told_pulse(periods: Sequence[int], flags: int, grid: int) -> str:
@@ -203,4 +203,4 @@ def _told_pulse(periods: Sequence[int], flags: int, grid: int) -> str:
     if flags & (_SHAPE | _IS_FREQUENCY) != _SHAPE:
         return f"{length} in {every} (flags {flags:#04x})"
     whose = _GRIDS.get(grid, grid)
-    return f"{length} of {every} µs of {whose}, {unlocked} while unlocked"
+    return f"{length} µs every {every} by {whose}, {unlocked} while unlocked"
