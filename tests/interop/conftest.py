@@ -19,14 +19,16 @@ from tests.interop.busybox import busybox
 from tests.interop.programs import CAGE, MissingError, Program, program
 from tests.rig.demo import ENDS_S, Demo, demo, query
 
-_OWN_NETWORK: Final = (
-    "unshare",
-    "-n",
-    "sh",
-    "-c",
-    'ip link set lo up; exec "$@"',
-    "sh",
-)
+BEYOND: Final = "10.99.0.1"
+"""The server on port 123, for clients in another network than its own."""
+_NETWORK: Final = f"""
+ip link set lo up
+ip link add here type veth peer name there
+ip addr add {BEYOND}/24 dev here
+ip link set here up
+exec "$@"
+"""
+_OWN_NETWORK: Final = ("unshare", "-n", "sh", "-ec", _NETWORK, "sh")
 _UNLIMITED: Final = "server.rate_limit.enabled = false\n"
 """All clients here have one address, and the demo's own asks at the full rate."""
 
@@ -86,7 +88,8 @@ def server_123(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             pytest.skip(f"there is no {tool} here")
     folder = tmp_path_factory.mktemp("demo-123")
     within = (*_OWN_NETWORK, *CAGE)
-    with demo(folder, port=123, settings=_UNLIMITED, within=within) as running:
+    settings = f'{_UNLIMITED}[[server.listener]]\naddresses = ["{BEYOND}"]\n'
+    with demo(folder, port=123, settings=settings, within=within) as running:
         running.await_stratum(1)
         yield Server(running, ("nsenter", "-t", str(running.pid), "-n"))
         _ends_well(running)

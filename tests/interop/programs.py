@@ -26,6 +26,7 @@ _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"
 
 _PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
     "chronyd": ("chrony", "usr/sbin/chronyd"),
+    "ntpd": ("ntpsec", "usr/sbin/ntpd"),
     "ntpdig": ("ntpsec-ntpdig", "usr/bin/ntpdig"),
     "openntpd": ("openntpd", "usr/sbin/openntpd"),
     "rdate": ("rdate", "usr/sbin/rdate"),

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from tests.interop.conftest import Server
+from tests.interop.conftest import BEYOND, Server
 from tests.interop.programs import Program, numbers
 
 pytestmark = pytest.mark.interop
@@ -44,6 +44,44 @@ _TALK: Final = """
 while sleep 0.2; do "$(dirname "$1")/ntpctl" -s peers; done
 """
 """Run openntpd, and have its own ntpctl say what it thinks of its peers."""
+
+
+_ELSEWHERE: Final = """
+unshare -n sh -c '
+    until ip addr add 10.99.0.2/24 dev there; do sleep 0.05; done 2> /dev/null
+    ip link set there up; exec "$@"
+' sh "$@" & child=$!
+trap "kill $child; wait; exit" TERM
+while ip link show there; do ip link set there netns $child; sleep 0.05; done 2>&1
+wait
+"""
+"""A network of its own, with a wire to the server's: ntpd wants port 123 as well."""
+
+
+_SELECTED: Final = re.compile(r" [0-9a-f]6[0-9a-f]{2} (\S+) (\S+)")
+"""In peerstats: offset and delay of the peer it goes by (RFC 9327 section 4)."""
+
+
+def test_ntpd(server_123: Server, had: Had, tmp_path: Path) -> None:
+    conf, stats = tmp_path / "ntp.conf", tmp_path / "peerstats"
+    conf.write_text(
+        f"server {BEYOND} iburst minpoll 3 maxpoll 3\n"
+        f"statsdir {tmp_path}/\nstatistics peerstats\n"
+        f"filegen peerstats file peerstats type none enable\n"
+    )
+    ntpd = had("ntpd")
+    with server_123.watched() as seen:
+        said = ntpd.run(
+            *("-n", "-c", str(conf)),
+            within=(*server_123.within, "sh", "-c", _ELSEWHERE, "sh"),
+            until=lambda _: stats.exists() and _SELECTED.search(stats.read_text()),
+            limit_s=30,
+        )
+    assert stats.exists(), said.text
+    offsets = _SELECTED.findall(stats.read_text())
+    assert offsets, stats.read_text()
+    for offset, delay in offsets:
+        assert seen.holds(float(offset), float(delay) / 2 + 2e-6)
 
 
 def test_ntpdig(server_123: Server, had: Had) -> None:
