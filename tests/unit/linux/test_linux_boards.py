@@ -64,6 +64,12 @@ def test_a_board_says_what_it_needs_at_boot_and_who_said_so(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_a_board_says_how_late_it_stamps_and_who_said_so(path: Path) -> None:
+    latency = path.read_text().partition("# Latency")[2]
+    assert "reported" in latency
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_the_line_and_the_boot_overlay_are_the_same_pin(path: Path) -> None:
     text = path.read_text()
     line = tomllib.loads(text)["pulse"].get("line", "")
@@ -78,7 +84,7 @@ def test_the_boards_people_have_are_here() -> None:
     names = {path.stem for path in BOARDS}
     assert names >= {"uputronics", "adafruit-ultimate", "gnss-hat", "timehat"}
     assert names >= {f"waveshare-{n}" for n in ("max-m8q", "neo-m8t", "l76k", "lc29h")}
-    assert names >= {"cm4-cm5-phc", "by-hand"}
+    assert names >= {"cm4-cm5-phc", "timehat-i226", "by-hand"}
 
 
 def test_every_range_is_kept() -> None:
