@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+_INTERFACE_ROOM: Final = 16
+"""IFNAMSIZ, linux/if.h."""
 _RECEIVE_BUFFER: Final = 4 << 20
 """Bytes; the default holds 277 requests and overflows when we are held up."""
 _SO_RCVBUFFORCE: Final = 33
@@ -25,27 +27,29 @@ _SD_LISTEN_FDS_START: Final = 3
 _PROC: Final = Path("/proc")
 
 
-def listen(addresses: Iterable[str], port: int) -> list[socket.socket]:
-    """One bound UDP socket per address.
+def listen(
+    addresses: Iterable[str], port: int, interface: str | None = None
+) -> list[socket.socket]:
+    """One bound UDP socket per address; with an `interface`, heard only there.
 
     OSError says what is in the way. A machine without IPv6 has no `::`, which is
     then left out.
     """
-    return [made for (made,) in _groups(addresses, port, 1)]
+    return [made for (made,) in _groups(addresses, port, interface, 1)]
 
 
 def listen_shared(
-    addresses: Iterable[str], port: int, count: int
+    addresses: Iterable[str], port: int, interface: str | None, count: int
 ) -> list[list[socket.socket]]:
     """As `listen`, but per address a socket for each of `count` processes."""
-    groups = _groups(addresses, port, count)
+    groups = _groups(addresses, port, interface, count)
     for group in groups:
         _deal_by_sender(group)
     return groups
 
 
 def _groups(
-    addresses: Iterable[str], port: int, count: int
+    addresses: Iterable[str], port: int, interface: str | None, count: int
 ) -> list[list[socket.socket]]:
     """For each address `count` sockets on the same port."""
     groups: list[list[socket.socket]] = []
@@ -55,7 +59,7 @@ def _groups(
             try:
                 for _ in range(count):
                     at = group[0].getsockname()[1] if group else port
-                    made = _bound(address, at, shared=count > 1)
+                    made = _bound(address, at, interface, shared=count > 1)
                     group.append(opened.enter_context(made))
             except OSError as error:
                 if address == "::" and groups and error.errno in _NO_IPV6:
@@ -86,10 +90,10 @@ def _deal_by_sender(group: list[socket.socket]) -> None:
     group[0].setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, program)
 
 
-def _bound(address: str, port: int, *, shared: bool = False) -> socket.socket:
-    (family, _, _, _, place), *_ = socket.getaddrinfo(
-        address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-    )
+def _bound(
+    address: str, port: int, interface: str | None, *, shared: bool
+) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if family == socket.AF_INET6:
@@ -97,11 +101,29 @@ def _bound(address: str, port: int, *, shared: bool = False) -> socket.socket:
         if shared:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         make_room(made)
-        made.bind(place)
+        if interface is not None:
+            made.setsockopt(
+                socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode()
+            )
+        made.bind(_place(address, port, family))
     except OSError as error:
         made.close()
-        raise OSError(error.errno, _advice(error, address, port)) from error
+        advice = _advice(error, address, port, interface)
+        raise OSError(error.errno, advice) from error
     return made
+
+
+def _place(address: str, port: int, family: int) -> tuple[str | int, ...]:
+    """The socket address; an IPv6 one may name its interface."""
+    host, _, interface = address.partition("%")
+    if family == socket.AF_INET:
+        return host, port
+    if not interface:
+        return host, port, 0, 0
+    try:
+        return host, port, 0, socket.if_nametoindex(interface)
+    except OSError as error:
+        raise OSError(errno.ENODEV, interface) from error
 
 
 def make_room(bound: socket.socket) -> None:
@@ -125,8 +147,16 @@ def inherited() -> list[socket.socket]:
     return sockets
 
 
-def _advice(error: OSError, address: str, port: int) -> str:
+def interface_of(bound: socket.socket) -> str | None:
+    """The interface it hears on; None: on every one."""
+    name = bound.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _INTERFACE_ROOM)
+    return name.rstrip(b"\0").decode() or None
+
+
+def _advice(error: OSError, address: str, port: int, interface: str | None) -> str:
     where = f"UDP port {port} of {address}"
+    if interface is not None:
+        where += f" on {interface}"
     if error.errno == errno.EADDRINUSE:
         holder = ", ".join(_holders(port)) or "another process"
         return f"{where} is taken by {holder}: stop that, or choose another port"
@@ -137,6 +167,11 @@ def _advice(error: OSError, address: str, port: int) -> str:
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where}: this machine has no such address"
+    if error.errno == errno.ENODEV:
+        known = ", ".join(name for _, name in socket.if_nameindex())
+        return f"{where}: this machine has no such interface; it has {known}"
+    if error.errno == errno.EPERM:
+        return f"{where}: to choose an interface takes Linux 5.7, or CAP_NET_RAW"
     return f"{where}: {error.strerror}"
 
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from hw.net.listen import inherited, listen
+from hw.net.listen import inherited, interface_of, listen
 from hw.net.udp import UdpSocket
 from refclock.cli.tape import Tape, Tapped
 from refclock.cli.workers import Workers
@@ -150,11 +150,12 @@ def _doors(
     unless another names its place."""
     for made in passed:
         address, port, *_ = made.getsockname()
-        at = (each for each in listeners if each.stands_at(address, port))
+        place = address, port, interface_of(made)
+        at = (each for each in listeners if each.stands_at(*place))
         yield made, next(at, listeners[0])
     if not passed:
         for listener in listeners:
-            for made in listen(listener.addresses, listener.port):
+            for made in listen(listener.addresses, listener.port, listener.interface):
                 yield made, listener
 
 

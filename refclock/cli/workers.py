@@ -54,7 +54,10 @@ class Workers:
                 (listener, [opened.enter_context(made) for made in group])
                 for listener in listeners
                 for group in listen_shared(
-                    listener.addresses, listener.port, settings.workers
+                    listener.addresses,
+                    listener.port,
+                    listener.interface,
+                    settings.workers,
                 )
             ]
             self._opened = opened.pop_all()

@@ -99,7 +99,7 @@ class ServerSettings:
     def as_now(self, listener: ListenerSettings) -> ListenerSettings:
         """`listener` as it stands in here; as it was, if it is not named any more."""
         for each in self.listener:
-            if each.port and each.port == listener.port and each.ips == listener.ips:
+            if each.is_at(listener):
                 return each
         return listener
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
-from typing import Annotated
+from typing import Annotated, Final
 
 from refclock.server.admit import Access
 from refclock.settings import Range
+
+_INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")
+"""linux/net/core/dev.c, dev_valid_name."""
 
 
 class LeapMode(StrEnum):
@@ -30,6 +34,9 @@ class ListenerSettings:
     """Of ours; an IPv6 address may name its interface, `fe80::1%eth0`."""
     port: Annotated[int, Range(0, 65_535)] = 123
     """0: any free one."""
+    interface: str | None = None
+    """Heard only there, `eth0` or `wlan0.5`, whatever addresses it has; not given:
+    on every one."""
     allow: tuple[str, ...] | None = None
     """Networks; not given: the server's."""
     deny: tuple[str, ...] | None = None
@@ -40,12 +47,21 @@ class ListenerSettings:
 
     def __post_init__(self) -> None:
         Access(self.allow or (), self.deny or ())
+        if self.interface is not None and not _INTERFACE.fullmatch(self.interface):
+            raise ValueError(f"{self.interface!r} is no name of an interface")
         if place := clash([self]):
             raise ValueError(f"{place} is named twice")
 
-    def stands_at(self, address: str, port: int) -> bool:
+    def stands_at(self, address: str, port: int, interface: str | None) -> bool:
         """Is that one of its places?"""
-        return port == self.port and ip_address(address) in self.ips
+        return (port, interface) == (self.port, self.interface) and ip_address(
+            address
+        ) in self.ips
+
+    def is_at(self, other: ListenerSettings) -> bool:
+        """Do both listen at the same places? Not known where any port will do."""
+        ours, theirs = ((each.port, each.ips, each.interface) for each in (self, other))
+        return self.port != 0 and ours == theirs
 
     @property
     def ips(self) -> list[IPv4Address | IPv6Address]:
@@ -56,11 +72,16 @@ class ListenerSettings:
 def clash(listeners: Iterable[ListenerSettings]) -> str | None:
     """A place at which two of them would listen, if there is one.
 
-    0.0.0.0 and :: are all addresses of their kind.
+    0.0.0.0 and :: are all addresses of their kind; two interfaces are two places.
     """
-    places = [(ip, each.port) for each in listeners for ip in each.ips if each.port]
-    for (ip, port), (other, same_port) in combinations(places, 2):
-        every = ip.is_unspecified or other.is_unspecified
-        if port == same_port and ip.version == other.version and (every or ip == other):
-            return f"{other} port {port}"
+    places = [(ip, each) for each in listeners for ip in each.ips if each.port]
+    for (ip, one), (other_ip, other) in combinations(places, 2):
+        every = ip.is_unspecified or other_ip.is_unspecified
+        if (
+            one.port == other.port
+            and ip.version == other_ip.version
+            and (every or ip == other_ip)
+            and len({one.interface, other.interface} - {None}) < 2
+        ):
+            return f"{other_ip} port {other.port}"
     return None

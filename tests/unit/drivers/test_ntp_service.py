@@ -393,7 +393,9 @@ def test_two_listeners_at_one_place_are_refused(
 
 def test_listeners_apart_are_not_refused() -> None:
     listeners = (
-        ListenerSettings(("0.0.0.0", "::1"), 1123),  # noqa: S104
+        ListenerSettings(("0.0.0.0", "::1"), port=1123),  # noqa: S104
+        ListenerSettings(interface="eth0", port=2123),
+        ListenerSettings(interface="eth0.7", port=2123),
         ListenerSettings(("fe80::1%eth0", "fe80::1%eth1")),
         ListenerSettings(("127.0.0.1", "::1"), 0),
         ListenerSettings(("127.0.0.1",), 0),
@@ -407,6 +409,9 @@ def test_listeners_apart_are_not_refused() -> None:
     [
         ({"addresses": ("10.0.0.1", "10.0.0.1")}, "10.0.0.1 port 123 is named twice"),
         ({"addresses": ("eth0",)}, "'eth0' does not appear to be"),
+        ({"interface": "eth0/1"}, "'eth0/1' is no name of an interface"),
+        ({"interface": ""}, "'' is no name of an interface"),
+        ({"interface": "a_very_long_name"}, "is no name of an interface"),
         ({"allow": ("10.0.0.0/33",)}, "10.0.0.0/33"),
         ({"deny": ("x",)}, "'x'"),
     ],
@@ -419,10 +424,12 @@ def test_a_listener_refuses_what_is_no_place_or_rule(
 
 
 def test_a_place_is_known_however_it_is_written() -> None:
-    listener = ListenerSettings(("0:0::1", "127.0.0.1"), 1123)
-    assert listener.stands_at("::1", 1123)
-    assert not listener.stands_at("::1", 123)
-    assert not listener.stands_at("127.0.0.2", 1123)
+    listener = ListenerSettings(("0:0::1", "127.0.0.1"), port=1123)
+    assert listener.stands_at("::1", 1123, None)
+    assert not listener.stands_at("::1", 123, None)
+    assert not listener.stands_at("127.0.0.2", 1123, None)
+    assert not listener.stands_at("::1", 1123, "eth0")
+    assert replace(listener, interface="eth0").stands_at("::1", 1123, "eth0")
 
 
 def test_settings_refuse_a_rule_that_is_no_network() -> None:

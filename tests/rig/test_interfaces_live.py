@@ -1,0 +1,153 @@
+"""Listeners by interface, and clients that have no address but fe80::."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+
+import pytest
+
+from hw.linux.clock import FreeClock
+from hw.net.listen import interface_of, listen, listen_shared
+from refclock.cli.compose import _services
+from refclock.cli.workers import Workers
+from refclock.config import parse
+from refclock.drivers.ntp import NtpService
+from refclock.packet import Packet
+from refclock.server.served import Served
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Tai
+from tests.rig.networks import LINK_LOCAL, Network, cabled
+
+REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
+
+
+def served() -> Served:
+    """The machine's clock is right."""
+    local, mono = FreeClock().read()
+    return Served(
+        stratum=1,
+        ref_id=b"PPS\0",
+        at=mono,
+        local=local,
+        correction=37 * SECOND,
+        rate=0.0,
+        updated=Tai(local.ns + 37 * SECOND.ns),
+        bound=MICROSECOND,
+        bound_rate=0.0,
+        utc_behind_tai=37 * SECOND,
+        leap=None,
+        precision=-24,
+    )
+
+
+@pytest.fixture
+def wired() -> Iterator[tuple[Network, Network]]:
+    with cabled() as networks:
+        yield networks
+
+
+@contextmanager
+def serving(network: Network, text: str) -> Iterator[Sequence[NtpService | Workers]]:
+    """The services of a daemon in that network."""
+    with ExitStack() as opened:
+        with network.entered():
+            services = list(_services(parse(text.encode()), served, FreeClock(), ()))
+        yield [opened.enter_context(closing(service)) for service in services]
+
+
+def ask(
+    services: Sequence[NtpService | Workers], within: Network, host: str, via: str
+) -> Packet | None:
+    """One question out of the interface `via`; None: no answer, or from elsewhere."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with within.entered():
+        client = socket.socket(family, socket.SOCK_DGRAM)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, via.encode())
+        scope = socket.if_nametoindex(via)
+    with client:
+        place = (host, 123, 0, scope) if family == socket.AF_INET6 else (host, 123)
+        client.settimeout(0.2)
+        client.sendto(REQUEST, place)
+        for service in services:
+            service.serve(30 * MILLISECOND)
+        try:
+            data, sender = client.recvfrom(100)
+        except TimeoutError:
+            return None
+        assert sender[0].partition("%")[0] == host
+        return Packet.decode(data)
+
+
+BY_INTERFACE = """
+server.listen = []
+[[server.listener]]
+interface = "eth0"
+[[server.listener]]
+interface = "lo"
+addresses = ["0.0.0.0"]
+"""
+
+
+def test_who_asks_on_another_interface_gets_nothing(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    with serving(server, BY_INTERFACE) as services:
+        assert ask(services, client, "10.77.0.1", "eth0")
+        assert not ask(services, client, "10.77.1.1", "eth1")
+        client.ip("route replace 10.77.0.1/32 dev eth1")
+        assert not ask(services, client, "10.77.0.1", "eth1")
+        assert ask(services, client, LINK_LOCAL, "eth0")
+        assert not ask(services, client, LINK_LOCAL, "eth1")
+
+
+def test_an_interface_is_served_whatever_its_address_becomes(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    with serving(server, BY_INTERFACE) as services:
+        server.ip("address replace 10.77.0.9/24 dev eth0")
+        server.ip("address delete 10.77.0.1/24 dev eth0")
+        server.ip("address replace 10.77.0.9/24 dev eth0")
+        assert ask(services, client, "10.77.0.9", "eth0")
+        assert not ask(services, client, "10.77.0.1", "eth0")
+
+
+def test_as_shipped_a_link_local_client_is_answered_the_way_it_came(
+    wired: tuple[Network, Network],
+) -> None:
+    """The server's address is the same on both cables, and so is the client's."""
+    server, client = wired
+    with serving(server, "") as services:
+        for via in ("eth0", "eth1", "eth0"):
+            packet = ask(services, client, LINK_LOCAL, via)
+            assert packet
+            assert packet.stratum == 1
+        assert ask(services, client, "10.77.1.1", "eth1")
+
+
+def test_two_interfaces_are_two_places_and_missing_ones_are_named(
+    wired: tuple[Network, Network],
+) -> None:
+    server, _ = wired
+    with server.entered(), ExitStack() as opened:
+        for interface in ("eth0", "eth1"):
+            for made in listen(["0.0.0.0", "::"], 123, interface):  # noqa: S104
+                opened.enter_context(made)
+                assert interface_of(made) == interface
+        (group,) = listen_shared(["::"], 1123, "eth0", 2)
+        for made in group:
+            opened.enter_context(made)
+            assert interface_of(made) == "eth0"
+        missing = (
+            r"port 5 of \S+ on eth9: this machine has no .*; it has lo, eth0, eth1"
+        )
+        with pytest.raises(OSError, match=missing):
+            listen(["0.0.0.0"], 5, "eth9")  # noqa: S104
+        missing = r"port 5 of fe80::1%eth9: .* no such interface; it has lo, eth0, eth1"
+        with pytest.raises(OSError, match=missing):
+            listen(["fe80::1%eth9"], 5)
+        with pytest.raises(OSError, match="123 of :: on eth0 is taken by"):
+            listen(["::"], 123, "eth0")
+        (every,) = listen(["10.77.0.1"], 5)
+        opened.enter_context(every)
+        assert interface_of(every) is None
