@@ -52,30 +52,36 @@ def call(
         raise MissingError(f"{' '.join(command[:3])}: {' '.join(last)}") from error
 
 
-class GuestPackages:
-    """Packages of the guest's architecture."""
+class Packages:
+    """Packages of one architecture, by an apt that keeps all it knows in a folder."""
 
-    def __init__(self, root: Path) -> None:
-        """MissingError: there is no mirror, or it does not answer."""
+    def __init__(
+        self, root: Path, arch: str = ARCH, installed: Path | None = None
+    ) -> None:
+        """`installed`: dpkg's status; None: nothing is.
+
+        MissingError: there is no mirror, or it does not answer.
+        """
         for part in ("etc/apt.conf.d", "etc/preferences.d", "lists/partial"):
             (root / part).mkdir(parents=True, exist_ok=True)
         (root / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
+        status = installed or root / "status"
         (root / "status").touch()
-        (root / "etc/sources.list").write_text(_sources())
+        (root / "etc/sources.list").write_text(_sources(arch))
         (root / "apt.conf").write_text(
             f'Dir "{root}"; Dir::Etc "{root}/etc"; Dir::State "{root}";\n'
-            f'Dir::State::status "{root}/status"; Dir::Cache "{root}/cache";\n'
-            f'APT::Architecture "{ARCH}"; APT::Architectures {{ "{ARCH}"; }};\n'
+            f'Dir::State::status "{status}"; Dir::Cache "{root}/cache";\n'
+            f'APT::Architecture "{arch}"; APT::Architectures {{ "{arch}"; }};\n'
             'Acquire::Languages "none"; Acquire::Retries "3";\n'
             'APT::Sandbox::User "root";\n'
         )
-        self._env = {**os.environ, "APT_CONFIG": str(root / "apt.conf")}
-        call(["apt-get", "-q", "update"], self._env)
+        self.env = {**os.environ, "APT_CONFIG": str(root / "apt.conf")}
+        call(["apt-get", "-q", "update"], self.env)
 
     def kernel(self) -> str:
         """The package of today's kernel: superseded ones leave the archive."""
         meta = f"linux-image-{ARCH}/{SUITE}-backports"
-        told = call(["apt-cache", "show", meta], self._env)
+        told = call(["apt-cache", "show", meta], self.env)
         found = re.search(r"^Depends: (linux-image-\S+)", told, re.MULTILINE)
         if not found:
             raise MissingError(f"{meta} names no kernel")
@@ -84,7 +90,7 @@ class GuestPackages:
     def fetch(self, names: Sequence[str], into: Path, release: str = SUITE) -> None:
         """The packages themselves, and not what they depend on."""
         into.mkdir(parents=True, exist_ok=True)
-        call(["apt-get", "-q", "download", "-t", release, *names], self._env, into)
+        call(["apt-get", "-q", "download", "-t", release, *names], self.env, into)
 
 
 def fetch_wheels(names: Sequence[str], into: Path) -> None:
@@ -95,7 +101,19 @@ def fetch_wheels(names: Sequence[str], into: Path) -> None:
     call([*command, *platforms, *names])
 
 
-def unpacked_here(names: Sequence[str], into: Path) -> None:
+def unpacked_newer(name: str, into: Path) -> None:
+    """As `unpacked_here`, from the backports. MissingError: not there any more."""
+    status = Path("/var/lib/dpkg/status")
+    packages = Packages(
+        into / "apt", call(["dpkg", "--print-architecture"]).strip(), status
+    )
+    unpacked_here([f"{name}/{SUITE}-backports"], into, packages.env)
+    shutil.rmtree(into / "apt")
+
+
+def unpacked_here(
+    names: Sequence[str], into: Path, env: Mapping[str, str] | None = None
+) -> None:
     """Programs for this machine, with what they lack, unpacked instead of installed."""
     fetched = into / "fetched"
     (fetched / "partial").mkdir(parents=True, exist_ok=True)
@@ -103,7 +121,7 @@ def unpacked_here(names: Sequence[str], into: Path) -> None:
     options += ["Debug::NoLocking=1"]
     flags = [word for option in options for word in ("-o", option)]
     command = ["apt-get", "-q", "-y", "install", "--no-install-recommends"]
-    call([*command, "--download-only", *flags, *names])
+    call([*command, "--download-only", *flags, *names], env)
     for package in fetched.glob("*.deb"):
         unpack(package, into)
     shutil.rmtree(fetched)
@@ -114,7 +132,7 @@ def unpack(package: Path, into: Path) -> None:
     call(["dpkg-deb", "-x", str(package), str(into)])
 
 
-def _sources() -> str:
+def _sources(arch: str) -> str:
     form = "$(CODENAME) $(REPO_URI)"
     told = call(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
     mirrors = {
@@ -126,6 +144,6 @@ def _sources() -> str:
     security = f"{SUITE}-security"
     suites |= {security: mirrors[security]} if security in mirrors else {}
     return "".join(
-        f"deb [arch={ARCH} signed-by={_KEYS}] {mirror} {suite} main\n"
+        f"deb [arch={arch} signed-by={_KEYS}] {mirror} {suite} main\n"
         for suite, mirror in suites.items()
     )

@@ -19,19 +19,20 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Final
 
 from tests.kernel.debian import (
     SUITE,
-    GuestPackages,
     MissingError,
+    Packages,
     call,
     fetch_wheels,
     unpack,
     unpacked_here,
+    unpacked_newer,
 )
 
 HERE: Final = Path(__file__).parent
@@ -55,7 +56,7 @@ _WHEELS: Final = (
 _MODULES: Final = (
     *("pps-gpio", "pps-ldisc", "i2c-dev", "i2c-tiny-usb", "ftdi_sio", "cdc-acm"),
     *("vhci-hcd", "rtc-pcf8523"),
-    *("virtio_net", "9pnet_virtio", "9p"),
+    *("virtio_net", "igb", "8021q", "9pnet_virtio", "9p"),
 )
 _UNUSED: Final = (
     *("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"),
@@ -133,6 +134,17 @@ def image(cache: Path) -> Image:
     return made
 
 
+def with_newer_qemu(made: Image, cache: Path) -> Image:
+    """The same for QEMU of the backports, whose network card has a clock."""
+    tools = Tools(cache / "tools-newer")
+    if not tools.root.exists():
+        half = cache / "half-tools-newer"
+        shutil.rmtree(half, ignore_errors=True)
+        unpacked_newer("qemu-system-arm", half)
+        half.rename(tools.root)
+    return replace(made, tools=tools)
+
+
 def _tools(cache: Path) -> Tools:
     tools = Tools(cache / "tools")
     if not shutil.which(tools.command("qemu-system-aarch64")) or not shutil.which(
@@ -144,7 +156,7 @@ def _tools(cache: Path) -> Tools:
 
 
 def _make(made: Image) -> None:
-    packages = GuestPackages(made.folder / "apt")
+    packages = Packages(made.folder / "apt")
     kernel_name = packages.kernel()
     packages.fetch([kernel_name], made.folder / "kernel", f"{SUITE}-backports")
     packages.fetch(_USER_LAND, made.folder / "debs")

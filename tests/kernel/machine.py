@@ -45,11 +45,17 @@ class Guest:
     """A running guest. Nothing is done to it from outside but what it is asked."""
 
     def __init__(
-        self, image: Image, run: Path, live_s: float, clock: Sequence[str] = LIVE
+        self,
+        image: Image,
+        run: Path,
+        live_s: float,
+        clock: Sequence[str] = LIVE,
+        devices: Sequence[str] = (),
     ) -> None:
         """Boot. It is ended when `live_s` are over, whatever is going on.
 
-        `clock`: how its time passes, `LIVE` or `SKIPPED`.
+        `clock`: how its time passes, `LIVE` or `SKIPPED`; `devices`: what else it
+        has, as QEMU is told.
         """
         self._run = run
         self._opened = contextlib.ExitStack()
@@ -58,7 +64,7 @@ class Guest:
         _share(run / "share")
         with (run / "qemu.err").open("w") as errors:
             self._qemu = subprocess.Popen(
-                [*_command(image, run, self.port), *clock],
+                [*_command(image, run, self.port), *clock, *devices],
                 env=image.tools.env,
                 stdin=subprocess.DEVNULL,
                 stderr=errors,
