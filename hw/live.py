@@ -5,7 +5,8 @@ true time is reckoned from it: a receiver that tells that time, and a pulse that
 marks it, drift against the machine as the true ones would against an oscillator
 like the emulated one. So the truth is known for every reading of the clock.
 
-The receiver's bytes come from a real pty, at the pace of a serial line. A pulse
+The receiver's bytes come from a real pty, at the pace of a serial line, and what it
+is told there it does, in the dialect of its make. A pulse
 is stamped as reckoned: how late a thread here wakes up does not enter.
 """
 
@@ -19,15 +20,17 @@ import threading
 import time
 import tty
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from hw.emu.dialects import Airoha, Casic, Ear, Mediatek, Tongue
 from hw.emu.faults import Kind, Timeline
 from hw.emu.oscillator import Oscillator
-from hw.emu.receiver import Line, Receiver
+from hw.emu.receiver import Habits, Line, Make, Receiver
 from hw.emu.scenarios import Scenario
+from hw.emu.ublox import Ublox8, Ublox10
 from hw.emu.world import second_after
 from hw.linux.pin import WatchedPin
 from refclock.events import Edge
@@ -36,8 +39,20 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, U
 
 _FIFO: Final = 16
 """Bytes a UART gathers before it tells."""
+_ROOM: Final = 1024
 _TOO_OLD: Final = 500 * MILLISECOND
 """An edge nobody waited for was overwritten by the next."""
+_LISTENS_S: Final = 0.2
+"""It looks for the end of its world so often while it waits for a command."""
+_TONGUES: Final[Mapping[Make, Callable[[Habits], Tongue]]] = {
+    Make.UBLOX_8: Ublox8,
+    Make.UBLOX_8T: Ublox8,
+    Make.UBLOX_10: Ublox10,
+    Make.UBLOX_F9T: Ublox10,
+    Make.MEDIATEK: Mediatek,
+    Make.AIROHA: Airoha,
+    Make.CASIC: Casic,
+}
 
 
 class LiveWorld:
@@ -64,6 +79,7 @@ class LiveWorld:
         self._receiver = Receiver(
             scenario.habits, self._start, self.leaps, self._faults, seed
         )
+        self._ear = Ear(_TONGUES[scenario.habits.make](scenario.habits))
         self._first = second_after(self._start)
         self._place = Path(tempfile.mkdtemp(prefix="refclock-"))
         self._pty = Pty(self._place / "gps")
@@ -129,19 +145,39 @@ class LiveWorld:
 
     def _speak(self) -> None:
         second = self._first
-        while self._wait_for(second):
+        while self._listen_until(second):
             unplugged = self._faults.on(Kind.UNPLUGGED, (second - self._start).seconds)
             (self._pty.unplug if unplugged else self._pty.plug)()
-            for at, data in _pieces(self._receiver.lines(second)):
-                if not self._wait_for(at):
+            for line in self._receiver.lines(second):
+                if not self._listen_until(line.begins):
                     return
-                self._pty.write(data)
+                for at, data in _pieces(line):
+                    if not self._wait_for(at):
+                        return
+                    self._pty.write(data)
             second += SECOND
 
     def _wait_for(self, true: Tai) -> bool:
         """False: we are to stop."""
-        left = self.mono(true) - self._clock.read()[1]
-        return not self._stopping.wait(max(left.seconds, 0.0))
+        return not self._stopping.wait(max(self._until(true), 0.0))
+
+    def _listen_until(self, true: Tai) -> bool:
+        """Do what we are told meanwhile, and answer. False: we are to stop."""
+        while not self._stopping.is_set():
+            left = max(self._until(true), 0.0)
+            if not self._pty.open:
+                return self._wait_for(true)
+            if told := self._pty.read(min(left, _LISTENS_S)):
+                for answer in self._ear.hear(told):
+                    self._pty.write(answer)
+                self._receiver.obey(self._ear.tongue.habits)
+            elif left == 0.0:
+                return True
+        return False
+
+    def _until(self, true: Tai) -> float:
+        """Seconds left."""
+        return (self.mono(true) - self._clock.read()[1]).seconds
 
 
 class LivePulse:
@@ -259,22 +295,35 @@ class Pty:
 
     def write(self, data: bytes) -> None:
         """Say it to whoever listens; a line nobody has open carries nothing."""
-        if self._master is None or self._unheard():
-            return
-        with suppress(BlockingIOError):
-            os.write(self._master, data)
+        if self._master is not None and self.open:
+            with suppress(BlockingIOError):
+                os.write(self._master, data)
 
-    def _unheard(self) -> bool:
+    def read(self, limit_s: float) -> bytes:
+        """What it was told, waiting at most so long for a first byte."""
+        if (
+            self._master is None
+            or not select.select([self._master], [], [], limit_s)[0]
+        ):
+            return b""
+        with suppress(OSError):  # closed meanwhile
+            return os.read(self._master, _ROOM)
+        return b""
+
+    @property
+    def open(self) -> bool:
+        """Does anybody have it open?"""
+        if self._master is None:
+            return False
         poll = select.poll()
-        poll.register(self._master or 0, 0)  # a hang-up is always told
-        return bool(poll.poll(0))
+        poll.register(self._master, 0)  # a hang-up is always told
+        return not poll.poll(0)
 
 
-def _pieces(lines: list[Line]) -> Iterator[tuple[Tai, bytes]]:
+def _pieces(line: Line) -> Iterator[tuple[Tai, bytes]]:
     """What a UART tells of at once, and when it has it whole."""
-    for line in lines:
-        took = (line.ends - line.begins).ns
-        for i in range(0, len(line.data), _FIFO):
-            data = line.data[i : i + _FIFO]
-            whole = took * (i + len(data)) // len(line.data)
-            yield line.begins + Duration(whole), data
+    took = (line.ends - line.begins).ns
+    for i in range(0, len(line.data), _FIFO):
+        data = line.data[i : i + _FIFO]
+        whole = took * (i + len(data)) // len(line.data)
+        yield line.begins + Duration(whole), data

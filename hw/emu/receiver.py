@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
@@ -35,10 +36,23 @@ _FIRMWARE_COUNT: Final = 35 * SECOND
 """TAI - UTC as firmware of 2013 knows it."""
 
 
+class Make(StrEnum):
+    """Whose commands it obeys."""
+
+    UBLOX_8 = "u-blox 8"
+    UBLOX_8T = "u-blox 8, timing"
+    UBLOX_10 = "u-blox 10"
+    UBLOX_F9T = "u-blox F9, timing"
+    MEDIATEK = "MediaTek"
+    AIROHA = "Airoha"
+    CASIC = "CASIC"
+
+
 @dataclass(frozen=True, slots=True)
 class Habits:
     """What kind of receiver it is, and how its board stamps a pulse."""
 
+    make: Make = Make.UBLOX_8
     talker: str = "GN"
     sentences: tuple[tuple[str, int], ...] = (
         ("RMC", 1),
@@ -102,6 +116,10 @@ class Receiver:
         self._line_dice = dice(seed, "line")
         self._free = start
         """When the line has said all it has been given."""
+
+    def obey(self, habits: Habits) -> None:
+        """Be like that from now on. Any thread."""
+        self._habits = habits
 
     def edges(self, second: Tai) -> list[tuple[Tai, Edge]]:
         """The flanks of that second's pulse, when the board stamps them."""

@@ -69,6 +69,9 @@ _BEFORE_MIDNIGHT: Final = Utc.of(2026, 12, 31, 23, 59)
 _ALL_EACH_SECOND: Final = tuple(
     (kind, 1) for kind in ("RMC", "GGA", "ZDA", "GSA", "GSV")
 )
+_ALL_BY_DEFAULT: Final = tuple(
+    (kind, 1) for kind in ("RMC", "VTG", "GGA", "GSA", "GSV", "GLL")
+)
 
 
 def _lagging(name: str, description: str, lag_s: float, *faults: Fault) -> Scenario:
@@ -83,6 +86,11 @@ def _off(name: str, ppb: float) -> Scenario:
 
 _DEMO: Final = (
     Scenario("nominal", "a healthy receiver under a clear sky"),
+    Scenario(
+        "factory-set",
+        "a receiver as it comes from its maker: see `receiver.configure`",
+        habits=Habits(sentences=_ALL_BY_DEFAULT),
+    ),
     Scenario(
         "fix-lost",
         "for a minute the sky is gone, and the pulse with it",

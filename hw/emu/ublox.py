@@ -13,7 +13,7 @@ from struct import iter_unpack, pack, unpack, unpack_from
 from typing import Final
 
 from hw.emu.dialects import SECOND_MS, said
-from hw.emu.receiver import Habits
+from hw.emu.receiver import Habits, Make
 from hw.emu.sentences import ubx
 
 _MON_VER: Final = (0x0A, 0x04)
@@ -33,13 +33,12 @@ _TMODE2: Final = 0x3D
 
 
 class Ublox8:
-    """A u-blox 8, on its first UART."""
+    """A NEO-M8N or NEO-M8T, on its first UART."""
 
-    def __init__(
-        self, habits: Habits, *, timing: bool = False, refuses: Collection[int] = ()
-    ) -> None:
-        """`timing`: an M8T. `refuses`: numbers of CFG messages it will not set."""
+    def __init__(self, habits: Habits, refuses: Collection[int] = ()) -> None:
+        """`refuses`: numbers of CFG messages it will not set."""
         self.habits = habits
+        timing = habits.make is Make.UBLOX_8T
         self.memory = {number: bytearray(was) for number, was in _FACTORY.items()}
         self.memory[0x08][:2] = pack("<H", SECOND_MS // habits.hz)
         if timing:
@@ -146,13 +145,12 @@ _TMODE_KEYS: Final = {0x2003_0001: 0, 0x4003_0010: 60, 0x4003_0011: 50_000}
 
 
 class Ublox10:
-    """A receiver that is told by keys, on its first UART: u-blox 9 and 10."""
+    """A receiver that is told by keys, on its first UART: an M10 or a ZED-F9T."""
 
-    def __init__(
-        self, habits: Habits, *, timing: bool = False, refuses: Collection[int] = ()
-    ) -> None:
-        """`timing`: a ZED-F9T, else an M10. `refuses`: keys it will not set."""
+    def __init__(self, habits: Habits, refuses: Collection[int] = ()) -> None:
+        """`refuses`: keys it will not set."""
         self.habits = habits
+        timing = habits.make is Make.UBLOX_F9T
         spoken = dict(habits.sentences)
         self.keys = {key: spoken.get(kind, 0) for key, kind in _KEYS.items()}
         self.keys |= _DEFAULTS | {_MEAS: SECOND_MS // habits.hz}

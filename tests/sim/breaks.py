@@ -195,7 +195,14 @@ BREAKS: Final = (
     Break(
         "the bank is not told of rates",
         _nothing(bank.Bank, "rate_changed"),
-        ("nominal", "oscillator-fast", "oscillator-slow", "cold-sky", "spoofed-drag"),
+        (
+            "nominal",
+            "factory-set",
+            "oscillator-fast",
+            "oscillator-slow",
+            "cold-sky",
+            "spoofed-drag",
+        ),
     ),
     Break(
         "a clock to be left alone is steered",

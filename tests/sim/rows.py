@@ -92,6 +92,7 @@ ROWS: Final = (
     # healthy, and the demo's
     Row("nominal", 240, 2.5, 1.8),
     Row("nominal", 240, 2.5, 1.8, steer=False, clock_us=None),
+    Row("factory-set", 240, 2.5, 1.8),
     Row("fix-lost", 240, 5, 2.5, HELD),
     Row("fix-lost", 240, 5, 2.5, HELD, steer=False, clock_us=None),
     Row("pulse-lost", 240, 60, 6, HELD),
