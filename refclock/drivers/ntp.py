@@ -170,7 +170,7 @@ class NtpService:
         if any(answered):
             moment.begin(socket.requests, socket.replies, answered, received_ns)
             for place, code in kisses:
-                moment.kiss(socket.replies, place, code)
+                moment.kiss(socket.requests, socket.replies, place, code)
             self._answered += self._send(moment, senders, answered)
 
     def counters(self) -> dict[str, int]:

@@ -136,9 +136,16 @@ class Moment:
             [ns * gain + at_zero >> _GAIN_SHIFT & _MASK for ns in received_ns]  # `wire`
         )
 
-    def kiss(self, replies: bytearray, place: int, code: bytes) -> None:
-        """Make a reply tell no time: a kiss-o'-death (RFC 5905 section 7.4)."""
+    def kiss(
+        self, requests: bytearray, replies: bytearray, place: int, code: bytes
+    ) -> None:
+        """Make a reply tell no time: a kiss-o'-death (RFC 5905 section 7.4).
+
+        Its request, if it asked for the interleaved mode, asks for that no more: a
+        kiss is known by the request's transmit stamp, which only the client knows.
+        """
         at = place * HEADER_LENGTH
+        requests[at + 24 : at + 32] = bytes(8)
         first, _, poll, *_ = replies[at : at + 3]
         _HEAD.pack_into(
             replies,

@@ -148,7 +148,7 @@ def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
         out = bytearray(96)
         request = bytearray(48) + REQUEST[:2] + bytes([asked]) + REQUEST[3:]
         moment.begin(request, out, KIND[0x23:0x24] * 2, [LOCAL.ns] * 2)
-        moment.kiss(out, 1, RATE)
+        moment.kiss(request, out, 1, RATE)
         packet = Packet.decode(bytes(out[48:]))
         assert (packet.leap, packet.stratum, packet.ref_id) == (3, 0, b"RATE")
         assert packet.poll == told
