@@ -1,0 +1,77 @@
+"""A receiver on the desk: an emulated one, its line, and a clock of our own."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from hw.emu.dialects import Ear, Tongue
+from hw.emu.receiver import Habits, sky
+from hw.emu.sentences import Report, write
+from refclock.gnss.framer import Framer
+from refclock.ports import Chunk
+from refclock.receiver.configurator import Configurator, State
+from refclock.receiver.wish import wish
+from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
+
+FACTORY = Habits(
+    sentences=tuple((k, 1) for k in ("RMC", "VTG", "GGA", "GSA", "GSV", "GLL"))
+)
+"""As most makers send them out."""
+STEP = 50 * MILLISECOND
+_REPORT = Report(None, mode="N", sats=sky(0, tracked=False))
+
+
+@dataclass
+class Desk:
+    """One opening of the line. Time passes in `run`."""
+
+    ear: Ear
+    saved: dict[str, bytes] = field(default_factory=dict)
+    speed: int | None = 9600
+    late: Duration = ZERO
+    """How long it thinks before it answers."""
+    now: Mono = field(default_factory=lambda: Mono(10**12))
+    sent: list[bytes] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.configurator = Configurator(wish(self.speed), self.saved)
+        self._framer = Framer()
+        self._due: deque[tuple[Mono, bytes]] = deque()
+
+    @property
+    def tongue(self) -> Tongue:
+        """The receiver's."""
+        return self.ear.tongue
+
+    def run(self, limit: Duration = 120 * SECOND) -> Desk:
+        """Until the conversation rests, or so long."""
+        end = self.now + limit
+        while self.now < end and self.configurator.state is not State.RESTING:
+            self._step()
+        return self
+
+    def put_back(self) -> None:
+        """The end of the run."""
+        for command in self.configurator.undo().values():
+            self.ear.hear(command)
+
+    def _step(self) -> None:
+        self.now += STEP
+        data = b""
+        if self.now.ns % SECOND.ns == 0:
+            k = self.now.ns // SECOND.ns
+            for kind, every in self.tongue.habits.sentences:
+                if k % every == 0:
+                    data += b"".join(write(kind, "GN", _REPORT))
+        while self._due and self._due[0][0] <= self.now:
+            data += self._due.popleft()[1]
+        items = self._framer.feed(Chunk(data, self.now, self.now)) if data else []
+        for said in self.configurator.hear(items, self.now):
+            if isinstance(said, bytes):
+                self.sent.append(said)
+                answers = self.ear.hear(said)
+                self._due.extend((self.now + self.late, each) for each in answers)
+            else:
+                self.words.append(said)

@@ -1,0 +1,231 @@
+"""The conversation with receivers that obey, refuse, are silent, late, or strangers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hw.emu.dialects import Airoha, Casic, Ear, Mediatek, Tongue
+from hw.emu.receiver import Habits, Make
+from hw.emu.ublox import Ublox8, Ublox10
+from refclock.events import Dropped, Reason
+from refclock.gnss.framer import Sentence
+from refclock.receiver.configurator import (
+    NEXT,
+    QUESTION,
+    TRIES,
+    Configurator,
+    Signal,
+    State,
+)
+from refclock.receiver.setting import Setting
+from refclock.receiver.wish import wish
+from refclock.timebase import MILLISECOND, SECOND, Mono
+from tests.unit.receiver.talk import FACTORY, Desk
+
+WISHED = {"RMC": 1, "GGA": 1, "GSA": 5, "GSV": 5, "ZDA": 1}
+
+
+def of(make: Make) -> Habits:
+    return replace(FACTORY, make=make)
+
+
+def receivers() -> dict[str, Tongue]:
+    return {
+        "M8N": Ublox8(FACTORY),
+        "M8T": Ublox8(of(Make.UBLOX_8T)),
+        "M10": Ublox10(FACTORY),
+        "F9T": Ublox10(of(Make.UBLOX_F9T)),
+        "MT3339": Mediatek(FACTORY),
+        "LC29H": Airoha(FACTORY),
+        "AT6558": Casic(FACTORY),
+    }
+
+
+def test_the_table() -> None:
+    left = {state for state, _ in NEXT}
+    assert left == set(State) - {State.RESTING}
+    assert set(NEXT.values()) == set(State) - {State.LISTENING}
+    assert {signal for _, signal in NEXT} == set(Signal)
+
+
+@pytest.mark.parametrize("name", receivers())
+def test_it_does_as_wished_and_is_put_back(name: str) -> None:
+    tongue = receivers()[name]
+    before = tongue.habits
+    desk = Desk(Ear(tongue)).run()
+    assert desk.configurator.state is State.RESTING
+    assert dict(tongue.habits.sentences) == WISHED
+    assert "still comes" not in desk.words[-1]
+    assert " comes" not in desk.words[-1]
+    desk.put_back()
+    assert tongue.habits == before
+
+
+@pytest.mark.parametrize("name", ["M8N", "M8T", "M10", "F9T"])
+def test_u_blox_tells_more_and_keeps_nothing(name: str) -> None:
+    tongue = receivers()[name]
+    assert isinstance(tongue, Ublox8 | Ublox10)
+    Desk(Ear(tongue)).run()
+    assert tongue.habits.ubx
+    assert not tongue.saved
+
+
+@pytest.mark.parametrize("name", receivers())
+def test_one_that_is_as_wished_is_told_nothing(name: str) -> None:
+    tongue = receivers()[name]
+    first = Desk(Ear(tongue)).run()
+    again = Desk(Ear(tongue)).run()
+    asked = {QUESTION} | {each.query for each in settings(first)}
+    told = [command for command in again.sent if command not in asked]
+    unreadable = {each.wanted(b"") for each in settings(first) if not each.query}
+    assert set(told) <= unreadable
+
+
+def settings(desk: Desk) -> tuple[Setting, ...]:
+    return desk.configurator._maker.settings
+
+
+def test_every_change_is_told_with_what_it_was() -> None:
+    words = Desk(Ear(Ublox8(FACTORY))).run().words
+    assert words[0] == "it is u-blox SPG 3.01 NEO-M8N-0"
+    assert "GSV: 1 -> 5, changed" in words
+    assert "model: portable -> stationary, changed" in words
+    assert "SEC-SIG: unknown to it" in words
+    assert words[-1] == (
+        "u-blox SPG 3.01 NEO-M8N-0: 3 unknown to it, 2 as wished before, 13 changed"
+    )
+
+
+def test_what_cannot_be_put_back_is_told() -> None:
+    words = Desk(Ear(Mediatek(FACTORY))).run().words
+    assert "pulse (type, ms): ? -> 3,100, changed" in words
+    assert words[-1].endswith(
+        "stays set after the end: sentences paced by the pulse, pulse (type, ms)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tongue", "says"),
+    [
+        (Ublox8(FACTORY, refuses=[0x31]), "pulse: "),
+        (Ublox10(FACTORY, refuses=[0x2005_000C]), "pulse: "),
+        (Mediatek(FACTORY, refuses=[314]), "sentences: "),
+        (Airoha(FACTORY, refuses=[752]), "pulse (type, ms): "),
+    ],
+)
+def test_a_refusal_is_told_and_the_rest_done(tongue: Tongue, says: str) -> None:
+    desk = Desk(Ear(tongue)).run()
+    (refused,) = [each for each in desk.words[:-1] if each.endswith("refused")]
+    assert refused.startswith(says)
+    assert "1 refused" in desk.words[-1]
+    assert sum(each.endswith("changed") for each in desk.words) >= 2
+
+
+def test_sentences_that_do_not_follow_are_told() -> None:
+    desk = Desk(Ear(Mediatek(FACTORY, refuses=[314]))).run()
+    assert "; no ZDA comes; GLL still comes; VTG still comes; " in desk.words[-1]
+
+
+def test_a_stranger_is_asked_and_left_alone() -> None:
+    ear = Ear(Casic(FACTORY), deaf_after=0)
+    desk = Desk(ear).run()
+    assert desk.sent == [QUESTION] * TRIES
+    assert desk.words == ["it does not say who made it; it is left as it is"]
+    assert desk.configurator.undo() == {}
+    assert ear.tongue.habits == FACTORY
+
+
+def test_one_that_answers_no_more_is_tried_three_times_and_let_be() -> None:
+    ear = Ear(Mediatek(FACTORY), deaf_after=5)  # the questions, and who it is
+    desk = Desk(ear).run()
+    assert desk.configurator.state is State.RESTING
+    assert desk.sent.count(
+        b"$PMTK314,0,1,0,1,5,5,0,0,0,0,0,0,0,0,0,0,0,1,0*29\r\n"
+    ) in {
+        0,
+        TRIES,
+    }
+    assert desk.sent.count(b"$PMTK255,1*2D\r\n") == TRIES
+    assert any(each.endswith("not acknowledged") for each in desk.words)
+
+
+def test_what_it_does_not_tell_is_left_alone() -> None:
+    ear = Ear(Ublox10(FACTORY), deaf_after=5)
+    desk = Desk(ear).run()
+    assert desk.configurator.undo() == {}
+    assert "sentences: not told, left alone" in desk.words
+    assert all(each.endswith("left alone") for each in desk.words[1:-1])
+    assert ear.tongue.habits == FACTORY
+
+
+@pytest.mark.parametrize("late_ms", [300, 1200])
+@pytest.mark.parametrize("name", ["M8N", "F9T", "MT3339", "LC29H"])
+def test_late_answers_are_waited_for(name: str, late_ms: int) -> None:
+    tongue = receivers()[name]
+    desk = Desk(Ear(tongue), late=late_ms * MILLISECOND).run(400 * SECOND)
+    assert dict(tongue.habits.sentences) == WISHED
+    assert max(map(desk.sent.count, desk.sent)) == 1
+
+
+def test_answers_that_come_too_late_do_no_harm() -> None:
+    tongue = Ublox10(FACTORY)
+    desk = Desk(Ear(tongue), late=1700 * MILLISECOND).run(400 * SECOND)
+    assert desk.configurator.state is State.RESTING
+    desk.put_back()
+    assert tongue.habits == FACTORY
+
+
+def test_stopped_half_way_what_was_changed_is_put_back() -> None:
+    tongue = Ublox8(FACTORY)
+    desk = Desk(Ear(tongue))
+    while dict(tongue.habits.sentences).get("GSV") != 5:
+        desk.run(100 * MILLISECOND)
+    assert desk.configurator.state is State.WRITING
+    assert list(desk.configurator.undo())[-1] == "ZDA"
+    desk.put_back()
+    assert tongue.habits == FACTORY
+
+
+def test_stopped_before_a_change_nothing_is_put_back() -> None:
+    desk = Desk(Ear(Ublox8(FACTORY)))
+    while desk.configurator.state is not State.READING:
+        desk.run(100 * MILLISECOND)
+    assert desk.configurator.undo() == {}
+
+
+@pytest.mark.parametrize("name", receivers())
+def test_opened_again_it_is_put_back_as_it_was_at_first(name: str) -> None:
+    tongue = receivers()[name]
+    before = tongue.habits
+    first = Desk(Ear(tongue)).run()
+    Desk(Ear(tongue), first.saved).run().put_back()
+    assert tongue.habits == before
+
+
+def test_the_speed_of_the_line_is_never_touched() -> None:
+    for tongue in receivers().values():
+        for command in Desk(Ear(tongue)).run().sent:
+            assert command[:4] != b"\xb5b\x06\x00"  # CFG-PRT
+            assert b"\x01\x00\x52\x40" not in command  # CFG-UART1-BAUDRATE
+            for change in (b"PMTK251", b"PAIR864", b"PCAS01"):
+                assert change not in command
+
+
+def test_nothing_is_said_until_it_is_heard() -> None:
+    configurator = Configurator(wish(9600), {})
+    noise = Dropped(Mono(0), Reason.BINARY, "?")
+    for second in range(20):
+        assert list(configurator.hear([noise], Mono(second * SECOND.ns))) == []
+    assert configurator.state is State.LISTENING
+
+
+def test_it_is_asked_when_it_was_heard_for_two_seconds() -> None:
+    configurator = Configurator(wish(9600), {})
+    line = Sentence(b"GPGGA,,,,,,0,,,,,,,,", Mono(0), 0)
+    asked = []
+    for tenth in range(40):
+        now = Mono(tenth * SECOND.ns // 10)
+        asked += [tenth for said in configurator.hear([line], now) if said == QUESTION]
+    assert asked == [22, 37]
