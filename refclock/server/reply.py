@@ -8,6 +8,10 @@ time: a copy of a column costs less than a call for each of its packets.
 While we are not synchronised the packet says leap 3 and stratum 0: RFC 5905
 section 7.3 maps our stratum 16 to 0 on the wire. The reference identifier is
 then all zeros, no kiss code, so that no client reads an order into it.
+
+We hold no keys, so a MAC or an extension field behind a request (RFC 7822) is
+skipped, and the reply has neither: who insists on one will not believe it, and who
+does not is served. A crypto-NAK would only be one more packet that anyone can forge.
 """
 
 from __future__ import annotations
