@@ -165,14 +165,15 @@ class LiveWorld:
         """Do what we are told meanwhile, and answer. False: we are to stop."""
         while not self._stopping.is_set():
             left = max(self._until(true), 0.0)
-            if not self._pty.open:
-                return self._wait_for(true)
-            if told := self._pty.read(min(left, _LISTENS_S)):
+            held = self._pty.open
+            if told := self._pty.read(min(left, _LISTENS_S) if held else 0.0):
                 for answer in self._ear.hear(told):
                     self._pty.write(answer)
                 self._receiver.obey(self._ear.tongue.habits)
             elif left == 0.0:
                 return True
+            elif not held:
+                return self._wait_for(true)
         return False
 
     def _until(self, true: Tai) -> float:

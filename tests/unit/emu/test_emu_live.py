@@ -200,7 +200,7 @@ def test_real_bytes_come_at_the_pace_of_the_line_after_the_true_second() -> None
     world = LiveWorld(Scenario("t", "t", habits=habits), 1, clock)
     world.start()
     try:
-        came = read(world.receiver_path, 3.2)
+        came = read(world.receiver_path, 3.5)
     finally:
         world.stop()
     assert not Path(world.receiver_path).exists()
