@@ -48,13 +48,18 @@ class Cross:
     """By how much it may not have been the same, either way."""
 
 
+def rate(before: Cross, after: Cross) -> tuple[int, int]:
+    """So many ns of ours in so many of the card's."""
+    ours, theirs = after.local - before.local, after.card - before.card
+    if abs(ours - theirs) * _SANE_RATE < theirs:
+        return ours, theirs
+    return 1, 1
+
+
 def carried(card: int, before: Cross, after: Cross) -> Local:
     """When the card's clock showed `card`, along the line between two readings."""
-    back = after.card - card
-    theirs, ours = after.card - before.card, after.local - before.local
-    if abs(ours - theirs) * _SANE_RATE < theirs:
-        back = back * ours // theirs
-    return Local(after.local - back)
+    ours, theirs = rate(before, after)
+    return Local(after.local - (after.card - card) * ours // theirs)
 
 
 class PtpClock:
@@ -115,6 +120,15 @@ def _brackets(answer: bytes, step: int) -> Iterator[Cross]:
         yield Cross(card, (before + after) // 2, (after - before + 1) // 2)
 
 
+def interface_ioctl(interface: str, request: int, argument: bytes) -> bytes:
+    """What the interface's driver made of the argument: struct ifreq, ifr_data."""
+    memory = ctypes.create_string_buffer(argument, len(argument))
+    pointed = struct.pack("16sP16x", interface.encode(), ctypes.addressof(memory))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, request, pointed)
+    return memory.raw
+
+
 @dataclass(frozen=True, slots=True)
 class Stamping:
     """What a network interface can stamp, by itself; bits from <linux/net_tstamp.h>."""
@@ -129,10 +143,8 @@ class Stamping:
 
 def stamping(interface: str) -> Stamping:
     """What the interface, or of a VLAN the card below it, can. OSError: not there."""
-    info = ctypes.create_string_buffer(_TS_INFO.pack(_GET_TS_INFO, 0, 0, 0, 0))
-    request = struct.pack("16sP16x", interface.encode(), ctypes.addressof(info))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
+    asked = _TS_INFO.pack(_GET_TS_INFO, 0, 0, 0, 0)
+    info = interface_ioctl(interface, _SIOCETHTOOL, asked)
     _, _, clock, sent, received = _TS_INFO.unpack_from(info)
     return Stamping(clock, sent, received)
 

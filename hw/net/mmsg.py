@@ -16,12 +16,18 @@ SO_TIMESTAMPING: Final = 37
 SO_MEMINFO: Final = 55
 SK_MEMINFO_DROPS: Final = 8
 MSG_WAITFORONE: Final = 0x10000
+TX_HARDWARE: Final = 1 << 0
 TX_SOFTWARE: Final = 1 << 1
+RX_HARDWARE: Final = 1 << 2
 RX_SOFTWARE: Final = 1 << 3
 SOFTWARE: Final = 1 << 4
+RAW_HARDWARE: Final = 1 << 6
 OPT_ID: Final = 1 << 7
+OPT_CMSG: Final = 1 << 10
 OPT_TSONLY: Final = 1 << 11
+OPT_TX_SWHW: Final = 1 << 14
 
+IP_PKTINFO: Final = 8
 IP_RECVERR: Final = 11
 IPV6_RECVERR: Final = 25
 
@@ -60,14 +66,26 @@ def cmsg_space(length: int) -> int:
     return CMSG_HEADER + (length + LONG - 1 & -LONG)
 
 
-WANT_STAMP: Final = struct.pack(
+def want_stamp(flags: int) -> bytes:
+    """The control message that asks for a send stamp of one packet."""
+    return struct.pack(
+        f"@Nii I{cmsg_space(4) - CMSG_HEADER - 4}x",
+        CMSG_HEADER + 4,
+        socket.SOL_SOCKET,
+        SO_TIMESTAMPING,
+        flags,
+    )
+
+
+STAMP: Final = struct.pack(
     f"@Nii I{cmsg_space(4) - CMSG_HEADER - 4}x",
     CMSG_HEADER + 4,
     socket.SOL_SOCKET,
     SO_TIMESTAMPING,
     TX_SOFTWARE,
 )
-STAMP: Final = struct.Struct("@ll")
+STAMPS: Final = struct.Struct("@ll16xll" if LONG == 8 else "@ll8xll")
+"""struct scm_timestamping: the kernel's stamp, one not in use, the card's."""
 TICKET: Final = struct.Struct("@12xI")
 """ee_data in struct sock_extended_err (linux/errqueue.h)."""
 STAMPS_SPACE: Final = cmsg_space(3 * 2 * LONG)

@@ -24,24 +24,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from ctypes import sizeof
 from typing import Final
 
+from hw.net.hardware import Cards
 from hw.net.mmsg import (
     CMSG_HEADER,
-    IP_RECVERR,
-    IPV6_RECVERR,
+    IP_PKTINFO,
     LAYOUT,
     LONG,
     MSG_WAITFORONE,
-    OPT_ID,
-    OPT_TSONLY,
-    RX_SOFTWARE,
     SK_MEMINFO_DROPS,
     SO_MEMINFO,
-    SO_TIMESTAMPING,
-    SOFTWARE,
-    STAMP,
     STAMPS_SPACE,
-    TICKET,
-    WANT_STAMP,
     Header,
     Iov,
     Message,
@@ -50,6 +42,7 @@ from hw.net.mmsg import (
     recvmmsg,
     sendmmsg,
 )
+from hw.net.sent import Sent
 from refclock.packet import HEADER_LENGTH
 from refclock.ports import BATCH, Left
 from refclock.timebase import SECOND, ZERO, Duration
@@ -57,27 +50,23 @@ from refclock.timebase import SECOND, ZERO, Duration
 _TAIL: Final = 1488
 """Extension fields and MAC of a request; what is longer is cut."""
 _SECOND_NS: Final = SECOND.ns
-_STAMPING: Final = SOFTWARE | RX_SOFTWARE | OPT_ID | OPT_TSONLY
-_FROM_ERRORS: Final = socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
-_MOST_WAITING: Final = 4 * BATCH
 
 
 class UdpSocket:
     """A bound socket, as the port `Datagrams`. Used by one thread."""
 
-    def __init__(self, bound: socket.socket) -> None:
-        """Takes `bound` over. OSError: the kernel cannot stamp."""
+    def __init__(self, bound: socket.socket, cards: Cards | None = None) -> None:
+        """Takes `bound` over, and the `cards` that may stamp.
+
+        OSError: the kernel cannot.
+        """
         self._socket = bound
         host, port, *_ = bound.getsockname()
         self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._limit = ZERO
-        _prepare(bound)
-
-        self._error_kind = (
-            (socket.IPPROTO_IP, IP_RECVERR)
-            if bound.family == socket.AF_INET
-            else (socket.IPPROTO_IPV6, IPV6_RECVERR)
-        )
+        self._cards = cards
+        self._sent = Sent(bound, cards)
+        _tell_destination(bound)
         name, sender, info, index = LAYOUT[bound.family]
         self._info_at = STAMPS_SPACE
         self._info_space = cmsg_space(info)
@@ -118,8 +107,9 @@ class UdpSocket:
             Header.control_length.offset // LONG :: step // LONG
         ]
         stamps = memoryview(self._controls).cast("l")
-        self._seconds, self._ns = (
-            stamps[CMSG_HEADER // LONG + part :: self._whole // LONG] for part in (0, 1)
+        self._seconds, self._ns, self._card_seconds, self._card_ns = (
+            stamps[CMSG_HEADER // LONG + part :: self._whole // LONG]
+            for part in (0, 1, 4, 5)
         )
         indices = STAMPS_SPACE + CMSG_HEADER + index
         self._interfaces = memoryview(self._controls).cast("I")[
@@ -129,8 +119,6 @@ class UdpSocket:
         self._usual_lengths = [HEADER_LENGTH] * BATCH
         self._usual_found = [self._whole] * BATCH
         self.odd: dict[int, bytes] = {}
-        self._waiting: dict[int, Sequence[Left]] = {}
-        self._tickets = 0
         self._watched: list[int] = []
 
     def now_ns(self) -> int:
@@ -151,21 +139,19 @@ class UdpSocket:
             raise OSError(code, f"{self.name}: {os.strerror(code)}")
         if self._found[:count].tolist() != self._usual_found[:count]:
             self._straighten(count)
-        if self._waiting:
-            self._hear_stamps()
+        if self._sent.waiting:
+            self._sent.hear_all()
+        seconds, ns = self._seconds[:count].tolist(), self._ns[:count].tolist()
+        received = [s * _SECOND_NS + n for s, n in zip(seconds, ns, strict=True)]
+        if self._cards is not None:
+            received = self._by_cards(self._cards, received)
         self._interfaces[:count] = self._no_interfaces[:count]
         lengths = self._lengths[:count].tolist()
         self.odd = {}
         if lengths != self._usual_lengths[:count]:
             self.odd = self._whole_of_the_odd(lengths)
         names = memoryview(self._names)[: count * self._senders.size]
-        stamps = zip(
-            self._seconds[:count].tolist(), self._ns[:count].tolist(), strict=True
-        )
-        return (
-            [sender for (sender,) in self._senders.iter_unpack(names)],
-            [seconds * _SECOND_NS + ns for seconds, ns in stamps],
-        )
+        return [sender for (sender,) in self._senders.iter_unpack(names)], received
 
     def watch(self, tell: Mapping[int, Sequence[Left]]) -> None:
         """When reply i was passed to the device, `tell[i]` are told."""
@@ -185,9 +171,9 @@ class UdpSocket:
             for place in self._watched:
                 self._plain(place)
             self._watched.clear()
-            self._hear_stamps()
+            self._sent.hear()
             if sent < wanted:
-                self._count_anew()
+                self._sent.count_anew()
         return sent
 
     def dropped(self) -> int:
@@ -198,6 +184,15 @@ class UdpSocket:
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()
+        if self._cards is not None:
+            self._cards.close()
+
+    def _by_cards(self, cards: Cards, received: list[int]) -> list[int]:
+        """The same moments, as the network cards stamped them."""
+        count = len(received)
+        stamps = zip(self._card_seconds[:count], self._card_ns[:count], strict=True)
+        by_card = [seconds * _SECOND_NS + ns for seconds, ns in stamps]
+        return cards.received(self._interfaces[:count].tolist(), by_card, received)
 
     def _wait_at_most(self, limit: Duration) -> None:
         seconds, ns = divmod(max(limit.ns, 1_000), SECOND.ns)
@@ -240,6 +235,7 @@ class UdpSocket:
             at = control + self._info_at
             self._controls[at : at + self._info_space] = info
             self._seconds[slot], self._ns[slot] = divmod(self.now_ns(), _SECOND_NS)
+            self._card_seconds[slot] = self._card_ns[slot] = 0
 
     def _plain(self, place: int) -> None:
         """The reply is sent with the PKTINFO of its request, and nothing else."""
@@ -250,40 +246,14 @@ class UdpSocket:
     def _want_stamp(self, place: int, tell: Sequence[Left]) -> None:
         """Put a request for a send stamp before the PKTINFO, where the receive
         stamps lie that have been read."""
-        at = place * self._whole + self._info_at - len(WANT_STAMP)
-        self._controls[at : at + len(WANT_STAMP)] = WANT_STAMP
+        want = self._sent.want
+        at = place * self._whole + self._info_at - len(want)
+        self._controls[at : at + len(want)] = want
         header = self._answers[place].header
         header.control = self._controls_at + at
-        header.control_length = self._info_space + len(WANT_STAMP)
-        if len(self._waiting) > _MOST_WAITING:
-            self._waiting.clear()
+        header.control_length = self._info_space + len(want)
         self._watched.append(place)
-        self._waiting[self._tickets] = tell
-        self._tickets += 1
-
-    def _hear_stamps(self) -> None:
-        """Pass on the send stamps that have come to the error queue."""
-        while self._waiting:
-            try:
-                _, control, _, _ = self._socket.recvmsg(0, 512, _FROM_ERRORS)
-            except BlockingIOError:
-                return
-            told = {(level, kind): content for level, kind, content in control}
-            stamps = told.get((socket.SOL_SOCKET, SO_TIMESTAMPING))
-            error = told.get(self._error_kind)
-            if stamps is None or error is None:
-                continue
-            seconds, ns = STAMP.unpack_from(stamps)
-            (ticket,) = TICKET.unpack_from(error)
-            for left in self._waiting.pop(ticket, ()):
-                left(seconds * SECOND.ns + ns)
-
-    def _count_anew(self) -> None:
-        """A reply not sent may or may not have drawn a ticket: start at 0 again."""
-        self._waiting.clear()
-        self._tickets = 0
-        for flags in (_STAMPING & ~OPT_ID, _STAMPING):
-            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, flags)
+        self._sent.expect(tell)
 
 
 def _runs(answered: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -301,9 +271,9 @@ def _runs(answered: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield begin, count
 
 
-def _prepare(bound: socket.socket) -> None:
-    bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, _STAMPING)
+def _tell_destination(bound: socket.socket) -> None:
+    """Have the kernel say which address of ours was asked."""
     if bound.family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
-        bound.setsockopt(socket.IPPROTO_IP, 8, 1)
+        bound.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
