@@ -86,6 +86,8 @@ class Habits:
     """By how much, on average."""
     sawtooth_s: float = 0.0
     """Half the period of the clock its pulse is made from."""
+    sawtooth_hz: float = 0.0731
+    """How fast it goes through its teeth; near 0 it hangs, and averages see it."""
     latency_s: float = 0.0
     """How late the board stamps every pulse."""
     look_s: float = 0.0
@@ -242,7 +244,7 @@ class Receiver:
 
     def _sawtooth(self, second: Tai) -> float:
         """How much later than it should that pulse is made, s: its clock's beat."""
-        phase = (second.ns // SECOND.ns) * 0.0731 % 1.0
+        phase = (second.ns // SECOND.ns) * self._habits.sawtooth_hz % 1.0
         return self._habits.sawtooth_s * (2.0 * phase - 1.0)
 
     def _announced(self, at: Tai) -> LeapSecond | None:

@@ -58,6 +58,18 @@ def test_the_sawtooth_is_taken_off() -> None:
     assert told < 0.5 * untold
 
 
+def test_a_sawtooth_that_hangs_is_taken_off_a_pulse_stamped_by_hardware() -> None:
+    """The teeth of 40 ns of a timing receiver, on a clock that stamps to 2 ns."""
+    habits = Habits(
+        ubx=True, sawtooth_s=20e-9, sawtooth_hz=0.0031, jitter_s=2e-9, tail_share=0.0
+    )
+    world = replace(SCENARIOS["nominal"], habits=habits)
+    told = rms_us(world, Watched(engine(world)), 0.3, 300)
+    untold = rms_us(world, Deaf(engine(world), Sawtooth), 0.3, 300)
+    assert told < 0.006  # 5 ns
+    assert told < 0.5 * untold  # 13 ns
+
+
 def test_stragglers_are_told_from_the_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
     world = replace(
         SCENARIOS["nominal"], habits=Habits(tail_share=0.2, tail_s=20e-6, jitter_s=5e-7)
