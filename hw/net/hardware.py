@@ -7,6 +7,7 @@ ways is used (see `card`). What another program told a card stands if it suffice
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hw.net.card import Card, Tell
+from hw.net.listen import interfaces
 from hw.ptp import PtpClock, Stamping, interface_ioctl, stamping
 
 # linux/sockios.h, linux/net_tstamp.h
@@ -92,20 +94,26 @@ class Cards:
         return self._by_clock[can.clock]
 
 
+def cards_here(wanted: bool, tell: Tell) -> Cards | None:
+    """For one socket; None: they are not wanted, or no card stamps both ways."""
+    with contextlib.suppress(OSError):  # where nothing can be looked up, none is
+        if wanted and any_card(interfaces()):
+            return Cards(tell)
+    return None
+
+
 def stamps_both_ways(can: Stamping) -> bool:
     """All that is sent, and all NTP that comes."""
     stamps_ntp = any(can.received >> kind & 1 for kind in _FILTERS)
     return can.clock >= 0 and bool(can.sent >> _TX_ON & 1) and stamps_ntp
 
 
-def any_card(interfaces: Iterable[str]) -> bool:
-    """Whether one of them can stamp both ways."""
-    for name in interfaces:
-        try:
+def any_card(names: Iterable[str]) -> bool:
+    """Whether one of these interfaces can stamp both ways."""
+    for name in names:
+        with contextlib.suppress(OSError):  # most drivers know nothing of it
             if stamps_both_ways(stamping(name)):
                 return True
-        except OSError:
-            continue
     return False
 
 

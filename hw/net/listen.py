@@ -168,15 +168,16 @@ def _advice(error: OSError, address: str, port: int, interface: str | None) -> s
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where}: this machine has no such address"
     if error.errno == errno.ENODEV:
-        known = ", ".join(_interfaces())
+        known = ", ".join(interfaces())
         return f"{where}: this machine has no such interface; it has {known}"
     if error.errno == errno.EPERM:
         return f"{where}: to choose an interface takes Linux 5.7, or CAP_NET_RAW"
     return f"{where}: {error.strerror}"
 
 
-def _interfaces() -> Iterator[str]:
-    """From /proc: if_nameindex(3) asks by netlink, which the service may not use."""
+def interfaces() -> Iterator[str]:
+    """Their names, from /proc: if_nameindex(3) would ask by netlink, which the
+    service may not use."""
     for line in (_PROC / "thread-self/net/dev").read_text().splitlines()[2:]:
         yield line.partition(":")[0].strip()
 

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from hw.net.hardware import cards_here
 from hw.net.listen import inherited, interface_of, listen
 from hw.net.udp import UdpSocket
 from refclock.cli.tape import Tape, Tapped
@@ -138,8 +139,10 @@ def _services(
         yield Workers(listeners, published, settings, leaps)
         return
     for made, listener in _doors(listeners, passed):
+        tell = partial(log.info, "%s: %s", made.getsockname()[0])
+        udp = UdpSocket(made, cards_here(settings.hardware_stamps, tell))
         yield NtpService(
-            UdpSocket(made), published, clock, settings, listener=listener, leaps=leaps
+            udp, published, clock, settings, listener=listener, leaps=leaps
         )
 
 

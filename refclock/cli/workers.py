@@ -9,6 +9,7 @@ ends is started anew; when we are gone, they go.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from itertools import chain
 from typing import Final
 
 from hw.linux.clock import FreeClock
+from hw.net.hardware import cards_here
 from hw.net.listen import listen_shared
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
@@ -30,6 +32,8 @@ from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
 from refclock.status import ClientStatus, busiest
 from refclock.timebase import SECOND, Duration, LeapSecond
+
+log = logging.getLogger("refclock")
 
 _CLIENTS: Final = 100
 """Told by each worker to its parent."""
@@ -138,7 +142,10 @@ def main(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
     services = [
         NtpService(
-            UdpSocket(socket.socket(fileno=fd)),
+            UdpSocket(
+                socket.socket(fileno=fd),
+                cards_here(settings.hardware_stamps, log.warning),
+            ),
             Shared(fds[1]).get,
             FreeClock(),
             settings,

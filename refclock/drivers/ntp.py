@@ -68,6 +68,9 @@ class ServerSettings:
     """Tell clients that ask for it when the previous reply truly left (RFC 9769)."""
     learn_transmit_delay: bool = True
     """Write into replies when they will leave, not when the clock was read."""
+    hardware_stamps: bool = True
+    """Use the stamps of a network card that stamps all NTP packets by itself, while
+    they agree with the kernel's. To set a card up takes CAP_NET_ADMIN."""
     workers: Annotated[int, Range(1, 16, "processes")] = 1
     """Processes that serve; 1: this one, and none is started."""
     rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)

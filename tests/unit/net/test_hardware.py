@@ -13,6 +13,7 @@ from hw.net.hardware import (
     SIOCSHWTSTAMP,
     Cards,
     any_card,
+    cards_here,
     stamps_both_ways,
     switch_on,
 )
@@ -98,6 +99,25 @@ def test_both_ways_or_not_at_all(machine: Machine, can: Stamping, enough: bool) 
     assert stamps_both_ways(can) is enough
     machine.interfaces = {"lo": Stamping(-1, 0, 0), "eth5": can}
     assert any_card(["gone", "lo", "eth5"]) is enough
+
+
+def test_without_such_a_card_nothing_is_done(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "interfaces", lambda: iter(machine.interfaces))
+    assert cards_here(False, print) is None
+    assert cards_here(True, print)
+    del machine.interfaces["eth0"], machine.interfaces["eth0.7"]
+    assert cards_here(True, print)
+    del machine.interfaces["eth1"]
+    assert cards_here(True, print) is None
+
+    def unknown() -> list[str]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(hardware, "interfaces", unknown)
+    assert cards_here(True, print) is None
+    assert machine.asked == []
 
 
 @pytest.mark.parametrize(
