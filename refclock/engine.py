@@ -185,7 +185,7 @@ class Engine:
             if label is not OTHER_FLANK:
                 self._why = label.reason
             return ()
-        true = label.tai + self._sawtooth_at(seen)
+        true = label.tai + self._sawtooth_of(label.tai, seen)
         sample = Sample(at, seen, Duration(true.ns - at.ns))
         if self._bank.started and not self._believed(sample):
             return ()
@@ -432,11 +432,13 @@ class Engine:
         local, mono = self._pair
         return self.served.tai(local + (seen - mono), Duration(local.ns - mono.ns))
 
-    def _sawtooth_at(self, seen: Mono) -> Duration:
-        """How late the receiver says the pulse came; told in the second before it."""
+    def _sawtooth_of(self, pulse: Tai, seen: Mono) -> Duration:
+        """How late the receiver says that pulse came; told in the second before it."""
         told, self._sawtooth = self._sawtooth, None
-        fresh = told is not None and ZERO < seen - told.seen < SECOND
-        return told.error if told is not None and fresh else ZERO
+        if told is None or not ZERO < seen - told.seen < SECOND:
+            return ZERO
+        its = told.pulse is None or self._leaps.tai(told.pulse) == pulse
+        return told.error if its else ZERO
 
     def _leap_step(self, at: Local) -> Duration | None:
         """By how much the kernel steps its clock if a leap second begins about `at`."""

@@ -398,6 +398,21 @@ def test_a_sawtooth_is_taken_off_one_pulse_and_with_its_sign(
     assert true.bound < 10 * MICROSECOND
 
 
+@pytest.mark.parametrize("seconds", [-1, 0, 1])
+def test_a_sawtooth_goes_to_the_pulse_it_names(
+    seconds: int, samples: list[Sample]
+) -> None:
+    world = tracking(FREE)
+    late = 25 * MICROSECOND
+    named = LEAPS.posix(world.true + 500 * MILLISECOND) + seconds * SECOND
+    world.tell(Sawtooth(world.mono, named, late))
+    world.second()
+    told, untold = samples[-1], samples[-2]
+    drift = Duration(round((told.seen - untold.seen).ns * -12e-6))
+    taken = told.offset - untold.offset - drift
+    assert abs(taken - (ZERO if seconds else late)) < 100 * Duration(1)
+
+
 def test_an_old_sawtooth_is_not_used(samples: list[Sample]) -> None:
     world = tracking(FREE)
     world.pulses = False
