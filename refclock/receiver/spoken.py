@@ -98,7 +98,7 @@ class Spoken:
         if not self.labels:
             return value
         rates = zip(self.labels, value.split(","), strict=False)
-        return listed({label: rate or "kept" for label, rate in rates if label})
+        return listed({label: rate for label, rate in rates if label})
 
 
 def sealed(body: str) -> bytes:

@@ -128,6 +128,15 @@ def test_sentences_that_do_not_follow_are_told() -> None:
     assert "; no ZDA comes; GLL still comes; VTG still comes; " in desk.words[-1]
 
 
+def test_what_it_had_still_to_say_is_not_held_against_it() -> None:
+    desk = Desk(Ear(Casic(FACTORY)))
+    while desk.configurator.state is not State.WATCHING:
+        desk.run(50 * MILLISECOND)
+    late = Sentence(b"GPGLL,,,,,,V,N", desk.now, 0)
+    assert list(desk.configurator.hear([late], desk.now + 900 * MILLISECOND)) == []
+    assert "GLL" not in desk.run().words[-1]
+
+
 def test_a_stranger_is_asked_and_left_alone() -> None:
     ear = Ear(Casic(FACTORY), deaf_after=0)
     desk = Desk(ear).run()

@@ -153,6 +153,13 @@ def test_acknowledgements(
     assert manners.verdict(FRAME, command) is None
 
 
+@pytest.mark.parametrize("result", "15")
+def test_airoha_s_busy_is_no_refusal(result: str) -> None:
+    gga = setting(LC29H, "GGA")
+    assert gga.verdict(said(f"PAIR001,062,{result}")) is None
+    assert not gga.unknown(said(f"PAIR001,063,{result}"))
+
+
 def test_a_refused_question_is_told_from_a_refused_command() -> None:
     sentences = setting(MT3339, "sentences")
     assert sentences.unknown(said("PMTK001,414,1"))
