@@ -10,10 +10,11 @@ from typing import Self
 import gpiod
 import pytest
 from gpiod.line import Clock as LineClock
+from gpiod.line import Direction
 from gpiod.line import Edge as LineEdge
 
 from hw.linux import pps_gpio
-from hw.linux.pps_gpio import GpioPulse, open_gpio
+from hw.linux.pps_gpio import GpioPulse, open_gpio, open_input
 from refclock.events import Command, Edge
 from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, Local, Mono
@@ -271,3 +272,12 @@ def test_not_allowed_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_machine_without_chips_is_told() -> None:
     with pytest.raises(FileNotFoundError):
         opened("no-such-label")
+
+
+def test_a_line_to_be_asked_for_its_level_is_an_input(chips: dict[str, Chip]) -> None:
+    chip = chips["/dev/gpiochip0"] = Chip("pinctrl-bcm2711", {"PPS_ECHO": 7})
+    request, offset, name = open_input("auto", "PPS_ECHO")
+    assert (offset, name) == (7, "/dev/gpiochip0 PPS_ECHO")
+    assert id(chip.requests[7]) == id(request)
+    assert chip.requests[7].settings.direction is Direction.INPUT
+    assert chip.open == 0
