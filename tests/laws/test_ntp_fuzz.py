@@ -233,7 +233,7 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows() -> None:
     assert reasons | {"warned"} < set(counters)
     assert counters["answered"] == machine.answered > 200_000
     assert machine.interleaved > 500
-    assert machine.kissed > 10_000
+    assert machine.kissed > 1_000
     clients = service._admission.clients()
     assert len(clients) <= 64
     assert all(len(client.departures) <= 8 for client in clients)
