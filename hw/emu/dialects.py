@@ -27,8 +27,10 @@ SECOND_MS: Final = 1000
 class Tongue(Protocol):
     """The commands of one maker. Used by one thread."""
 
-    habits: Habits
-    """As they are by now."""
+    @property
+    def habits(self) -> Habits:
+        """As they are by now."""
+        ...
 
     def binary(self, cls: int, number: int, payload: bytes) -> Iterator[bytes]:
         """The answers to a u-blox message."""

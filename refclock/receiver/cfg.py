@@ -64,6 +64,10 @@ class Message:
         answers = item.payload.startswith(self.asked)
         return frame(_CFG, self.id, item.payload) if answers else None
 
+    def answered(self, item: Item) -> bool:
+        """With the ACK-ACK behind the answer, lest it be taken for the command's."""
+        return _verdict(item, self.id) is True
+
     def wanted(self, had: bytes) -> bytes:
         """What it had, changed."""
         return frame(_CFG, self.id, self.change(_payload(had)))
@@ -115,6 +119,10 @@ class Keys:
         if told.keys() != self.values.keys():
             return None
         return _valset({key: told[key] for key in self.values})
+
+    def answered(self, item: Item) -> bool:
+        """With the ACK-ACK behind the answer, lest it be taken for the command's."""
+        return _verdict(item, _VALGET) is True
 
     def wanted(self, had: bytes) -> bytes:
         """Our values."""

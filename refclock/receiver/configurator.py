@@ -125,15 +125,16 @@ class Configurator:
                 yield f"it is {maker.name}"
                 yield from self._move(Signal.NAMED, now)
             case State.READING:
-                setting = self._maker.settings[self._index]
+                setting = self._setting
                 if had := setting.had(item):
                     self._had[setting.name] = had
-                    yield from self._on(now)
-                elif setting.unknown(item):
+                if setting.unknown(item):
                     yield self._note(setting, UNKNOWN)
                     yield from self._on(now)
+                elif setting.name in self._had and setting.answered(item):
+                    yield from self._on(now)
             case State.WRITING:
-                setting = self._maker.settings[self._index]
+                setting = self._setting
                 done = setting.verdict(item)
                 if done is not None:
                     yield self._note(setting, CHANGED if done else REFUSED)
@@ -143,18 +144,21 @@ class Configurator:
 
     def _overdue(self, now: Mono) -> Iterator[bytes | str]:
         """It has had its time."""
-        if self._said and self._tries < TRIES:
+        told = self._state is State.READING and self._setting.name in self._had
+        if self._said and self._tries < TRIES and not told:
             yield self._say(self._said, now, self._tries + 1)
             return
         match self._state:
+            case State.READING if told:
+                yield from self._on(now)
             case State.ASKING:
                 yield "it does not say who made it; it is left as it is"
                 yield from self._move(Signal.PATIENCE, now)
             case State.READING:
-                yield self._note(self._maker.settings[self._index], UNTOLD)
+                yield self._note(self._setting, UNTOLD)
                 yield from self._on(now)
             case State.WRITING:
-                yield self._note(self._maker.settings[self._index], UNANSWERED)
+                yield self._note(self._setting, UNANSWERED)
                 yield from self._on(now)
             case _:
                 yield from self._move(Signal.PATIENCE, now)
@@ -230,6 +234,11 @@ class Configurator:
         if self._lasting:
             amiss.append(f"stays set after the end: {', '.join(self._lasting)}")
         yield "; ".join((f"{self._maker.name}: {told}", *amiss))
+
+    @property
+    def _setting(self) -> Setting:
+        """Which it is about just now."""
+        return self._maker.settings[self._index]
 
     def _key(self, setting: Setting) -> str:
         return f"{self._maker.name}: {setting.name}"

@@ -40,6 +40,10 @@ class Setting(Protocol):
         """The command that would set what it says is set; None: it says nothing."""
         ...
 
+    def answered(self, item: Item) -> bool:
+        """Is that the last word to our question, if what it had was told?"""
+        ...
+
     def wanted(self, had: bytes) -> bytes:
         """The command for what we want of one set like that (empty: unknown)."""
         ...

@@ -76,6 +76,10 @@ class Spoken:
         value = said.removeprefix(self.answer).split(",")[: self.fields]
         return sealed(self.head + ",".join(value))
 
+    def answered(self, item: Item) -> bool:
+        """With the value itself."""
+        return self.had(item) is not None
+
     def wanted(self, had: bytes) -> bytes:  # noqa: ARG002 - set whole
         """The same, whatever it was."""
         return sealed(self.head + self.value)

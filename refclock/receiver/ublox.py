@@ -27,7 +27,7 @@ _KEYED: Final = 27
 """The protocol version that brought keys."""
 _VERSION: Final = re.compile(rb"PROTVER[ =](\d+)\.\d+")
 _NAMED: Final = re.compile(rb"(?:MOD|FWVER)=([ -~]+)")
-_UART1, _USB = 1, 3
+_I2C, _UART1, _USB = 0, 1, 3
 """Ports, as messages and keys alike count them."""
 
 _MESSAGES: Final[Mapping[str, tuple[int, int, int]]] = {
@@ -102,11 +102,10 @@ def recognise(item: Item, wish: Wish) -> Maker | None:
 
 def _messages(wish: Wish) -> Iterator[Setting]:
     """For protocols up to 26."""
-    at = 2 + (_USB if wish.usb else _UART1)
+    ats = [2 + port for port in _ports(wish).values()]
     for kind, rate in {**wish.sentences, **wish.messages}.items():
-        about = bytes(_MESSAGES[kind][:2])
-        put = partial(_put, at, bytes((rate,)))
-        yield Message(kind, _MSG, about, 2 + _PORTS, put, partial(_tell_byte, at, {}))
+        about, put = bytes(_MESSAGES[kind][:2]), partial(_put_rate, ats, rate)
+        yield Message(kind, _MSG, about, 2 + _PORTS, put, partial(_tell_rate, ats))
     rates = partial(_put, 0, _RATES.pack(wish.period_ms, 1, 0))
     yield Message("fixes", _RATE, b"", _RATES.size, rates, _tell_rates)
     yield Message("pulse", _TP5, b"\0", _PULSE.size, partial(_shape, wish), _tell_pulse)
@@ -114,6 +113,21 @@ def _messages(wish: Wish) -> Iterator[Setting]:
     yield Message("model", _NAV5, b"", 36, still, partial(_tell_byte, 2, _MODELS))
     survey, told = partial(_survey, wish), partial(_tell_byte, 0, _MODES)
     yield Message("position", _TMODE2, b"", 28, survey, told)
+
+
+def _ports(wish: Wish) -> dict[str, int]:
+    """Those it may hang on, by what to add to the name of a setting."""
+    return {"": _UART1} if wish.uart else {" (USB)": _USB, " (I2C)": _I2C}
+
+
+def _put_rate(ats: Sequence[int], rate: int, payload: bytes) -> bytes:
+    for at in ats:
+        payload = _put(at, bytes((rate,)), payload)
+    return payload
+
+
+def _tell_rate(ats: Sequence[int], payload: bytes) -> str:
+    return "/".join(str(payload[at]) for at in ats)
 
 
 def _put(at: int, new: bytes, payload: bytes) -> bytes:
@@ -149,13 +163,13 @@ def _tell_pulse(payload: bytes) -> str:
 
 def _keys(wish: Wish) -> Iterator[Setting]:
     """From protocol 27 on."""
-    port = _USB if wish.usb else _UART1
-    rates = {_MESSAGES[kind][2] + port: kind for kind in wish.sentences}
-    wanted = {key: wish.sentences[kind] for key, kind in rates.items()}
-    yield Keys("sentences", wanted, partial(_tell_kinds, rates))
-    for kind, rate in wish.messages.items():
-        key = _MESSAGES[kind][2] + port
-        yield Keys(kind, {key: rate}, partial(_tell_key, key, {}))
+    for on, port in _ports(wish).items():
+        rates = {_MESSAGES[kind][2] + port: kind for kind in wish.sentences}
+        wanted = {key: wish.sentences[kind] for key, kind in rates.items()}
+        yield Keys(f"sentences{on}", wanted, partial(_tell_kinds, rates))
+        for kind, rate in wish.messages.items():
+            key = _MESSAGES[kind][2] + port
+            yield Keys(f"{kind}{on}", {key: rate}, partial(_tell_key, key, {}))
     fixes = dict(zip(_KEY_RATES, (wish.period_ms, 1, 0), strict=True))
     yield Keys("fixes", fixes, _tell_rate_keys)
     pulse = dict(zip(_KEY_PERIODS, _periods(wish), strict=True))

@@ -24,8 +24,8 @@ class Wish:
     sentences: Mapping[str, int]
     messages: Mapping[str, int]
     """u-blox: what no sentence tells."""
-    usb: bool
-    """It hangs on USB itself, not on its UART."""
+    uart: bool
+    """It hangs on its UART; else on USB or I2C, and we cannot tell on which."""
     period_ms: int = 1000
     """Between two fixes."""
     pulse_ms: int = 100
@@ -37,7 +37,7 @@ class Wish:
 
 
 def wish(bits_per_second: int | None) -> Wish:
-    """What fits on a line of that speed; None: on USB, where anything does."""
+    """What fits on a line of that speed; None: on USB or I2C."""
     roomy = bits_per_second is None or bits_per_second >= _ROOMY_BD
     seldom = _SELDOM if roomy else 0
     often = 1 if roomy else 0
@@ -60,5 +60,5 @@ def wish(bits_per_second: int | None) -> Wish:
             "MON-RF": seldom,
             "SEC-SIG": seldom,
         },
-        usb=bits_per_second is None,
+        uart=bits_per_second is not None,
     )

@@ -16,7 +16,7 @@ from refclock.receiver.configurator import QUESTION, TRIES, Configurator, State
 from refclock.receiver.wish import wish
 from refclock.timebase import MILLISECOND, Mono
 
-MOST = TRIES * (1 + 2 * 18)
+MOST = TRIES * (1 + 2 * 20)
 """Commands: who are you, and of each setting a question and a command."""
 LONGEST_S = 2.2 + MOST * 2.5 + 4
 

@@ -31,6 +31,8 @@ class Desk:
     speed: int | None = 9600
     late: Duration = ZERO
     """How long it thinks before it answers."""
+    split: bool = False
+    """One answer at a time comes down the line."""
     now: Mono = field(default_factory=lambda: Mono(10**12))
     sent: list[bytes] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
@@ -67,6 +69,8 @@ class Desk:
                     data += b"".join(write(kind, "GN", _REPORT))
         while self._due and self._due[0][0] <= self.now:
             data += self._due.popleft()[1]
+            if self.split:
+                break
         items = self._framer.feed(Chunk(data, self.now, self.now)) if data else []
         for said in self.configurator.hear(items, self.now):
             if isinstance(said, bytes):

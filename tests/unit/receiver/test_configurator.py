@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -126,6 +127,41 @@ def test_a_refusal_is_told_and_the_rest_done(tongue: Tongue, says: str) -> None:
 def test_sentences_that_do_not_follow_are_told() -> None:
     desk = Desk(Ear(Mediatek(FACTORY, refuses=[314]))).run()
     assert "; no ZDA comes; GLL still comes; VTG still comes; " in desk.words[-1]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_word_behind_an_answer_is_not_taken_for_the_command_s(
+    *, lost: bool
+) -> None:
+    """Only the position is left to change; of that a timing part has its own mind."""
+    tongue = Ublox8(of(Make.UBLOX_8T), refuses=[0x3D])
+    Desk(Ear(tongue)).run()
+    desk = Desk(Ear(Deafening(tongue) if lost else tongue))
+    desk.split = True
+    desk.run()
+    assert desk.words[1:-1] == [
+        "MON-RF: unknown to it",
+        "SEC-SIG: unknown to it",
+        "position: off -> survey-in, refused",
+    ]
+
+
+class Deafening:
+    """A tongue whose acknowledgements of questions get lost."""
+
+    def __init__(self, tongue: Ublox8) -> None:
+        self._tongue = tongue
+
+    @property
+    def habits(self) -> Habits:
+        return self._tongue.habits
+
+    def text(self, body: str) -> Iterator[bytes]:
+        return self._tongue.text(body)
+
+    def binary(self, cls: int, number: int, payload: bytes) -> Iterator[bytes]:
+        answers = list(self._tongue.binary(cls, number, payload))
+        yield from answers[:1]
 
 
 def test_what_it_had_still_to_say_is_not_held_against_it() -> None:

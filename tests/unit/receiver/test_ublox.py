@@ -106,12 +106,14 @@ def wanted(maker: Maker, name: str, answer: Item) -> bytes:
     return setting(maker, name).wanted(had)
 
 
-def test_a_rate_is_changed_on_our_port_alone() -> None:
+def test_a_rate_is_changed_on_our_ports_alone() -> None:
     answer = binary(0x06, 0x01, bytes.fromhex("f003 0101010101 00"))
     command = wanted(M8, "GSV", answer)
     assert command[6:-2].hex() == "f0030105010101" + "00"
     on_usb = made(b"PROTVER=18.00", speed=None)
-    assert wanted(on_usb, "GSV", answer)[6:-2].hex() == "f0030101010501" + "00"
+    assert wanted(on_usb, "GSV", answer)[6:-2].hex() == "f0030501010501" + "00"
+    gsv = setting(on_usb, "GSV")
+    assert gsv.words(wanted(on_usb, "GSV", answer)) == "5/5"
 
 
 def test_one_fix_a_second_by_utc() -> None:
@@ -204,6 +206,8 @@ def test_acknowledgements_are_for_one_message() -> None:
     assert pulse.verdict(binary(0x05, 1, b"")) is None
     assert pulse.unknown(acknowledged(0x31, good=False))
     assert not pulse.unknown(acknowledged(0x31, good=True))
+    assert pulse.answered(acknowledged(0x31, good=True))
+    assert not pulse.answered(acknowledged(0x31, good=False))
 
 
 # keys
@@ -244,9 +248,11 @@ def test_keys_are_set_in_ram_alone(name: str, command: str) -> None:
     assert setting(F9, name).wanted(b"").hex(" ") == command
 
 
-def test_keys_on_usb_are_others() -> None:
-    on_usb = made(b"PROTVER=34.10", speed=None)
-    assert setting(on_usb, "TIM-TP").wanted(b"")[10:15].hex() == "8001912001"
+@pytest.mark.parametrize(("on", "key"), [("USB", "80019120"), ("I2C", "7d019120")])
+def test_keys_on_usb_and_i2c_are_others(on: str, key: str) -> None:
+    elsewhere = made(b"PROTVER=34.10", speed=None)
+    tim_tp = setting(elsewhere, f"TIM-TP ({on})")
+    assert tim_tp.wanted(b"")[10:15].hex() == key + "01"
 
 
 def test_keys_are_asked_for() -> None:
