@@ -29,8 +29,8 @@ _DATE: Final = re.compile(r"(\d\d)(\d\d)(\d\d)|(\d\d?),(\d\d?),(\d{4})")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d*)?")
 _LEAPS: Final = re.compile(r"(\d{1,3})(D?)")
 _IDENTITY: Final = re.compile(
-    r"..TXT,\d+,\d+,\d+,(?:MOD[ =]|HW +)(.+)"
-    r"|(?:PMTK705|PQVERNO|PDTINFO),(.+)"
+    r"..TXT,\d+,\d+,\d+,(?:MOD[ =]|HW +|SW=)(.+)"
+    r"|(?:PMTK705|PQVERNO|PQTMVERNO|PDTINFO),(.+)"
     r"|PSRFTXTVersion:? *(.+)"
 )
 _GPS_BEGAN: Final = 80

@@ -250,7 +250,9 @@ def test_leap_seconds_as_garmin_tells_them() -> None:
         ("GPTXT,01,01,02,MOD LEA-6T-0", "LEA-6T-0"),
         ("GNTXT,01,01,02,MOD=NEO-M8N-0", "NEO-M8N-0"),
         ("GPTXT,01,01,02,HW  UBX-G60xx  00040007 ", "UBX-G60xx 00040007"),
+        ("GPTXT,01,01,02,SW=URANUS5,V5.3.0.0", "URANUS5 V5.3.0.0"),
         ("PMTK705,AXN_2.3,0002,L70,1.0", "AXN_2.3 0002 L70 1.0"),
+        ("PQTMVERNO,LC29HAANR01A04S,2022/11/04", "LC29HAANR01A04S 2022/11/04"),
         ("PSRFTXTVersion: GSW3 ", "GSW3"),
     ],
 )

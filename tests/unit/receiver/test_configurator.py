@@ -144,6 +144,7 @@ def test_the_word_behind_an_answer_is_not_taken_for_the_command_s(
         "SEC-SIG: unknown to it",
         "position: off -> survey-in, refused",
     ]
+    assert max(map(desk.sent.count, desk.sent)) == 1
 
 
 class Deafening:
