@@ -437,8 +437,8 @@ class Engine:
         told, self._sawtooth = self._sawtooth, None
         if told is None or not ZERO < seen - told.seen < SECOND:
             return ZERO
-        its = told.pulse is None or self._leaps.tai(told.pulse) == pulse
-        return told.error if its else ZERO
+        named = pulse if told.pulse is None else self._leaps.tai(told.pulse)
+        return told.error if abs(named - pulse) < MILLISECOND else ZERO
 
     def _leap_step(self, at: Local) -> Duration | None:
         """By how much the kernel steps its clock if a leap second begins about `at`."""
