@@ -21,7 +21,16 @@ from hw.emu.oscillator import Knot, Oscillator, Row, read_trace
 from hw.emu.scenarios import Scenario
 from hw.emu.world import World
 from hw.rig import UPTIME, Mind
-from refclock.events import Event, Fix, PulseEdge, Temperature, Tick, TimeMessage
+from refclock.events import (
+    Event,
+    Fix,
+    InForce,
+    PulseEdge,
+    SetRate,
+    Temperature,
+    Tick,
+    TimeMessage,
+)
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Tai
 
 _LAG: Final = 100 * MILLISECOND
@@ -155,6 +164,8 @@ class Replay:
     def _tell(self, event: Event) -> None:
         for command in self._engine.handle(event):
             self._clock.apply(command)
+            if isinstance(command, SetRate):
+                self._tell(InForce(self._clock.read()[1], command.ppb))
 
     def _served(self) -> tuple[float, float]:
         """Served less true now, and the bound given with it, s."""

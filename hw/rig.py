@@ -30,8 +30,10 @@ from refclock.events import (
     Edge,
     Event,
     Found,
+    InForce,
     Lost,
     PulseEdge,
+    SetRate,
     Step,
     Temperature,
     Tick,
@@ -227,6 +229,8 @@ class Run:
         if not self._asleep():
             for command in self._engine.handle(event):
                 self.clock.apply(command)
+                if isinstance(command, SetRate):
+                    self._tell(InForce(self.clock.read()[1], command.ppb))
 
     def _ask(self) -> Second:
         true = self.world.now()

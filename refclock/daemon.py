@@ -30,7 +30,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from refclock.control import Answers
 from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
-from refclock.events import Configured, Event, Found, Lost, Tick
+from refclock.events import Configured, Event, Found, InForce, Lost, SetRate, Tick
 from refclock.ports import SystemClock
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
@@ -326,13 +326,15 @@ class Daemon:
         elif isinstance(event, Configured):
             log.info("receiver: %s", event.text)
         commands = self._engine.handle(event)
-        for command in commands:
-            self._clock.apply(command)
-        self._served.set(self._engine.served)
         if self._recorder is not None:
             self._recorder.write(event)
             if commands or isinstance(event, Tick):
                 self._recorder.write(Outcome(commands, self._engine.served))
+        for command in commands:
+            self._clock.apply(command)
+            if isinstance(command, SetRate):
+                self._handle(InForce(self._now(), command.ppb))
+        self._served.set(self._engine.served)
 
     def _publish_status(self, now: Mono) -> None:
         status = self._engine.status(now)

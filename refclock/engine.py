@@ -26,6 +26,7 @@ from refclock.events import (
     Event,
     Found,
     Identity,
+    InForce,
     Interference,
     LeapNotice,
     Lost,
@@ -116,6 +117,8 @@ class Engine:
         self._epoch = 0
         self._began: Mono | None = None
         self._own_step: Duration | None = None
+        self._ppb = 0.0
+        """The rate in force; the one commanded will be, once the clock has obeyed."""
         self._told: SetLeap | None = None
         self._vouched = False
         """Whether the kernel was told that its clock is right."""
@@ -141,6 +144,8 @@ class Engine:
                 return self._message(event)
             case Tick():
                 return self._tick(event)
+            case InForce():
+                self._in_force(event)
             case Witness():
                 self._witness(event)
             case LeapNotice():
@@ -165,7 +170,7 @@ class Engine:
         """What leaves the clock in good order: on at its own rate, no more slewing."""
         if not self._steers or not self._bank.started:
             return ()
-        own = (1.0 + self._servo.ppb * 1e-9) * (1.0 + self.served.rate) - 1.0
+        own = (1.0 + self._ppb * 1e-9) * (1.0 + self.served.rate) - 1.0
         return (SetRate(own * 1e9),)
 
     # facts
@@ -323,21 +328,16 @@ class Engine:
         leap = self._integrity.leap(tai)
         if leap is not None and leap not in self._leaps.leaps:
             self._know(self._leaps.with_leap(leap))
-        before = 1.0 + self._servo.ppb * 1e-9
         commands = self._steer(tai, estimate, leap) if self._steers else ()
-        after = 1.0 + self._servo.ppb * 1e-9
-        rate = (1.0 + estimate.rate) * before / after - 1.0
-        self._publish(at, tai, replace(estimate, rate=rate), leap)
+        self._publish(at, tai, estimate, leap)
         return commands
 
     def _steer(
         self, tai: Tai, estimate: Estimate, leap: LeapSecond | None
     ) -> tuple[Command, ...]:
-        """What to tell the clock; the bank is told of it at once."""
+        """What to tell the clock; the bank hears of it when the clock has obeyed."""
         behind = self._leaps.offset(tai)
-        before = self._servo.ppb
         commands = self._servo.steer((estimate.offset - behind).seconds, estimate.rate)
-        self._bank.rate_changed(estimate.at, self._servo.ppb - before)
         for command in commands:
             if isinstance(command, Step):
                 self._own_step = command.by
@@ -348,6 +348,15 @@ class Engine:
         sigma = Duration.from_seconds(estimate.sigma_s)
         self._vouched = self._mode.serves
         return (*commands, SetStatus(self._vouched, self._budget.total, sigma))
+
+    def _in_force(self, told: InForce) -> None:
+        """The clock runs at another rate, by command: a pulse may be told late, so
+        that is not since the estimate the command was made of."""
+        self._bank.rate_changed(told.seen, told.ppb - self._ppb)
+        before, after = 1.0 + self._ppb * 1e-9, 1.0 + told.ppb * 1e-9
+        self._ppb = told.ppb
+        if self.served.at != _NEVER:
+            self.served = self.served.rerated(told.seen, before / after)
 
     def _disown(self) -> tuple[Command, ...]:
         """Nothing is known any more: the kernel must not go on saying otherwise."""

@@ -233,6 +233,14 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """The clock obeyed: a rate commanded holds from now on."""
+
+    seen: Mono
+    ppb: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A device was opened. `detail`: path, speed."""
 
@@ -255,6 +263,7 @@ Event = (
     | Temperature
     | Witness
     | Tick
+    | InForce
     | Dropped
     | Lost
     | Found

@@ -12,7 +12,7 @@ at publication, and a fresh reading of the pair that differs gives the step away
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from refclock.timebase import (
@@ -88,6 +88,18 @@ class Served:
         if self.leap is not None:
             ordered.append(self.leap.before - self.leap.after)
         return any(abs(step - each) < FOREIGN for each in ordered)
+
+    def rerated(self, now: Mono, factor: float) -> Served:
+        """Carried forward to `now`, since when the clock runs by `factor` slower."""
+        since = now - self.at
+        return replace(
+            self,
+            at=now,
+            local=self.local + since,
+            correction=self.correction + Duration(round(since.ns * self.rate)),
+            rate=(1.0 + self.rate) * factor - 1.0,
+            bound=self.bound_at(now),
+        )
 
     def tai(self, local: Local, skew: Duration) -> Tai:
         """The instant the local clock called `local`, where local - mono is `skew`."""

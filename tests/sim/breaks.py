@@ -184,6 +184,16 @@ def _steered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine.Engine, "__init__", init)
 
 
+def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
+    """When the clock obeyed is not asked."""
+    right = engine.Engine._in_force
+
+    def in_force(self: engine.Engine, told: events.InForce) -> None:
+        right(self, replace(told, seen=self.served.at))
+
+    patch.setattr(engine.Engine, "_in_force", in_force)
+
+
 _UNNAMED: Final = _instead(engine.Engine, "_predicted", lambda *_: None)
 _UNJUDGED: Final = _instead(monitor.Integrity, "pulse", lambda *_: monitor.Verdict.USE)
 _CERTAIN: Final = _all(
@@ -203,6 +213,11 @@ BREAKS: Final = (
             "cold-sky",
             "spoofed-drag",
         ),
+    ),
+    Break(
+        "a rate is taken to hold since the pulse it answers",
+        _since_the_pulse,
+        ("edge-in-flight",),
     ),
     Break(
         "a clock to be left alone is steered",

@@ -271,6 +271,5 @@ ROWS: Final = (
         dark=((0, 3), (211, 214)),
         sooner_s=1600,
         clock_us=None,
-        owed="a rate of 500 ppm that takes force 20 ms late is 10 us not in the bound",
     ),
 )

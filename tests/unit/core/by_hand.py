@@ -15,6 +15,7 @@ from refclock.events import (
     Edge,
     Event,
     Fix,
+    InForce,
     PulseEdge,
     SetRate,
     Step,
@@ -101,6 +102,7 @@ class World:
                 self.step(command.by)
             elif isinstance(command, SetRate):
                 self.rate_ppb = command.ppb
+                self.tell(InForce(self.mono, command.ppb))
         self.commands += commands
         return commands
 

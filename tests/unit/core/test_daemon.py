@@ -31,6 +31,7 @@ from refclock.events import (
     Event,
     Found,
     Identity,
+    InForce,
     Interference,
     Lost,
     Reason,
@@ -290,8 +291,14 @@ def test_a_lost_device_is_opened_again() -> None:
     left = list(drivers)
     with Running(source(lambda: left.pop(0))) as running:
         running.until(lambda: reading(2) in running.engine.heard)
-    kinds = [type(event) for event in running.engine.heard if type(event) is not Tick]
-    assert kinds == [Found, Temperature, Lost, Found, Temperature]
+    kinds = [type(event) for event in running.engine.heard]
+    assert [kind for kind in kinds if kind not in {Tick, InForce}] == [
+        Found,
+        Temperature,
+        Lost,
+        Found,
+        Temperature,
+    ]
     lost = running.engine.of(Lost)[0]
     assert isinstance(lost, Lost)
     assert (lost.source, lost.why) == ("receiver", "unplugged")
@@ -318,7 +325,10 @@ def test_one_lost_device_does_not_hold_up_another() -> None:
 
     alive = FakeDriver(reading(1))
     with Running(source(away, "pulse"), source(alive)) as running:
+        running.until(lambda: bool(running.engine.of(Lost)))
         running.until(lambda: reading(1) in running.engine.heard)
+    opened = [each for each in running.engine.heard if isinstance(each, Found)]
+    assert [found.source for found in opened] == ["receiver"]
 
 
 def test_a_device_is_polled_as_often_as_it_is_told() -> None:
@@ -498,6 +508,7 @@ def test_a_run_is_recorded_facts_and_outcomes() -> None:
     assert recorder.lines[ticks[0] + 1] == Outcome(
         (SetRate(0.0),), running.engine.served
     )
+    assert isinstance(recorder.lines[ticks[0] + 2], InForce)
     assert recorder.lines[-1] == Counted(json.dumps({"requests": 3}))
     assert recorder.closed
 

@@ -279,6 +279,27 @@ def test_between_the_order_and_the_step_both_readings_are_served_right() -> None
     assert world.epoch == 1
 
 
+def test_a_rate_counts_from_when_the_clock_obeyed() -> None:
+    """The pulse was told 20 ms late, and a slew of 500 ppm is 10 us by then."""
+    world = World(error=20 * MILLISECOND)
+    while not world.serves:
+        world.second()
+    world.pass_(500 * MILLISECOND)
+    edge = world.edge()
+    world.pass_(20 * MILLISECOND)
+    world.tell(edge)
+    assert abs(world.rate_ppb) == 500_000
+    world.pass_(SECOND)
+    assert abs(world.wrong) < MICROSECOND
+
+
+def test_what_serves_nothing_is_not_carried_on_by_a_rate() -> None:
+    world = World()
+    before = world.engine.served
+    assert world.tell(world.tick()) == (SetRate(0.0),)
+    assert world.engine.served == before
+
+
 def test_a_small_step_by_others_is_followed_and_told() -> None:
     world = tracking(FREE)
     world.step(3 * MILLISECOND)

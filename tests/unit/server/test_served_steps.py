@@ -53,6 +53,20 @@ def test_after_a_large_step_of_others_no_time_is_served(
     assert SERVED.synchronised(AT + SECOND, SERVED.skew + by) is served
 
 
+def test_a_rate_in_force_bends_what_is_served_and_breaks_nothing() -> None:
+    """From there on a clock 500 ppm faster is right as it was before."""
+    moving = replace(SERVED, rate=2e-4, bound_rate=1e-6)
+    turn = AT + 20 * MILLISECOND
+    bent = moving.rerated(turn, 1.0 / 1.0005)
+    assert (bent.at, bent.skew) == (turn, moving.skew)
+    assert bent.bound == moving.bound_at(turn)
+    at_turn = moving.local + 20 * MILLISECOND
+    assert bent.tai(at_turn, bent.skew) == moving.tai(at_turn, moving.skew)
+    true = moving.tai(at_turn + SECOND, moving.skew)
+    faster = at_turn + SECOND + Duration(500_000)
+    assert abs(bent.tai(faster, bent.skew) - true) <= Duration(1)
+
+
 def test_our_own_step_was_announced() -> None:
     ordered = replace(SERVED, step=-3 * SECOND)
     assert ordered.synchronised(AT, ordered.skew - 3 * SECOND)
