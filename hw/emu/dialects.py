@@ -130,7 +130,7 @@ class Mediatek:
         yield sealed(f"PMTK001,{number},{result}")
 
 
-_PMTK314: Final = (
+_PMTK314: Final[tuple[str, ...]] = (
     *("GLL", "RMC", "VTG", "GGA", "GSA", "GSV", "GRS", "GST"),
     *(f"reserved {n}" for n in range(8, 17)),
     *("ZDA", "MCHN"),
@@ -184,7 +184,18 @@ class Airoha:
             yield sealed(f"PAIR{number}{answer}")
 
 
-_PAIR062: Final = ("GGA", "GLL", "GSA", "GSV", "RMC", "VTG", "ZDA", "GRS", "GST", "GNS")
+_PAIR062: Final[tuple[str, ...]] = (
+    "GGA",
+    "GLL",
+    "GSA",
+    "GSV",
+    "RMC",
+    "VTG",
+    "ZDA",
+    "GRS",
+    "GST",
+    "GNS",
+)
 
 
 class Casic:

@@ -72,7 +72,7 @@ _GRID_AT: Final = 7
 _GRID: Final = 0xF << _GRID_AT
 """CFG-TP5's flags; the bit between them is the polarity."""
 
-_KEY_RATES: Final = (0x3021_0001, 0x3021_0002, 0x2021_0003)
+_KEY_RATES: Final[tuple[int, ...]] = (0x3021_0001, 0x3021_0002, 0x2021_0003)
 _KEY_MODEL: Final = 0x2011_0021
 _KEY_MODE: Final = 0x2003_0001
 _KEY_SURVEY: Final = (0x4003_0010, 0x4003_0011)
