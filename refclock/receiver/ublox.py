@@ -170,7 +170,7 @@ def _keys(wish: Wish) -> Iterator[Setting]:
         for kind, rate in wish.messages.items():
             key = _MESSAGES[kind][2] + port
             yield Keys(f"{kind}{on}", {key: rate}, partial(_tell_key, key, {}))
-    fixes = dict(zip(_KEY_RATES, (wish.period_ms, 1, 0), strict=True))
+    fixes: dict[int, int] = dict(zip(_KEY_RATES, (wish.period_ms, 1, 0), strict=True))
     yield Keys("fixes", fixes, _tell_rate_keys)
     pulse = dict(zip(_KEY_PERIODS, _periods(wish), strict=True))
     pulse |= {key: int(flag & _SHAPE > 0) for flag, key in _KEY_FLAGS.items()}
