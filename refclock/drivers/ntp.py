@@ -149,9 +149,11 @@ class NtpService:
         return self._socket.name
 
     def readmit(self, settings: ServerSettings) -> None:
-        """Access and pace are as `settings` say from the next sweep on, and all
-        clients newcomers. From any thread."""
-        access = settings.access(settings.as_now(self._listener))
+        """Access, pace and stratum are as `settings` say from the next sweep on, and
+        all clients newcomers. From any thread."""
+        listener = settings.as_now(self._listener)
+        self._listener = replace(self._listener, stratum_least=listener.stratum_least)
+        access = settings.access(listener)
         self._admission = Admission(access, settings.rate_limit, self._draw)
 
     def serve(self, limit: Duration) -> None:

@@ -360,6 +360,22 @@ def test_a_listener_has_its_own_rules_also_after_a_reload() -> None:
     assert answered() == [0]
 
 
+def test_the_least_stratum_said_is_read_anew() -> None:
+    listener = ListenerSettings(("10.0.0.9",), stratum_least=3)
+    wire = wire_with(asked())
+    answering = NtpService(
+        wire, lambda: SERVED, Clock(), ServerSettings(), listener=listener
+    )
+    said = []
+    for least in (3, 5, 1):
+        fresh = replace(listener, stratum_least=least)
+        answering.readmit(ServerSettings(("10.0.0.8",), listener=(fresh,)))
+        answering._moment = answering._moment_now()  # what is made each millisecond
+        answering.serve(SECOND)
+        said.append(sent(wire)[-1][1].stratum)
+    assert said == [3, 5, 1]
+
+
 def test_listeners_that_do_not_say_take_what_is_usual() -> None:
     smearing = ListenerSettings(("::1",), leap=LeapMode.SMEAR)
     silent = ListenerSettings(("::1",), 1123)
