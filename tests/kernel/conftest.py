@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.kernel.debian import MissingError
-from tests.kernel.image import Image, image
+from tests.kernel.image import Image, image, with_newer_qemu
 from tests.kernel.machine import SKIPPED, Guest, LiveGuest
 from tests.kernel.outside import Weather
 
@@ -27,6 +27,15 @@ def kernel_image() -> Image:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no guest to boot: {why}")
+
+
+@pytest.fixture(scope="session")
+def newer_image(kernel_image: Image) -> Image:
+    """It, for a QEMU that is not in every Debian's archive for ever."""
+    try:
+        return with_newer_qemu(kernel_image, _CACHE)
+    except MissingError as why:
+        pytest.skip(f"no QEMU whose network card has a clock: {why}")
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ class Guest:
                 stderr=errors,
             )
         try:
-            self._agent = self._opened.enter_context(self._connected("agent"))
+            self._agent = self._opened.enter_context(self.connected("agent"))
             self._reply = self._opened.enter_context(self._agent.makefile("r"))
             self.hello = self._told(_BOOT_S)
         except BaseException:
@@ -125,7 +125,7 @@ class Guest:
             raise GuestError(answer["raised"])
         return answer["returned"]
 
-    def _connected(self, name: str) -> socket.socket:
+    def connected(self, name: str) -> socket.socket:
         """That socket of QEMU's, as soon as it is there."""
         path = self._run / name
         for _ in range(500):
@@ -158,7 +158,7 @@ class LiveGuest(Guest):
 
     def _gpio_chip(self) -> str:
         """Where in QEMU's tree of objects the GPIO controller is."""
-        with self._connected("monitor") as monitor, monitor.makefile("r") as said:
+        with self.connected("monitor") as monitor, monitor.makefile("r") as said:
             said.readline()
             monitor.sendall(b'{"execute": "qmp_capabilities"}')
             said.readline()
