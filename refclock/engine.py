@@ -71,6 +71,9 @@ SILENT: Final = Duration(2_500_000_000)
 """No usable pulse for this long: two were missed, the pulse is gone."""
 LONELY: Final = 10 * SECOND
 """No pulse at all for this long: sentences alone must do."""
+_TURNING: Final = 2 * SECOND
+"""So long from its beginning on a leap second is the kernel's to carry out, at its
+next tick: to say sooner that none is due would call it off."""
 _READING: Final = Duration(2_000)
 """How well a foreign step is known: two readings of a pair of clocks."""
 
@@ -325,7 +328,7 @@ class Engine:
             self._start_afresh()
             return self._disown()
         tai = Tai(at.ns + estimate.offset.ns)
-        leap = self._integrity.leap(tai)
+        leap = self._integrity.leap(tai - _TURNING)
         if leap is not None and leap not in self._leaps.leaps:
             self._know(self._leaps.with_leap(leap))
         commands = self._steer(tai, estimate, leap) if self._steers else ()
@@ -336,8 +339,11 @@ class Engine:
         self, tai: Tai, estimate: Estimate, leap: LeapSecond | None
     ) -> tuple[Command, ...]:
         """What to tell the clock; the bank hears of it when the clock has obeyed."""
-        behind = self._leaps.offset(tai)
-        commands = self._servo.steer((estimate.offset - behind).seconds, estimate.rate)
+        behind = leap.before if leap is not None else self._leaps.offset(tai)
+        to_go = estimate.offset - behind
+        if leap is not None and abs(tai - leap.at) < _TURNING:  # done already?
+            to_go = min(to_go, estimate.offset - leap.after, key=abs)
+        commands = self._servo.steer(to_go.seconds, estimate.rate)
         for command in commands:
             if isinstance(command, Step):
                 self._own_step = command.by
@@ -451,9 +457,9 @@ class Engine:
 
     def _leap_step(self, at: Local) -> Duration | None:
         """By how much the kernel steps its clock if a leap second begins about `at`."""
-        if self._told is None or self._told.leap is None:
+        leap = self.served.leap
+        if leap is None:
             return None
-        leap = self._told.leap
         near = abs(Duration(leap.midnight.ns - at.ns)) < 3 * SECOND
         return leap.before - leap.after if near else None
 

@@ -8,11 +8,15 @@ steps alone. What is kept in floats is the small error; absolute time is whole.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Final, assert_never
 
 from hw.emu.oscillator import Oscillator
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
-from refclock.timebase import Duration, LeapSecond, Local, Mono, Tai
+from refclock.timebase import MILLISECOND, Duration, LeapSecond, Local, Mono, Tai
+
+
+_TICK: Final = 4 * MILLISECOND
+"""Of the kernel, at CONFIG_HZ of 250."""
 
 
 class VirtualClock:
@@ -57,7 +61,7 @@ class VirtualClock:
         mono = Mono(self._mono.ns + elapsed + round(self._error_at(elapsed)))
         local = Local(mono.ns + self._ahead.ns)
         leap = self._leap
-        if leap is not None and local.ns >= _turn_ns(leap):
+        if leap is not None and local.ns >= _turn_ns(leap) + _TICK.ns:
             self._leap = None
             self._step(leap.before - leap.after)
             local += leap.before - leap.after
@@ -96,7 +100,8 @@ class VirtualClock:
 
 
 def _turn_ns(leap: LeapSecond) -> int:
-    """What CLOCK_REALTIME would show where Linux turns it: at midnight one second
-    back, or at 23:59:59 one second forth (kernel/time/ntp.c, second_overflow)."""
+    """What CLOCK_REALTIME shows after which Linux turns it, at its next tick: at
+    midnight one second back, or at 23:59:59 one second forth (kernel/time/ntp.c,
+    second_overflow)."""
     deleted = min((leap.after - leap.before).ns, 0)
     return leap.midnight.ns + deleted

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
-from refclock.timebase import HOUR, SECOND, ZERO, Duration, Local, Mono
+from refclock.timebase import HOUR, SECOND, Duration, Local, Mono
 
 ADJ_OFFSET: Final = 0x0001
 ADJ_FREQUENCY: Final = 0x0002
@@ -244,8 +244,8 @@ class KernelClock:
             return 0
         leap = self._leap.leap
         local, _ = self.read()
-        if not ZERO < Duration(leap.midnight.ns - local.ns) <= _LEAP_DAY:
-            return 0
+        if not -SECOND < Duration(leap.midnight.ns - local.ns) <= _LEAP_DAY:
+            return 0  # past midnight it is done at the next tick, if still due
         return STA_INS if leap.inserts else STA_DEL
 
     def _tell(self, modes: int, **fields: int) -> None:

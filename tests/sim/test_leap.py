@@ -9,7 +9,7 @@ import pytest
 from hw.emu.faults import Fault, Kind
 from hw.emu.receiver import Habits
 from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.rig import Run
+from hw.rig import Run, fast
 from refclock.engine import Engine
 from refclock.policy import EngineSettings
 from refclock.server.served import DELETE, INSERT, NO_WARNING
@@ -78,6 +78,21 @@ def test_around_the_leap(name: str, settings: EngineSettings) -> None:
     announced = DELETE if name == "leap-delete" else INSERT
     assert {a.indicator for a in answers if a.from_midnight_s < -0.1} == {announced}
     assert {a.indicator for a in answers if a.from_midnight_s > 0.1} == {NO_WARNING}
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("name", ["leap-insert", "leap-delete"])
+def test_the_kernel_is_left_to_turn_its_clock(name: str, seed: int) -> None:
+    """It does so at its next tick, when the pulse of that second was answered: a word
+    that none is due would call it off, and the second be slewed for half an hour."""
+    world = replace(SCENARIOS[name], clock_error_s=0.0)
+    assert world.leap is not None
+    turned = world.leap.at + 2 * SECOND
+    lived = list(fast(world, engine(world), hours=90 / 3600, seed=seed))
+    after = [second for second in lived if second.at > turned]
+    assert len(after) > 25
+    assert all(second.synchronised for second in lived[30:])
+    assert max(abs(second.clock_error_s) for second in after) < 2e-6
 
 
 @pytest.mark.parametrize(

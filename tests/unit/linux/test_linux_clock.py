@@ -231,6 +231,7 @@ def test_a_leap_second_is_armed_on_its_day_only(
         (13 * HOUR, 0),
         (12 * HOUR, bit),
         (SECOND, bit),
+        (-4 * MILLISECOND, bit),
         (-SECOND, 0),
     ]:
         machine.pass_ns(MIDNIGHT.ns - before_midnight.ns - machine.real)
