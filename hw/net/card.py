@@ -71,7 +71,7 @@ class Trust:
         self._count += len(gaps)
         if self._count >= _WINDOW and not 0 <= now - self._since < _WINDOW_NS:
             self._judge(doubt)
-        return self.believed and -doubt <= least and max(gaps) <= _LONGEST_NS
+        return self.believed and max(gaps) <= _LONGEST_NS
 
     def _judge(self, doubt: int) -> None:
         self._count = 0
@@ -129,7 +129,7 @@ class Card:
             self._used = True
         if not (believed and good):
             return kernel
-        # the order of the two is sure, their distance is not
+        # which of the two is first is sure, however vaguely the card's clock is read
         first = min if sign > 0 else max
         return [first(k, c) for k, c in zip(kernel, local, strict=True)]
 

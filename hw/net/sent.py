@@ -74,7 +74,6 @@ class Sent:
         """The next packet asked to be stamped is theirs."""
         if len(self.waiting) > _MOST_WAITING:
             self.waiting.clear()
-            self._by_kernel.clear()
         self.waiting[self._tickets] = tell
         self._tickets += 1
 
