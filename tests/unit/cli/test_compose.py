@@ -25,6 +25,7 @@ from refclock.drivers.ntp import ServerSettings
 from refclock.memory import Memory
 from refclock.policy import ClockSettings
 from refclock.ports import Board, Chunk, Flank
+from refclock.receiver.configurator import QUESTION, TRIES
 from refclock.recording import Beginning
 from refclock.timebase import (
     DAY,
@@ -35,6 +36,7 @@ from refclock.timebase import (
     Mono,
     Utc,
 )
+from refclock.wiring import ReceiverSettings
 
 PACKAGED = Path(module.__file__).parents[1] / "timebase" / "leap-seconds.list"
 MEMORY = Memory(Bank().learned(), {}, Utc.of(2026, 11, 23))
@@ -345,6 +347,44 @@ def test_every_device_of_the_board_gets_its_driver(
     if tape is not None:
         told = [each for each in lines(tape) if isinstance(each, Chunk)]
         assert told[0] == Chunk(b"$GPTXT,hello*00\r\n", Mono(1), Mono(2))
+
+
+class Talker(Device):
+    """A receiver that speaks once a second of its own time, and is written to."""
+
+    def __init__(self) -> None:
+        super().__init__("talker")
+        self.told: list[object] = []
+        self.second = 0
+
+    def read(self, limit: Duration) -> Chunk | None:
+        time.sleep(min(limit.seconds, 0.001))
+        self.second += 1
+        now = Mono(self.second * 10**9)
+        return Chunk(b"$GPGGA,,,,,,0,,,,,,,,*66\r\n", now, now)
+
+    def write(self, data: object) -> None:
+        self.told.append(data)
+
+
+@pytest.mark.parametrize("configure", [False, True])
+def test_a_receiver_is_configured_only_where_that_is_wished(
+    config: Config, leaps: LeapTable, *, configure: bool
+) -> None:
+    talker = Talker()
+    wished = replace(config, receiver=ReceiverSettings(configure=configure))
+    daemon = compose(wished, Board("one", FreeClock(), talker, None), leaps)
+    running = threading.Thread(target=daemon.run)
+    running.start()
+    try:
+        end = time.monotonic() + 5
+        while talker.second < 30:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        daemon.stop()
+        running.join()
+    assert talker.told == [QUESTION] * (TRIES if configure else 0)
 
 
 class Pin(Device):
