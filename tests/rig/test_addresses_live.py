@@ -51,26 +51,27 @@ def opened(
     return UdpSocket(made, cards), asking
 
 
-def answer(udp: UdpSocket) -> tuple[int, list[int]]:
-    """Answer the one request; when it came, and when the reply left."""
+def answer(udp: UdpSocket, *, watch: bool = True) -> tuple[int, list[int]]:
+    """Answer the one request; when it came, and when the reply left, if watched."""
     left: list[int] = []
     senders, (came,) = udp.receive(SECOND)
     assert len(senders) == 1
     udp.replies[:48] = udp.requests[:48]
-    udp.watch({0: [left.append]})
+    udp.watch({0: [left.append]} if watch else {})
     assert udp.send([1]) == 1
     return came, left
 
 
+@pytest.mark.parametrize("watch", [False, True])
 @pytest.mark.parametrize("host", ASKED)
 def test_the_reply_leaves_from_the_address_that_was_asked(
-    wired: tuple[Network, Network], host: str
+    wired: tuple[Network, Network], host: str, watch: bool
 ) -> None:
     udp, asking = opened(*wired, host)
     with closing(udp), asking:
         for asked in ASKED[host]:
             asking.sendto(REQUEST, (asked, 123))
-            answer(udp)
+            answer(udp, watch=watch)
             data, sender = asking.recvfrom(100)
             assert (data, sender[0]) == (REQUEST, asked)
 
