@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -132,6 +132,23 @@ def make_room(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
     except PermissionError:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+def voice_of(
+    bound: socket.socket, to: Sequence[str]
+) -> tuple[Callable[[bytes], None], Callable[[], None]]:
+    """Sends to all these broadcast addresses, from where `bound` listens to the same
+    port there; and the end of that. OSError: a network is not there, but all others
+    were told."""
+    voice, port = bound.dup(), bound.getsockname()[1]
+    voice.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+
+    def send(data: bytes) -> None:
+        with contextlib.ExitStack() as said:
+            for address in to:
+                said.callback(voice.sendto, data, (address, port))
+
+    return send, voice.close
 
 
 def inherited() -> list[socket.socket]:

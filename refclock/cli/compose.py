@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from hw.net.hardware import cards_here
-from hw.net.listen import inherited, interface_of, listen
+from hw.net.listen import inherited, interface_of, listen, voice_of
 from hw.net.udp import UdpSocket
 from refclock.cli.tape import Tape, Tapped
 from refclock.cli.workers import Workers
 from refclock.config import Config
 from refclock.control import ControlServer
 from refclock.daemon import Daemon, Driver, Source, measured_precision
+from refclock.drivers.broadcast import Broadcast
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
 from refclock.drivers.ntp import NtpService
@@ -126,8 +127,9 @@ def _services(
     published: Callable[[], Served],
     clock: SystemClock,
     leaps: Sequence[LeapSecond],
-) -> Iterator[NtpService | Workers]:
-    """A service for each address, or one that has workers for all of them."""
+) -> Iterator[NtpService | Workers | Broadcast]:
+    """A service for each address, or one that has workers for all of them; and one
+    that tells the time unasked, with the voice of the first of IPv4."""
     settings = config.server
     listeners = settings.listeners(config.leap.mode)
     passed = inherited()
@@ -138,12 +140,22 @@ def _services(
             raise OSError("sockets passed on by systemd cannot be shared by workers")
         yield Workers(listeners, published, settings, leaps)
         return
+    to = settings.broadcast
     for made, listener in _doors(listeners, passed):
+        voice = None
+        if to and made.family == socket.AF_INET:
+            voice, to = voice_of(made, to), ()
         tell = partial(log.info, "%s: %s", made.getsockname()[0])
         udp = UdpSocket(made, cards_here(settings.hardware_stamps, tell))
-        yield NtpService(
+        service = NtpService(
             udp, published, clock, settings, listener=listener, leaps=leaps
         )
+        yield service
+        if voice:
+            every = settings.broadcast_every_s * SECOND
+            yield Broadcast(*voice, service.moment_now, clock, every)
+    if to:
+        raise OSError(f"to broadcast to {to[0]} takes an IPv4 address to listen at")
 
 
 def _doors(

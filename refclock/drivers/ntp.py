@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from ipaddress import IPv4Address
 from operator import attrgetter
 from typing import Annotated, Final
 
@@ -73,12 +74,19 @@ class ServerSettings:
     they agree with the kernel's. To set a card up takes CAP_NET_ADMIN."""
     workers: Annotated[int, Range(1, 16, "processes")] = 1
     """Processes that serve; 1: this one, and none is started."""
+    broadcast: tuple[str, ...] = ()
+    """IPv4 broadcast or multicast addresses that are told the time unasked."""
+    broadcast_every_s: Annotated[int, Range(8, 65_536, "s")] = 64
     rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)
     listener: tuple[ListenerSettings, ...] = ()
     """More places to listen at, each with its own rules."""
 
     def __post_init__(self) -> None:
         Access(self.allow, self.deny)
+        for address in self.broadcast:
+            IPv4Address(address)
+        if self.broadcast and self.workers > 1:
+            raise ValueError("whoever broadcasts has but one of `workers`")
         if place := clash(self.listeners(LeapMode.ANNOUNCE)):
             raise ValueError(
                 f"two listeners at {place}; where one has a place of its own,"
@@ -138,7 +146,7 @@ class NtpService:
         self._learn = settings.learn_transmit_delay
         self._interleaves = settings.interleaved
         self._departures = Departures()
-        self._moment = self._moment_now()
+        self._moment = self.moment_now()
         self._requests = 0
         self._answered = 0
         self._dropped: Counter[str] = Counter()
@@ -195,6 +203,16 @@ class NtpService:
         known = [each for each in self._admission.clients() if each.allowed]
         known.sort(key=attrgetter("count"), reverse=True)
         return [_told(client, now) for client in known[:most]]
+
+    def moment_now(self) -> Moment:
+        """What is published, as this listener tells it. From any thread."""
+        local, mono = self._clock.read()
+        served = self._published()
+        if self._smear is not None:
+            served = self._smear(served, mono)
+        if served.stratum < self._listener.stratum_least:
+            served = replace(served, stratum=self._listener.stratum_least)
+        return Moment(served, local, mono)
 
     def close(self) -> None:
         """Give the socket back."""
@@ -294,18 +312,8 @@ class NtpService:
     def _moment_at(self, now_ns: int) -> Moment:
         """What we say now; worked out anew each millisecond, or after a step."""
         if not 0 <= now_ns - self._moment.made_ns < _LASTS_NS:
-            self._moment = self._moment_now()
+            self._moment = self.moment_now()
         return self._moment
-
-    def _moment_now(self) -> Moment:
-        """What is published, as this listener tells it."""
-        local, mono = self._clock.read()
-        served = self._published()
-        if self._smear is not None:
-            served = self._smear(served, mono)
-        if served.stratum < self._listener.stratum_least:
-            served = replace(served, stratum=self._listener.stratum_least)
-        return Moment(served, local, mono)
 
 
 def _well_formed(request: bytes) -> bool:

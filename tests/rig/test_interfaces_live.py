@@ -9,12 +9,11 @@ import pytest
 from hw.linux.clock import FreeClock
 from hw.net.listen import interface_of, listen, listen_shared
 from refclock.cli.compose import _services
-from refclock.cli.workers import Workers
 from refclock.config import parse
-from refclock.drivers.ntp import NtpService
-from refclock.packet import Packet
+from refclock.daemon import Service
+from refclock.packet import Mode, Packet
 from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Tai
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, ZERO, Tai, Utc
 from tests.rig.networks import LINK_LOCAL, Network, cabled
 
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
@@ -46,16 +45,60 @@ def wired() -> Iterator[tuple[Network, Network]]:
 
 
 @contextmanager
-def serving(network: Network, text: str) -> Iterator[Sequence[NtpService | Workers]]:
+def serving(network: Network, text: str) -> Iterator[Sequence[Service]]:
     """The services of a daemon in that network."""
     with ExitStack() as opened:
         with network.entered():
-            services = list(_services(parse(text.encode()), served, FreeClock(), ()))
-        yield [opened.enter_context(closing(service)) for service in services]
+            made = _services(parse(text.encode()), served, FreeClock(), ())
+            services = [opened.enter_context(closing(service)) for service in made]
+        yield services
+
+
+def test_the_time_is_broadcast_only_where_it_is_asked_for(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    told = 'server.broadcast = ["10.9.9.255", "10.77.0.255"]\n'
+    for text, heard in ((told, [True, False]), ("", [False, False])):
+        with ExitStack() as opened:
+            services = opened.enter_context(serving(server, text))
+            with client.entered():
+                ears = listen(["10.77.0.255", "10.77.1.255"], 123)
+            for ear in ears:
+                opened.enter_context(ear).settimeout(0.2)
+            for service in services:
+                service.serve(30 * MILLISECOND)
+            assert [_hears(ear) for ear in ears] == heard
+            names = {name for service in services for name in service.counters()}
+            assert ("broadcast" in names) is bool(text)
+
+
+def _hears(ear: socket.socket) -> bool:
+    try:
+        data, sender = ear.recvfrom(100)
+    except TimeoutError:
+        return False
+    assert sender == ("10.77.0.1", 123)
+    packet = Packet.decode(data)
+    assert (len(data), packet.version, packet.mode) == (48, 4, Mode.BROADCAST)
+    assert (packet.stratum, packet.leap, packet.poll) == (1, 0, 6)
+    now = Utc(FreeClock().read()[0].ns)
+    assert ZERO < now - packet.transmit.near(now) < SECOND
+    return True
+
+
+def test_to_broadcast_takes_a_voice(wired: tuple[Network, Network]) -> None:
+    server, _ = wired
+    text = 'server.listen = ["::"]\nserver.broadcast = ["10.77.0.255"]'
+    with (
+        pytest.raises(OSError, match=r"to broadcast to 10.77.0.255 takes an IPv4"),
+        serving(server, text),
+    ):
+        pass
 
 
 def ask(
-    services: Sequence[NtpService | Workers], within: Network, host: str, via: str
+    services: Sequence[Service], within: Network, host: str, via: str
 ) -> Packet | None:
     """One question out of the interface `via`; None: no answer, or from elsewhere."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

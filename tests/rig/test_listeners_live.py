@@ -10,8 +10,8 @@ import pytest
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from refclock.cli.compose import _services
-from refclock.cli.workers import Workers
 from refclock.config import Config, parse
+from refclock.daemon import Service
 from refclock.drivers.ntp import NtpService
 from refclock.packet import Packet
 from refclock.server.served import Served
@@ -41,14 +41,14 @@ def served() -> Served:
 
 
 @contextmanager
-def serving(config: Config) -> Iterator[Sequence[NtpService | Workers]]:
+def serving(config: Config) -> Iterator[Sequence[Service]]:
     """The services of a daemon with these settings."""
     with ExitStack() as opened:
         services = _services(config, served, FreeClock(), ())
         yield [opened.enter_context(closing(service)) for service in services]
 
 
-def ask(service: NtpService | Workers) -> Packet | None:
+def ask(service: Service) -> Packet | None:
     """What it answers; None: nothing."""
     assert isinstance(service, NtpService)
     host, _, port = service.name.rpartition(":")

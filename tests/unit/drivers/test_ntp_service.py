@@ -370,7 +370,7 @@ def test_the_least_stratum_said_is_read_anew() -> None:
     for least in (3, 5, 1):
         fresh = replace(listener, stratum_least=least)
         answering.readmit(ServerSettings(("10.0.0.8",), listener=(fresh,)))
-        answering._moment = answering._moment_now()  # what is made each millisecond
+        answering._moment = answering.moment_now()  # what is made each millisecond
         answering.serve(SECOND)
         said.append(sent(wire)[-1][1].stratum)
     assert said == [3, 5, 1]
@@ -446,6 +446,21 @@ def test_a_place_is_known_however_it_is_written() -> None:
     assert not listener.stands_at("127.0.0.2", 1123, None)
     assert not listener.stands_at("::1", 1123, "eth0")
     assert replace(listener, interface="eth0").stands_at("::1", 1123, "eth0")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"broadcast": ("192.168.1.0/24",)}, "192.168.1.0/24"),
+        ({"broadcast": ("ff02::101",)}, "ff02::101"),
+        ({"broadcast": ("10.0.0.255",), "workers": 2}, "has but one of `workers`"),
+    ],
+)
+def test_settings_refuse_what_cannot_be_broadcast(
+    given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        ServerSettings(**given)
 
 
 def test_settings_refuse_a_rule_that_is_no_network() -> None:
