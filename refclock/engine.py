@@ -321,6 +321,8 @@ class Engine:
             return self._disown()
         estimate = self._bank.estimate(now)
         self._budget = self._budget.with_sigma(estimate.sigma_s)
+        if self.served.updated == self._updated:  # nothing was heard that betters it
+            self._budget = self._budget.at_least(self.served.bound_at(now))
         spent = self._budget.total > self._limit
         held = self._mode
         self._signal(Signal.BUDGET_SPENT if spent else Signal.SETTLED)

@@ -14,7 +14,6 @@ from hw.emu.oscillator import Oscillator
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import MILLISECOND, Duration, LeapSecond, Local, Mono, Tai
 
-
 _TICK: Final = 4 * MILLISECOND
 """Of the kernel, at CONFIG_HZ of 250."""
 

@@ -72,6 +72,10 @@ class Budget:
         ns = -int(-SIGMAS * sigma_s * 1e9 // 1)
         return replace(self, filter=Duration(ns))
 
+    def at_least(self, bound: Duration) -> Budget:
+        """No less than `bound` in total: the filter's line fills it."""
+        return replace(self, filter=max(self.filter, bound - self.systematic))
+
 
 def growth(sigma_after: Callable[[Duration], float], over: Duration) -> float:
     """How fast the bound grows (s/s) at most, on the way to `over` from now."""

@@ -25,6 +25,13 @@ def test_it_rounds_up() -> None:
     assert BUDGET.with_sigma(1.0000001e-6).filter == Duration(4001)
 
 
+def test_it_can_be_held_up_but_not_down() -> None:
+    budget = BUDGET.with_sigma(1e-6)
+    assert budget.at_least(Duration(10_000)).filter == Duration(4910)
+    assert budget.at_least(Duration(10_000)).total == Duration(10_000)
+    assert budget.at_least(Duration(9_000)) == budget
+
+
 def test_it_grows_no_slower_than_told() -> None:
     over = 30 * SECOND
     rate = growth(wandering, over)
