@@ -87,18 +87,27 @@ class Trust:
 class Card:
     """One card whose stamps are on trial, used or lost. Used by one thread."""
 
-    def __init__(self, name: str, clock: PtpClock, tell: Tell) -> None:
-        """OSError: its clock cannot be read."""
+    def __init__(
+        self, name: str, clock: PtpClock, tell: Tell, frame_ns: int = 0
+    ) -> None:
+        """`frame_ns`: how long a packet takes on the wire. OSError: its clock cannot be
+        read."""
         self._name = name
         self._clock: PtpClock | None = clock
+        self._frame_ns = frame_ns
         self._tell = tell
         self._used = False
         self._came, self._went = Trust(), Trust()
         self._readings = deque([clock.cross()], _READINGS)
 
     def received(self, card: Sequence[int], kernel: Sequence[int]) -> Sequence[int]:
-        """When packets came, by the card where it is believed."""
-        return self._agreed(self._came, card, kernel, 1)
+        """When packets came, by the card where it is believed.
+
+        It stamps the first bit. They have come with the last one: so say other
+        programs that use such stamps, and so it is with the kernel's.
+        """
+        ends = [ns + self._frame_ns for ns in card]
+        return self._agreed(self._came, ends, kernel, 1)
 
     def left(self, card: int, kernel: int) -> int:
         """When a packet left, likewise."""

@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 from hw.net.card import Card, Tell
@@ -24,6 +25,9 @@ SIOCGHWTSTAMP: Final = 0x89B1
 _TX_ON: Final = 1
 _FILTERS: Final = (1, 15)
 """HWTSTAMP_FILTER_ALL, HWTSTAMP_FILTER_NTP_ALL."""
+_NETWORK: Final = Path("/sys/class/net")
+_FRAME_BITS: Final = 8 * (14 + 20 + 8 + 48 + 4)
+"""Ethernet, IPv4, UDP, NTP, checksum: what comes after the bit that is stamped."""
 _CONFIG: Final = struct.Struct("@iii")
 """struct hwtstamp_config: flags, what is sent, what is received."""
 
@@ -34,7 +38,8 @@ class Cards:
     def __init__(self, tell: Tell) -> None:
         """`tell`: where to say what becomes of each."""
         self._tell = tell
-        self._by_interface: dict[int, Card | None] = {}
+        self._by_interface: dict[int, Card | None] = {0: None}
+        """By index; 0: it was not told."""
         self._by_clock: dict[int, Card | None] = {}
 
     def received(
@@ -87,7 +92,8 @@ class Cards:
             self._by_clock[can.clock] = None
             clock = PtpClock(f"/dev/ptp{can.clock}", os.O_RDONLY)
             try:
-                self._by_clock[can.clock] = Card(name, clock, self._tell)
+                card = Card(name, clock, self._tell, frame_ns(name))
+                self._by_clock[can.clock] = card
             except OSError:
                 clock.close()
                 raise
@@ -115,6 +121,14 @@ def any_card(names: Iterable[str]) -> bool:
             if stamps_both_ways(stamping(name)):
                 return True
     return False
+
+
+def frame_ns(interface: str) -> int:
+    """How long an NTP packet takes on its wire; 0: nobody knows."""
+    with contextlib.suppress(OSError, ValueError):
+        megabits = int((_NETWORK / interface / "speed").read_text())
+        return max(0, _FRAME_BITS * 1000 // megabits)
+    return 0
 
 
 def switch_on(interface: str, can: Stamping) -> None:

@@ -4,6 +4,7 @@ import errno
 import socket
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from hw.net.hardware import (
     Cards,
     any_card,
     cards_here,
+    frame_ns,
     stamps_both_ways,
     switch_on,
 )
@@ -78,6 +80,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine({"lo": Stamping(-1, 0, 0), "eth0": BOTH, "eth0.7": BOTH})
     made.interfaces["eth1"] = Stamping(1, 0b11, NTP)
     monkeypatch.setattr(hardware, "stamping", made.stamping)
+    monkeypatch.setattr(hardware, "frame_ns", lambda name: 10 * len(name))
     monkeypatch.setattr(hardware, "interface_ioctl", made.ioctl)
     monkeypatch.setattr(hardware, "PtpClock", made.open)
     monkeypatch.setattr(socket, "if_indextoname", made.index_to_name)
@@ -174,13 +177,26 @@ def test_what_is_in_the_way_is_told_once(machine: Machine) -> None:
     assert machine.closed == 1
 
 
+@pytest.mark.parametrize(
+    ("speed", "ns"), [("1000\n", 752), ("100\n", 7520), ("-1\n", 0), ("", 0), (None, 0)]
+)
+def test_how_long_a_packet_is_on_the_wire(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: str | None, ns: int
+) -> None:
+    monkeypatch.setattr(hardware, "_NETWORK", tmp_path)
+    (tmp_path / "eth7").mkdir()
+    if speed is not None:
+        (tmp_path / "eth7/speed").write_text(speed)
+    assert frame_ns("eth7") == ns
+
+
 def trusted(cards: Cards, machine: Machine, index: int) -> None:
     """After half a minute of packets both ways."""
     card = cards.of(index)
     assert card
     for _ in range(300):
         machine.now += 100 * MILLISECOND.ns
-        card.received([machine.now + AHEAD], [machine.now])
+        card.received([machine.now + AHEAD - 40], [machine.now])
         card.left(machine.now + AHEAD, machine.now)
 
 
@@ -189,7 +205,7 @@ def test_each_packet_is_stamped_by_the_card_it_came_by(machine: Machine) -> None
     cards = Cards(told.append)
     trusted(cards, machine, 2)
     assert told == ["eth0: stamps of the card are used"]
-    by_card = machine.now + AHEAD - 9
+    by_card = machine.now + AHEAD - 49
     loopback, usual, unstamped, vlan, untried = 1, 2, 2, 3, 4
     assert cards.received(
         [loopback, usual, unstamped, vlan, untried],
