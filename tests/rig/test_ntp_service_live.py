@@ -139,6 +139,27 @@ def test_a_datagram_too_long_or_empty_harms_nobody(
     assert service.counters()["malformed"] == 3
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_as_shipped_bursts_of_8_are_never_punished(host: str) -> None:
+    (bound,) = listen([host], 0)
+    place = bound.getsockname()
+    shipped = ServerSettings()
+    with (
+        closing(NtpService(UdpSocket(bound), right, Clock(), shipped)) as service,
+        socket.socket(bound.family, socket.SOCK_DGRAM) as client,
+    ):
+        client.connect(place)
+        client.settimeout(2)
+        for burst in (8, 1, 1, 1, 1, 1, 1, 1, 1, 8):
+            for _ in range(burst):
+                client.send(REQUEST)
+            service.serve(SECOND)
+            for _ in range(burst):
+                assert Packet.decode(client.recv(100)).stratum == 1
+        counters = service.counters()
+        assert not {"limited", "warned", "denied"} & counters.keys()
+
+
 def test_waiting_is_bounded(pair: tuple[NtpService, socket.socket]) -> None:
     service, _ = pair
     begun = time.monotonic()

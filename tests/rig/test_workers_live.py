@@ -139,6 +139,22 @@ def test_each_listener_has_its_voice_in_every_worker(publisher: Publisher) -> No
             assert abs(apart - 458 * MILLISECOND) < 100 * MILLISECOND
 
 
+def test_a_worker_that_died_in_the_act_of_telling_is_not_heard(
+    workers: tuple[Workers, int],
+) -> None:
+    both, port = workers
+    assert all(ask(port, f"127.0.0.{n}") for n in (2, 3, 2, 3))
+    until(lambda: both.counters().get("clients") == 2, both)
+    os.kill(both._workers[0].pid, signal.SIGSTOP)
+    memory = both._counters[0]._memory
+    memory[0] |= 1  # half written
+    assert both.counters()["clients"] == 1
+    assert len(both.clients(9)) == 1
+    os.kill(both._workers[0].pid, signal.SIGKILL)
+    until(lambda: both.counters()["worker restarts"] == 1, both)
+    until(lambda: len(list(both._told())) == 2, both)
+
+
 def test_a_worker_that_died_comes_back(workers: tuple[Workers, int]) -> None:
     both, port = workers
     os.kill(both._workers[0].pid, signal.SIGKILL)
