@@ -6,40 +6,34 @@ marks it, drift against the machine as the true ones would against an oscillator
 like the emulated one. So the truth is known for every reading of the clock.
 
 The receiver's bytes come from a real pty, at the pace of a serial line, and what it
-is told there it does, in the dialect of its make. A pulse
-is stamped as reckoned: how late a thread here wakes up does not enter.
+is told there it does, in the dialect of its make. A pulse is stamped as reckoned:
+how late a thread here wakes up does not enter.
 """
 
 from __future__ import annotations
 
-import os
-import select
 import shutil
 import tempfile
 import threading
 import time
-import tty
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from hw.emu.dialects import Airoha, Casic, Ear, Mediatek, Tongue
 from hw.emu.faults import Kind, Timeline
+from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
+from hw.emu.gnss.receiver import Habits, Make, Receiver
+from hw.emu.gnss.ublox import Ublox8, Ublox10
 from hw.emu.oscillator import Oscillator
-from hw.emu.receiver import Habits, Line, Make, Receiver
 from hw.emu.scenarios import Scenario
-from hw.emu.ublox import Ublox8, Ublox10
 from hw.emu.world import second_after
 from hw.linux.pin import WatchedPin
+from hw.pty import Pty, pieces
 from refclock.events import Edge
 from refclock.ports import Flank, SystemClock
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, Utc
 
-_FIFO: Final = 16
-"""Bytes a UART gathers before it tells."""
-_ROOM: Final = 1024
 _TOO_OLD: Final = 500 * MILLISECOND
 """An edge nobody waited for was overwritten by the next."""
 _LISTENS_S: Final = 0.2
@@ -151,7 +145,7 @@ class LiveWorld:
             for line in self._receiver.lines(second):
                 if not self._listen_until(line.begins):
                     return
-                for at, data in _pieces(line):
+                for at, data in pieces(line):
                     if not self._wait_for(at):
                         return
                     self._pty.write(data)
@@ -268,63 +262,3 @@ class LiveThermometer:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-class Pty:
-    """A serial line under a stable name, as udev gives it. Used by one thread."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._master: int | None = None
-
-    def plug(self) -> None:
-        """Have a line under the name; nothing if there is one."""
-        if self._master is not None:
-            return
-        self._master, slave = os.openpty()
-        tty.setraw(slave)
-        self.path.symlink_to(os.ttyname(slave))
-        os.set_blocking(self._master, False)
-        os.close(slave)
-
-    def unplug(self) -> None:
-        """Take it away: whoever has it open reads an error."""
-        if self._master is not None:
-            self.path.unlink()
-            os.close(self._master)
-            self._master = None
-
-    def write(self, data: bytes) -> None:
-        """Say it to whoever listens; a line nobody has open carries nothing."""
-        if self._master is not None and self.open:
-            with suppress(BlockingIOError):
-                os.write(self._master, data)
-
-    def read(self, limit_s: float) -> bytes:
-        """What it was told, waiting at most so long for a first byte."""
-        if (
-            self._master is None
-            or not select.select([self._master], [], [], limit_s)[0]
-        ):
-            return b""
-        with suppress(OSError):  # closed meanwhile
-            return os.read(self._master, _ROOM)
-        return b""
-
-    @property
-    def open(self) -> bool:
-        """Does anybody have it open?"""
-        if self._master is None:
-            return False
-        poll = select.poll()
-        poll.register(self._master, 0)  # a hang-up is always told
-        return not poll.poll(0)
-
-
-def _pieces(line: Line) -> Iterator[tuple[Tai, bytes]]:
-    """What a UART tells of at once, and when it has it whole."""
-    took = (line.ends - line.begins).ns
-    for i in range(0, len(line.data), _FIFO):
-        data = line.data[i : i + _FIFO]
-        whole = took * (i + len(data)) // len(line.data)
-        yield line.begins + Duration(whole), data

@@ -15,10 +15,10 @@ from typing import Final, Protocol
 
 from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
+from hw.emu.gnss.receiver import Line, Receiver
 from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.emu.oscillator import Oscillator
 from hw.emu.pin import EmulatedPin
-from hw.emu.receiver import Line, Receiver
 from hw.emu.scenarios import Scenario
 from hw.emu.world import World, second_after
 from hw.linux.i2c import DS3231, ChipRtc

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character, Climate
-from hw.emu.receiver import Habits
 from refclock.timebase import SECOND, LeapSecond, LeapTable, Tai, Utc
 
 _UTC_BEHIND_TAI: Final = 37 * SECOND

@@ -7,9 +7,9 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.emu.dialects import Airoha, Casic, Ear, Mediatek, Tongue
-from hw.emu.receiver import Habits
-from hw.emu.ublox import Ublox8, Ublox10
+from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
+from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.ublox import Ublox8, Ublox10
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.ports import Chunk
 from refclock.receiver.configurator import QUESTION, TRIES, Configurator, State

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.emu.receiver import Make
+from hw.emu.gnss.receiver import Make
 from hw.emu.scenarios import SCENARIOS
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart

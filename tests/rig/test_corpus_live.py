@@ -22,7 +22,8 @@ import pytest
 from hw.emu.scenarios import SCENARIOS
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld, Pty
+from hw.live import LiveWorld
+from hw.pty import Pty
 from refclock.cli.compose import compose
 from refclock.config import Config, parse
 from refclock.daemon import Daemon

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.receiver import Habits
+from hw.emu.gnss.receiver import Habits
 from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.rig import Run, fast
 from refclock.engine import Engine

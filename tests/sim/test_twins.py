@@ -8,8 +8,8 @@ from math import fsum, sqrt
 import pytest
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character, Climate
-from hw.emu.receiver import Habits
 from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.rig import fast
 from refclock.discipline import gate

@@ -6,10 +6,10 @@ from collections import deque
 
 import pytest
 
-from hw.emu.dialects import Casic, Ear
-from hw.emu.receiver import Habits
-from hw.emu.sentences import Report, write
-from hw.emu.ublox import Ublox8
+from hw.emu.gnss.dialects import Casic, Ear
+from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.sentences import Report, write
+from hw.emu.gnss.ublox import Ublox8
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import Configured, Event
 from refclock.ports import Chunk

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hw.emu.dialects import Airoha, Casic, Ear, Mediatek, Tongue
-from hw.emu.receiver import Habits, Make
-from hw.emu.sentences import sealed, ubx
-from hw.emu.ublox import Ublox8, Ublox10
+from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
+from hw.emu.gnss.receiver import Habits, Make
+from hw.emu.gnss.sentences import sealed, ubx
+from hw.emu.gnss.ublox import Ublox8, Ublox10
 
 SENTENCES = (("RMC", 1), ("GGA", 1), ("GSV", 2))
 HABITS = Habits(sentences=SENTENCES)

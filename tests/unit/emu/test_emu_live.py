@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character, Climate
-from hw.emu.receiver import Habits
 from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld, Pty
+from hw.live import LiveWorld
+from hw.pty import Pty
 from refclock.events import Command, Edge
 from refclock.ports import Flank
 from refclock.timebase import (

@@ -9,9 +9,9 @@ import pytest
 
 from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
+from hw.emu.gnss.receiver import Habits, Receiver
 from hw.emu.oscillator import Character, Oscillator
 from hw.emu.pin import EmulatedPin
-from hw.emu.receiver import Habits, Receiver
 from hw.emu.scenarios import SCENARIOS
 from hw.emu.world import World, second_after
 from hw.linux.clock import FreeClock

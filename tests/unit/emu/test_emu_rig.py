@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character
-from hw.emu.receiver import Habits
 from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.replay import _within, replay_trace
 from hw.rig import Second, Wire, fast

@@ -11,8 +11,8 @@ import struct
 
 import pytest
 
-from hw.emu.receiver import sky
-from hw.emu.sentences import Place, Report, Sat, sealed, timels, timtp, write
+from hw.emu.gnss.receiver import sky
+from hw.emu.gnss.sentences import Place, Report, Sat, sealed, timels, timtp, write
 from refclock.timebase import SECOND, LeapSecond, Tai, Utc
 
 AT = Utc.of(2026, 12, 1, 3, 4, 5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from hw.emu.dialects import Ear, Tongue
-from hw.emu.receiver import Habits, sky
-from hw.emu.sentences import Report, write
+from hw.emu.gnss.dialects import Ear, Tongue
+from hw.emu.gnss.receiver import Habits, sky
+from hw.emu.gnss.sentences import Report, write
 from refclock.gnss.framer import Framer
 from refclock.ports import Chunk
 from refclock.receiver.configurator import Configurator, State

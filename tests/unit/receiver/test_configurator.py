@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from hw.emu.dialects import Airoha, Casic, Ear, Mediatek, Tongue
-from hw.emu.receiver import Habits, Make
-from hw.emu.ublox import Ublox8, Ublox10
+from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
+from hw.emu.gnss.receiver import Habits, Make
+from hw.emu.gnss.ublox import Ublox8, Ublox10
 from refclock.events import Dropped, Reason
 from refclock.gnss.framer import Sentence
 from refclock.receiver.configurator import (

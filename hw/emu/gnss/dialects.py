@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
-from hw.emu.receiver import Habits
-from hw.emu.sentences import sealed, ubx
+from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.sentences import sealed, ubx
 
 _COMMAND: Final = re.compile(
     rb"\xb5b.(?:.)(?P<size>..)|\$(?P<body>[ -#%-)+-~]+)\*[\dA-F]{2}\r\n", re.DOTALL

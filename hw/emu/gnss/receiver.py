@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from hw.emu.faults import Kind, Timeline
-from hw.emu.sentences import Place, Report, Sat, timels, timtp, write
+from hw.emu.gnss.sentences import Place, Report, Sat, timels, timtp, write
 from hw.emu.world import dice
 from refclock.events import Edge
 from refclock.timebase import (
