@@ -109,13 +109,16 @@ class Client:
         "departures",
         "due",
         "interleaved",
+        "key",
         "last",
         "limited",
         "source",
         "version",
     )
 
-    def __init__(self, source: bytes, now: int, *, allowed: bool) -> None:
+    def __init__(self, key: bytes, source: bytes, now: int, *, allowed: bool) -> None:
+        self.key = key
+        """What has one bucket: see `_key`."""
         self.source = source
         """The address that asked last; one of a /64 if it is IPv6."""
         self.allowed = allowed
@@ -139,10 +142,9 @@ class Client:
     @property
     def name(self) -> str:
         """The address, for people; of IPv6 the network that shares a bucket."""
-        key = _key(self.source)
-        if key == self.source:
-            return str(ip_address(key))
-        return f"{ip_address(key.ljust(16, bytes(1)))}/64"
+        if self.key == self.source:
+            return str(ip_address(self.key))
+        return f"{ip_address(self.key.ljust(16, bytes(1)))}/64"
 
 
 class Admission:
@@ -220,8 +222,8 @@ class Admission:
         """One not in the table yet; it gets there when it comes again."""
         seat = hash(key) % self._most
         client = self._newcomers[seat]
-        if client is None or _key(client.source) != key:
-            client = Client(source, now, allowed=self._access.allows(source))
+        if client is None or client.key != key:
+            client = Client(key, source, now, allowed=self._access.allows(source))
             self._newcomers[seat] = client
         elif client.allowed and self._has_room(now):
             self._known[key] = client
@@ -242,6 +244,6 @@ class Admission:
 
 
 def _key(source: bytes) -> bytes:
-    """What has one bucket."""
+    """What has one bucket: an IPv4 address, a /64, or a host of the link."""
     key = source[:8]
     return source if key == _LINK_LOCAL else key
