@@ -1,4 +1,4 @@
-"""Threads around one engine: the only impure room.
+"""Threads around one engine.
 
     pumps (receiver, pulse, thermometer, rtc) -> inbox -> engine -> clock
                                   engine -> Published -> NTP threads, control socket
@@ -13,16 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import math
-import os
 import queue
-import re
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import chain, pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -30,18 +26,18 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from refclock.control import Answers
 from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
-from refclock.events import Configured, Event, Found, InForce, Lost, SetRate, Tick
+from refclock.events import Event, InForce, SetRate, Tick
+from refclock.herald import Herald
 from refclock.ports import SystemClock
+from refclock.pump import Source, pump
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
 from refclock.status import ClientStatus, Status, busiest, to_json
 from refclock.timebase import SECOND, Duration, Mono
 
-log = logging.getLogger("refclock")
-
 _TICK: Final = SECOND
-_BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-_JOIN_S: Final = 2.5
+_JOIN_S: Final = 4.0
+"""A receiver takes up to 2 s to be put back as it was."""
 _SHOWN: Final = 10
 _ALL: Final = 10_000
 """Clients told on the status page, and if one asks for all."""
@@ -62,29 +58,6 @@ class Published(Generic[T]):
     def get(self) -> T:
         """The value as last published."""
         return self._value
-
-
-class Driver(Protocol):
-    """What a pump drives."""
-
-    def poll(self) -> Iterator[Event]:
-        """What happened, within a bounded wait. OSError: the device is gone."""
-        ...
-
-    def close(self) -> None:
-        """Give the device back."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A device to pump events from; opened anew whenever it is lost."""
-
-    name: str
-    open: Callable[[], tuple[Driver, str]]
-    """The driver on the device, and what was opened. OSError: it is not there."""
-    every_s: float = 0.0
-    """Pause between two polls; 0 where the poll itself waits."""
 
 
 class Service(Protocol):
@@ -161,8 +134,7 @@ class Daemon:
         self._failure: BaseException | None = None
         self._counted: dict[str, Any] | None = None
         """What was counted when the doors closed."""
-        self._notify = _notifier()
-        self._last = ("", "", frozenset[str]())
+        self._herald = Herald()
         _, now = clock.read()
         self._status = Published(engine.status(now))
         self._served = Published(engine.served)
@@ -230,7 +202,10 @@ class Daemon:
 
     def run(self) -> None:
         """Pump, think and serve until stopped; raises what any thread raised."""
-        jobs = [(source.name, partial(self._pump, source)) for source in self._sources]
+        put, now, stop = self._inbox.put, self._now, self._stop
+        jobs = [
+            (each.name, partial(pump, each, put, now, stop)) for each in self._sources
+        ]
         jobs += [
             ("serve", partial(self._each, partial(service.serve, SECOND)))
             for service in self._services
@@ -249,7 +224,7 @@ class Daemon:
             self._guarded(self._think)
         finally:
             self._stop.set()
-            self._notify("STOPPING=1")
+            self._herald.notify("STOPPING=1")
             for command in self._engine.farewell():
                 self._clock.apply(command)
             until = time.monotonic() + _JOIN_S
@@ -280,35 +255,17 @@ class Daemon:
         while not self._stop.is_set():
             sweep()
 
-    def _pump(self, source: Source) -> None:
-        tries = 0
-        while not self._stop.is_set():
-            try:
-                driver, opened = source.open()
-                self._inbox.put(Found(source.name, self._now(), opened))
-                try:
-                    while not self._stop.is_set():
-                        for event in driver.poll():
-                            self._inbox.put(event)
-                            tries = 0
-                        if source.every_s:
-                            self._stop.wait(source.every_s)
-                finally:
-                    driver.close()
-            except OSError as error:
-                self._inbox.put(Lost(source.name, self._now(), str(error)))
-                self._stop.wait(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
-                tries += 1
-
     def _think(self) -> None:
-        self._notify("READY=1")
+        self._herald.notify("READY=1")
         tick_at = self._now()
         save_at = tick_at + self._save_every
         while not self._stop.is_set():
             local, now = self._clock.read()
             if now >= tick_at:
                 self._handle(Tick(now, local, self._clock.epoch))
-                self._publish_status(now)
+                status = self._engine.status(now)
+                self._status.set(status)
+                self._herald.status(status)
                 tick_at = now + _TICK
                 while not self._errands.empty():
                     self._errands.get()()
@@ -319,12 +276,7 @@ class Daemon:
                 self._handle(self._inbox.get(timeout=(tick_at - now).seconds))
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Lost):
-            log.warning("%s: %s", event.source, event.why)
-        elif isinstance(event, Found):
-            log.info("%s: opened %s", event.source, event.detail)
-        elif isinstance(event, Configured):
-            log.info("receiver: %s", event.text)
+        self._herald.event(event)
         commands = self._engine.handle(event)
         if self._recorder is not None:
             self._recorder.write(event)
@@ -336,29 +288,8 @@ class Daemon:
                 self._handle(InForce(self._now(), command.ppb))
         self._served.set(self._engine.served)
 
-    def _publish_status(self, now: Mono) -> None:
-        status = self._engine.status(now)
-        self._status.set(status)
-        self._notify(f"WATCHDOG=1\nSTATUS={status.mode}: {status.reason}")
-        alarms = frozenset(alarm.text for alarm in status.alarms)
-        mode, reason, known = self._last
-        if status.mode != mode:
-            log.info("%s: %s", status.mode, status.reason)
-        elif _gist(status.reason) != _gist(reason) and status.mode != "TRACK":
-            log.info("still %s: %s", status.mode, status.reason)
-        for text in sorted(alarms - known):
-            log.warning("alarm: %s", text)
-        for text in sorted(known - alarms):
-            log.info("alarm over: %s", text)
-        self._last = (status.mode, status.reason, alarms)
-
     def _now(self) -> Mono:
         return self._clock.read()[1]
-
-
-def _gist(reason: str) -> str:
-    """The reason without its numbers and units: what is worth a line in the log."""
-    return re.sub(r"[\d.]+ (?:[mµn]?s|min|h|days)\b|\d+", "", reason)
 
 
 def measured_precision(clock: SystemClock) -> int:
@@ -366,18 +297,3 @@ def measured_precision(clock: SystemClock) -> int:
     readings = [clock.read()[0].ns for _ in range(64)]
     gaps = [b - a for a, b in pairwise(readings) if b > a]
     return math.ceil(math.log2(min(gaps, default=1_000) * 1e-9))
-
-
-def _notifier() -> Callable[[str], None]:
-    """The service manager's ear (sd_notify), or nobody's."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return lambda _: None
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-
-    def notify(say: str) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
-            ear.sendto(say.encode(), address)
-
-    return notify

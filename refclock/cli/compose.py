@@ -20,7 +20,7 @@ from refclock.cli.tape import Tape, Tapped
 from refclock.cli.workers import Workers
 from refclock.config import Config
 from refclock.control import ControlServer
-from refclock.daemon import Daemon, Driver, Source, measured_precision
+from refclock.daemon import Daemon, measured_precision
 from refclock.drivers.broadcast import Broadcast
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
@@ -31,6 +31,7 @@ from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine import Engine
 from refclock.memory import Memory, MemoryLostError
 from refclock.ports import Board, SystemClock
+from refclock.pump import Driver, Source
 from refclock.receiver.configurator import Configurator
 from refclock.receiver.wish import wish
 from refclock.recording import Beginning

@@ -15,13 +15,7 @@ from typing import Any, Self
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.daemon import (
-    Daemon,
-    Driver,
-    Published,
-    Source,
-    measured_precision,
-)
+from refclock.daemon import Daemon, Published, measured_precision
 from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
 from refclock.events import (
@@ -40,6 +34,7 @@ from refclock.events import (
     Tick,
 )
 from refclock.policy import EngineSettings
+from refclock.pump import Driver, Source
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
 from refclock.status import ClientStatus

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from refclock.daemon import _gist
+from refclock.herald import _gist
 
 
 def test_an_age_that_grows_is_no_news() -> None:

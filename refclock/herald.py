@@ -1,0 +1,58 @@
+"""What the journal and the service manager hear: changes, not the daily round."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+
+from refclock.events import Configured, Event, Found, Lost
+from refclock.status import Status
+
+log = logging.getLogger("refclock")
+
+
+class Herald:
+    """Used by the engine's thread alone."""
+
+    def __init__(self) -> None:
+        self._address = os.environ.get("NOTIFY_SOCKET", "")
+        if self._address.startswith("@"):
+            self._address = "\0" + self._address[1:]
+        self._last = ("", "", frozenset[str]())
+
+    def notify(self, say: str) -> None:
+        """Tell the service manager (sd_notify), if there is one."""
+        if self._address:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+                ear.sendto(say.encode(), self._address)
+
+    def event(self, event: Event) -> None:
+        """Log devices lost, found and set up."""
+        if isinstance(event, Lost):
+            log.warning("%s: %s", event.source, event.why)
+        elif isinstance(event, Found):
+            log.info("%s: opened %s", event.source, event.detail)
+        elif isinstance(event, Configured):
+            log.info("receiver: %s", event.text)
+
+    def status(self, status: Status) -> None:
+        """Log another mode, another reason for it, alarms that come and go."""
+        self.notify(f"WATCHDOG=1\nSTATUS={status.mode}: {status.reason}")
+        alarms = frozenset(alarm.text for alarm in status.alarms)
+        mode, reason, known = self._last
+        if status.mode != mode:
+            log.info("%s: %s", status.mode, status.reason)
+        elif _gist(status.reason) != _gist(reason) and status.mode != "TRACK":
+            log.info("still %s: %s", status.mode, status.reason)
+        for text in sorted(alarms - known):
+            log.warning("alarm: %s", text)
+        for text in sorted(known - alarms):
+            log.info("alarm over: %s", text)
+        self._last = (status.mode, status.reason, alarms)
+
+
+def _gist(reason: str) -> str:
+    """The reason without its numbers and units: what is worth a line in the log."""
+    return re.sub(r"[\d.]+ (?:[mµn]?s|min|h|days)\b|\d+", "", reason)

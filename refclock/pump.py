@@ -1,0 +1,67 @@
+"""A device pumped empty into the inbox, and opened anew whenever it is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from refclock.events import Event, Found, Lost
+from refclock.timebase import Mono
+
+_BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Driver(Protocol):
+    """What makes facts of a device."""
+
+    def poll(self) -> Iterator[Event]:
+        """What happened, within a bounded wait. OSError: the device is gone."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A device to pump events from."""
+
+    name: str
+    open: Callable[[], tuple[Driver, str]]
+    """The driver on the device, and what was opened. OSError: it is not there."""
+    every_s: float = 0.0
+    """Pause between two polls; 0 where the poll itself waits."""
+
+
+def pump(
+    source: Source,
+    put: Callable[[Event], None],
+    now: Callable[[], Mono],
+    stop: threading.Event,
+) -> None:
+    """Until `stop`: `put` what happens there, and when it is lost and found.
+
+    The longer it is away, the more seldom it is sought. Raises whatever the driver
+    raises but OSError.
+    """
+    tries = 0
+    while not stop.is_set():
+        try:
+            driver, opened = source.open()
+            put(Found(source.name, now(), opened))
+            try:
+                while not stop.is_set():
+                    for event in driver.poll():
+                        put(event)
+                        tries = 0
+                    if source.every_s:
+                        stop.wait(source.every_s)
+            finally:
+                driver.close()
+        except OSError as error:
+            put(Lost(source.name, now(), str(error)))
+            stop.wait(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
+            tries += 1
