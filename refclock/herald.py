@@ -21,6 +21,7 @@ class Herald:
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
         self._last = ("", "", frozenset[str]())
+        self._lost: dict[str, str] = {}
 
     def notify(self, say: str) -> None:
         """Tell the service manager (sd_notify), if there is one."""
@@ -29,10 +30,13 @@ class Herald:
                 ear.sendto(say.encode(), self._address)
 
     def event(self, event: Event) -> None:
-        """Log devices lost, found and set up."""
+        """Log devices lost, found and set up; one sought in vain, once a reason."""
         if isinstance(event, Lost):
-            log.warning("%s: %s", event.source, event.why)
+            if self._lost.get(event.source) != event.why:
+                log.warning("%s: %s", event.source, event.why)
+            self._lost[event.source] = event.why
         elif isinstance(event, Found):
+            self._lost.pop(event.source, None)
             log.info("%s: opened %s", event.source, event.detail)
         elif isinstance(event, Configured):
             log.info("receiver: %s", event.text)

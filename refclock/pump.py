@@ -62,6 +62,13 @@ def pump(
             finally:
                 driver.close()
         except OSError as error:
-            put(Lost(source.name, now(), str(error)))
+            put(Lost(source.name, now(), plain(error)))
             stop.wait(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
             tries += 1
+
+
+def plain(error: OSError) -> str:
+    """What is wrong, without the number of it."""
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -120,7 +120,7 @@ def to_text(status: Mapping[str, Any]) -> str:
     """The page `refclock status` prints, from the object of `to_json`."""
     lines = [
         f"{status['mode']:<10} {status['reason']}",
-        f"serving    stratum {status['stratum']}, refid {status['refid']}, "
+        f"serving    stratum {status['stratum']}, refid {status['refid'] or '-'}, "
         f"leap {status['leap']}",
         f"time       {status['utc'] or 'unknown'}",
         f"offset     {seconds(status['offset_s'])}  (reference - local clock)",

@@ -147,6 +147,11 @@ def _open(path: str, baud: int) -> serial.Serial:
     try:
         return serial.Serial(path, baud, write_timeout=2, exclusive=True)
     except serial.SerialException as error:
+        if error.errno == errno.ENOENT:
+            raise FileNotFoundError(
+                f"{path}: no such device: is the receiver plugged in, or the serial"
+                " line switched on (enable_uart=1 in config.txt)?"
+            ) from error
         if error.errno == errno.EACCES:
             raise PermissionError(
                 f"{path}: not allowed: the service needs the group of this device"

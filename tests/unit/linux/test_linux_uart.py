@@ -173,7 +173,7 @@ def test_a_line_is_held_alone(line: Pty, port: Uart) -> None:
 
 
 def test_no_such_device_is_an_os_error() -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="no such device: is the receiver plugged in"):
         Uart("/dev/no-receiver", 9600)
 
 
