@@ -198,6 +198,7 @@ class Engine:
         if self._bank.started and not self._believed(sample):
             return ()
         surprise = Duration.from_seconds(self._bank.add(sample).residual_s)
+        self._budget = replace(self._budget, lag=ZERO)
         self._measure(self._meter.stamped(edge.at + surprise, edge.epoch))
         self._pulse, self._updated, self._why = seen, label.tai, ""
         self._pulses += 1
@@ -258,14 +259,17 @@ class Engine:
     def _alone(self, message: TimeMessage, pair: tuple[Local, Mono]) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""
         alone = self._labeller.sample_from(message)
-        if alone is None or self._knows_better(alone.seen, alone.spread):
+        if alone is None:
             return
-        at = pair[0] + (alone.seen - pair[1])
-        offset = Duration(alone.tai.ns - at.ns)
-        self._bank.add(Sample(at, alone.seen, offset, Source.SENTENCE, alone.spread))
-        self._updated = alone.tai
-        if self._budget.total <= self._limit:
-            self._signal(Signal.SAMPLE)
+        if not self._knows_better(alone.seen, alone.spread):
+            at = pair[0] + (alone.seen - pair[1])
+            offset = Duration(alone.tai.ns - at.ns)
+            sample = Sample(at, alone.seen, offset, Source.SENTENCE, alone.spread)
+            self._bank.add(sample)
+            self._budget = replace(self._budget, lag=alone.doubt)
+            self._updated = alone.tai
+        if self._budget.lag and self._budget.total <= self._limit:
+            self._signal(Signal.SENTENCE)
 
     def _witness(self, witness: Witness) -> None:
         if witness.epoch == self._epoch:

@@ -111,7 +111,8 @@ def why(
         case Mode.TRACK:
             return f"the pulse is followed, the time is good to {bound}"
         case Mode.HOLDOVER:
-            return f"holding over: {_missing(seen, refusal, now)}"
+            by = "kept by sentences alone" if budget.lag else "holding over"
+            return f"{by}: {_missing(seen, refusal, now)}"
         case Mode.ACQUIRE if budget.total <= limit:
             return "one pulse has its second; the next will tell the rate"
         case Mode.ACQUIRE:
@@ -195,9 +196,9 @@ def _since(then: Mono | None, now: Mono) -> float | None:
 
 def _missing(seen: Seen, refusal: str, now: Mono) -> str:
     """The first thing that is wrong, on the way from the antenna to the second."""
-    for device, error in sorted(seen.lost.items()):
-        if device in {"receiver", "pulse"}:
-            return f"{device} is gone: {error}"
+    gone = [name for name in ("receiver", "pulse") if name in seen.lost]
+    if gone:
+        return "; ".join(f"{name} is gone: {seen.lost[name]}" for name in gone)
     silent = seen.message is None or now - seen.message.seen > _RECENT
     still = seen.pulse is None or now - seen.pulse.seen > _RECENT
     if silent and seen.dropped.total() and seen.message is None:

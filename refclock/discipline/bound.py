@@ -42,6 +42,9 @@ class Budget:
     receiver: Duration = ZERO
     reading: Duration = ZERO
     """How coarsely the clock reads, and how long reading it takes."""
+    lag: Duration = ZERO
+    """Without pulses: a sentence may come this much later or sooner than it is taken
+    to."""
     filter: Duration = ZERO
     """Four sigma of the estimate."""
     measured: bool = False
@@ -55,11 +58,12 @@ class Budget:
     @property
     def systematic(self) -> Duration:
         """What no pulse can better."""
-        return self.latency + self.cable + self.receiver + self.reading
+        return self.latency + self.cable + self.receiver + self.reading + self.lag
 
     def lines(self) -> dict[str, float]:
         """Each cause and its share, s, for the status page."""
-        return {
+        lag = {"sentence lag": self.lag.seconds} if self.lag else {}
+        return lag | {
             f"{'measured ' * self.measured}pulse latency": self.latency.seconds,
             "cable": self.cable.seconds,
             "receiver": self.receiver.seconds,

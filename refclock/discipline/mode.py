@@ -3,7 +3,8 @@
 COLD      no trusted label yet                      leap 3, stratum 16
 ACQUIRE   labelled pulses, bound above its limit    leap 3, stratum 16
 TRACK     pulses, bound within its limit            stratum 1
-HOLDOVER  no pulses, bound within its limit         stratum 1, bound growing
+HOLDOVER  no pulses, bound within its limit         stratum 1, bound growing, or that
+                                                    of sentences
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Signal(Enum):
     """What happened to the clock."""
 
     SAMPLE = "a pulse with its second known"
+    SENTENCE = "sentences alone keep the bound below its limit"
     SETTLED = "the bound fell below its limit"
     SILENCE = "no pulse for some seconds"
     UPSET = "the clock was stepped by others, or the machine slept"
@@ -39,6 +41,7 @@ class Signal(Enum):
 
 NEXT: Final[Mapping[tuple[Mode, Signal], Mode]] = {
     (Mode.COLD, Signal.SAMPLE): Mode.ACQUIRE,
+    (Mode.COLD, Signal.SENTENCE): Mode.HOLDOVER,
     (Mode.ACQUIRE, Signal.SETTLED): Mode.TRACK,
     (Mode.ACQUIRE, Signal.SILENCE): Mode.COLD,
     (Mode.TRACK, Signal.SILENCE): Mode.HOLDOVER,

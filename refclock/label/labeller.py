@@ -74,6 +74,9 @@ class Alone:
     seen: Mono
     """When, by its lag, that was."""
     spread: Duration
+    """How it scatters, one sigma."""
+    doubt: Duration
+    """How far the lag may be off, alike each time: no average takes that away."""
 
 
 OTHER_FLANK: Final = Unlabelled("the other flank of the pulse")
@@ -89,8 +92,10 @@ _RECENT: Final = 10 * SECOND
 """After a pulse this old no lag is learned: our clock may have drifted."""
 _CARRIED: Final = 1000 * SECOND
 """For so long the monotonic clock carries a second: 500 ppm make half of one."""
-_PRIOR: Final = Lag(250 * MILLISECOND, 250 * MILLISECOND)
+_PRIOR: Final = Lag(250 * MILLISECOND, 50 * MILLISECOND)
 """Of a kind never measured."""
+_WITHIN: Final = SECOND
+"""A sentence of unknown lag is taken to come within the second it names."""
 _WHOLE: Final = 250 * MILLISECOND
 """A sentence further from whole seconds ahead or behind is late or early, no more."""
 _EXACTLY: Final = 30 * MILLISECOND
@@ -203,10 +208,11 @@ class Labeller:
         """What a sentence is worth without a pulse; None: nothing."""
         if not self._usable(message):
             return None
-        lag = self._lags.get(message.kind, _PRIOR)
+        lag, doubt = self._lags.get(message.kind, _PRIOR), ZERO
         if not lag.known:
-            lag = _PRIOR
-        alone = Alone(self.tai(message), message.seen - lag.mean, lag.spread)
+            lag, doubt = _PRIOR, _WITHIN - _PRIOR.mean
+        doubt = max(doubt, lag.spread)
+        alone = Alone(self.tai(message), message.seen - lag.mean, lag.spread, doubt)
         return None if lag.known and self._held_up(alone, lag) else alone
 
     def _held_up(self, alone: Alone, lag: Lag) -> bool:

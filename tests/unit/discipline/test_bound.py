@@ -1,5 +1,7 @@
 """The bound: a sum of named lines, and how long it holds."""
 
+from dataclasses import replace
+
 import pytest
 
 from refclock.discipline.bound import FURTHEST, SIGMAS, Budget, growth, time_left
@@ -19,6 +21,12 @@ def test_the_bound_is_the_sum_of_its_lines() -> None:
     assert budget.total == Duration(9090)
     assert sum(budget.lines().values()) == pytest.approx(budget.total.seconds)
     assert budget.with_sigma(0.0).total == budget.systematic
+
+
+def test_sentences_alone_are_told_as_such() -> None:
+    told = replace(BUDGET, lag=MILLISECOND).lines()
+    assert told == {"sentence lag": 1e-3} | BUDGET.lines()
+    assert replace(BUDGET, lag=MILLISECOND).total == BUDGET.total + MILLISECOND
 
 
 def test_it_rounds_up() -> None:

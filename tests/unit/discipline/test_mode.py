@@ -25,6 +25,12 @@ def test_a_day_in_the_life() -> None:
     assert walk(Mode.TRACK, [Signal.UPSET]) is Mode.ACQUIRE
 
 
+def test_without_a_pulse_sentences_may_do() -> None:
+    assert walk(Mode.COLD, [Signal.SENTENCE, Signal.SILENCE]) is Mode.HOLDOVER
+    assert walk(Mode.TRACK, [Signal.SILENCE, Signal.SENTENCE]) is Mode.HOLDOVER
+    assert walk(Mode.HOLDOVER, [Signal.SENTENCE, Signal.SAMPLE]) is Mode.TRACK
+
+
 def test_what_is_not_in_the_table_changes_nothing() -> None:
     assert next_mode(Mode.COLD, Signal.SETTLED) is Mode.COLD
     assert next_mode(Mode.TRACK, Signal.SAMPLE) is Mode.TRACK
