@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from hw.emu.faults import Timeline
-from hw.emu.receiver import Habits, Line, Receiver
+from hw.emu.gnss.receiver import Habits, Line, Receiver
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapTable, Mono, Tai, Utc
 from tests.kernel.image import FREE_LINE, PULSE_LINE
 
@@ -37,6 +37,9 @@ _ROOM: Final = 2048
 _HURT: Final = 10
 """The byte of a sentence that has a wrong bit, if any."""
 _SPIN: Final = Duration(400_000)
+_WIDTH: Final = {False: 100 * MILLISECOND, True: 40 * MILLISECOND}
+"""Of a pulse; of each of two."""
+_AGAIN: Final = 60 * MILLISECOND
 
 
 class Words(Enum):
@@ -53,6 +56,8 @@ class Weather:
     """What of the receiver works."""
 
     pulse: bool = True
+    doubled: bool = False
+    """Each pulse comes once more, 60 ms later."""
     words: Words = Words.NMEA
     late: Duration = Duration(0)
     """How late the pulses come."""
@@ -179,7 +184,10 @@ def _run(
             while told.poll():
                 weather = told.recv()
             if weather.pulse:
-                low, high = _beat(pins, true.mono(second) + weather.late)
+                at = true.mono(second) + weather.late
+                low, high = _beat(pins, at, _WIDTH[weather.doubled])
+                if weather.doubled:
+                    _beat(pins, at + _AGAIN, _WIDTH[True])
                 row = second.ns, true.utc(low).ns, true.utc(high).ns
                 file.write(json.dumps(row) + "\n")
                 file.flush()
@@ -194,8 +202,8 @@ def _next_second(after: Tai) -> Tai:
     return Tai((after.ns // SECOND.ns + 1) * SECOND.ns)
 
 
-def _beat(pins: Pins, at: Mono) -> tuple[Mono, Mono]:
-    """A pulse of 100 ms at that moment; before and after the pin call."""
+def _beat(pins: Pins, at: Mono, width: Duration) -> tuple[Mono, Mono]:
+    """A pulse at that moment; before and after the pin call."""
     _sleep_until(at - _SPIN)
     while time.monotonic_ns() < at.ns:
         pass
@@ -203,7 +211,7 @@ def _beat(pins: Pins, at: Mono) -> tuple[Mono, Mono]:
     pins.move(PULSE_LINE, 1)
     after = Mono(time.monotonic_ns())
     pins.move(FREE_LINE, 1)
-    _sleep_until(at + 100 * MILLISECOND)
+    _sleep_until(at + width)
     pins.move(PULSE_LINE, 0)
     pins.move(FREE_LINE, 0)
     return before, after

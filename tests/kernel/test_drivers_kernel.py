@@ -66,6 +66,31 @@ def test_kernel_pulse_gone_and_back(guest: LiveGuest) -> None:
     assert guest.call("pulse.kernel_edge", 3.0)
 
 
+def test_kernel_stamps_know_nothing_of_a_busy_processor(guest: LiveGuest) -> None:
+    """Whoever looks at the clock when woken is late; the kernel had stamped before."""
+    late, astray = {}, {}
+    for hogs in (0, 3):
+        stamps = guest.call("pulse.kernel_and_own_stamps", 8, hogs)
+        kernel = [at for at, _ in stamps]
+        late[hogs] = median(own - at for at, own in stamps)
+        astray[hogs] = median(strays(kernel, list(guest.outside.pulses())))
+        print(f"{hogs} hogs: late {late[hogs] / 1e6:.3f} ms,", end=" ")
+        print(f"astray {astray[hogs] / 1e6:.3f} ms")
+    assert late[3] > 5 * late[0]
+    assert late[3] > 5 * astray[3]
+    assert astray[3] < _TYPICAL_NS
+
+
+def test_doubled_pulses_are_both_told(guest: LiveGuest) -> None:
+    guest.outside.turn(Weather(doubled=True))
+    guest.call("pulse.kernel_edges", 2)
+    edges = guest.call("pulse.kernel_edges", 6)["edges"]
+    assert all(b[0] == a[0] + 1 for a, b in pairwise(edges))
+    gaps = sorted(b[1] - a[1] for a, b in pairwise(edges))
+    assert gaps[1] < 200_000_000
+    assert gaps[-2] > 800_000_000
+
+
 def test_kernel_pulse_without_the_edge_that_is_wanted(guest: LiveGuest) -> None:
     assert "it has no such edge" in guest.call("pulse.kernel_clear_edge")
 
@@ -124,6 +149,13 @@ def test_clock_step(guest: LiveGuest, by_ns: int) -> None:
     assert told["ours"] == 1
     assert told["both"] == 2
     assert told["a_thousand_readings_later"] == 2
+
+
+def test_clock_stepped_by_another_program_is_noticed_at_once(guest: LiveGuest) -> None:
+    """By the next reading, whenever that is: nobody has to watch."""
+    told = guest.call("clock.stepped_by_another")
+    assert told["steps"] == told["noticed"]
+    assert told["longest_s"] < 0.01
 
 
 def test_clock_quality_is_told_and_taken_back(guest: LiveGuest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hw.linux.clock import KernelClock, Timex, clock_adjtime
+from hw.linux.clock import FreeClock, KernelClock, Timex, clock_adjtime
 from hw.linux.sensors import KernelRtc
 from refclock.events import SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Utc
@@ -42,6 +42,22 @@ def step_seen(by_ns: int) -> dict[str, Any]:
         "both": both,
         "a_thousand_readings_later": clock.epoch,
     }
+
+
+def stepped_by_another() -> dict[str, Any]:
+    """Forth and back; how often and how soon ours notices."""
+    clock = FreeClock()
+    noticed, took = 0, []
+    for by_ns in (SECOND.ns, -SECOND.ns, 100_000, -100_000):
+        for _ in range(100):
+            clock.read()  # as the daemon does all the time
+        epoch = clock.epoch
+        time.clock_settime_ns(time.CLOCK_REALTIME, time.time_ns() + by_ns)
+        began = time.monotonic()
+        clock.read()
+        took.append(time.monotonic() - began)
+        noticed += clock.epoch - epoch
+    return {"steps": len(took), "noticed": noticed, "longest_s": max(took)}
 
 
 def quality_told() -> list[dict[str, int]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from typing import Any, Final
 
@@ -16,6 +19,8 @@ from refclock.wiring import WantedEdge
 from tests.kernel.guest.refusal import refusal
 
 PULSE: Final = "/dev/pps0"
+_PATIENT: Final = 19
+"""How nice."""
 
 
 def kernel_edges(count: int) -> dict[str, Any]:
@@ -45,6 +50,29 @@ def kernel_edge(limit_s: float) -> bool:
         return line.wait(Duration.from_seconds(limit_s)) is not None
     finally:
         line.close()
+
+
+def kernel_and_own_stamps(count: int, hogs: int) -> list[tuple[int, int]]:
+    """Of so many pulses, the kernel's stamp and that of a patient program, which
+    looks at the clock when it is woken, while `hogs` others compute."""
+    idle = os.nice(0)
+    compute = (sys.executable, "-c", "while True: pass")
+    busy = [subprocess.Popen(compute) for _ in range(hogs)]
+    line = KernelPps(PULSE)
+    os.setpriority(os.PRIO_PROCESS, 0, _PATIENT)
+    try:
+        line.wait(3 * SECOND)
+        stamps: list[tuple[int, int]] = []
+        while len(stamps) < count:
+            if flank := line.wait(3 * SECOND):
+                stamps.append((flank.at.ns, time.time_ns()))
+        return stamps
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, idle)
+        line.close()
+        for each in busy:
+            each.kill()
+            each.wait()
 
 
 def kernel_clear_edge() -> str:

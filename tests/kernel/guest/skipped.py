@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hw.emu.faults import Fault, Kind, Timeline
-from hw.emu.receiver import Habits, Receiver
+from hw.emu.gnss.receiver import Habits, Receiver
 from refclock.timebase import (
     MILLISECOND,
     SECOND,
@@ -75,8 +75,8 @@ class TrueTime:
             time.sleep(left.seconds)
 
 
-def minutes(leap_s: int, gone_s: int, back_s: int, lasts_s: int) -> dict[str, Any]:
-    """The leap second comes after `leap_s`; from `gone_s` to `back_s` it is deaf."""
+def hour(gone_s: int, leap_s: int, back_s: int, lasts_s: int) -> dict[str, Any]:
+    """From `gone_s` to `back_s` it is deaf; the leap second comes after `leap_s`."""
     _load()
     before = nodes("ttyUSB*")
     adapter = SerialAdapter()
@@ -97,8 +97,10 @@ def minutes(leap_s: int, gone_s: int, back_s: int, lasts_s: int) -> dict[str, An
         if told := daemon.status():
             said.append(_sample(true) | _kept(json.loads(told)))
             print(said[-1], flush=True)
-        often = not gone_s < t < back_s
-        true.sleep_until(true.now() + (_OFTEN if often else _SELDOM))
+        next_at = true.now() + (_SELDOM if gone_s < t < back_s else _OFTEN)
+        if t < leap_s:
+            next_at = min(next_at, true.start + (leap_s - 6) * SECOND)
+        true.sleep_until(next_at)
     return {"said": said, "states": states, "log": daemon.LOG.read_text()}
 
 
