@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -55,9 +57,20 @@ def guest(booted: LiveGuest) -> Iterator[LiveGuest]:
     booted.outside.turn(Weather())
 
 
-@pytest.fixture
-def skipping(kernel_image: Image, tmp_path: Path) -> Iterator[Guest]:
-    """A guest of its own whose idle time is skipped."""
-    guest = Guest(kernel_image, tmp_path, _LIVE_S, SKIPPED)
-    yield guest
-    guest.close()
+@pytest.fixture(scope="session")
+def skipped_hour(
+    kernel_image: Image, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[dict[str, Any]]]:
+    """What becomes of the daemon in an hour whose idle time is skipped.
+
+    It goes by in a guest of its own, while another waits for pulses.
+    """
+    run = tmp_path_factory.mktemp("skipping")
+
+    def lived() -> dict[str, Any]:
+        with closing(Guest(kernel_image, run, _LIVE_S, SKIPPED)) as guest:
+            told: dict[str, Any] = guest.call("skipped.hour", limit_s=200)
+            return told
+
+    with ThreadPoolExecutor(1) as aside:
+        yield aside.submit(lived)

@@ -34,6 +34,11 @@ LEAP: Final = LeapSecond.ending(Utc.of(2027, 1, 1), 37 * SECOND, 38 * SECOND)
 LEAPS: Final = LeapTable((LEAP,), LEAP.before, Utc.of(2026, 7, 1), Utc.of(2027, 6, 28))
 SLOW_PPB: Final = 80_000
 """How far the raw oscillator lags behind true time."""
+GONE_S: Final = 240
+LEAP_S: Final = 600
+BACK_S: Final = 3900
+_LASTS_S: Final = 3960
+"""It is deaf from the first of these on to the third; meanwhile comes the leap."""
 _HABITS: Final = Habits(sentences=(("RMC", 1), ("ZDA", 1)))
 _COPY: Final = Path("/run/loaded")
 _OFTEN: Final = 5 * SECOND
@@ -75,31 +80,31 @@ class TrueTime:
             time.sleep(left.seconds)
 
 
-def hour(gone_s: int, leap_s: int, back_s: int, lasts_s: int) -> dict[str, Any]:
-    """From `gone_s` to `back_s` it is deaf; the leap second comes after `leap_s`."""
+def hour() -> dict[str, Any]:
+    """All of it."""
     _load()
     before = nodes("ttyUSB*")
     adapter = SerialAdapter()
     adapter.plug(1)
     appeared("ttyUSB*", before)
     daemon.start(_CONFIG)
-    true = TrueTime(Tai(LEAP.at.ns - leap_s * SECOND.ns))
-    faults = Timeline([Fault(Kind.UNPLUGGED, gone_s, back_s - gone_s)])
+    true = TrueTime(Tai(LEAP.at.ns - LEAP_S * SECOND.ns))
+    faults = Timeline([Fault(Kind.UNPLUGGED, GONE_S, BACK_S - GONE_S)])
     receiver = Receiver(_HABITS, true.start, LEAPS, faults, 1)
     threading.Thread(target=_pulse, args=(adapter, receiver, true), daemon=True).start()
     said: list[dict[str, Any]] = []
     states: list[dict[str, int]] = []
-    while (t := (true.now() - true.start).seconds) < lasts_s:
-        if abs(t - leap_s) < 7:
+    while (t := (true.now() - true.start).seconds) < _LASTS_S:
+        if abs(t - LEAP_S) < 7:
             states.append(timex())
             true.sleep_until(true.now() + 250 * MILLISECOND)
             continue
         if told := daemon.status():
             said.append(_sample(true) | _kept(json.loads(told)))
             print(said[-1], flush=True)
-        next_at = true.now() + (_SELDOM if gone_s < t < back_s else _OFTEN)
-        if t < leap_s:
-            next_at = min(next_at, true.start + (leap_s - 6) * SECOND)
+        next_at = true.now() + (_SELDOM if GONE_S < t < BACK_S else _OFTEN)
+        if t < LEAP_S:
+            next_at = min(next_at, true.start + (LEAP_S - 6) * SECOND)
         true.sleep_until(next_at)
     return {"said": said, "states": states, "log": daemon.LOG.read_text()}
 
@@ -151,4 +156,5 @@ def _sample(true: TrueTime) -> dict[str, Any]:
 
 
 def _kept(status: dict[str, Any]) -> dict[str, Any]:
-    return {key: status[key] for key in ("mode", "bound_s", "frequency_ppm", "leap")}
+    kept = "mode", "offset_s", "bound_s", "frequency_ppm", "leap"
+    return {key: status[key] for key in kept}
