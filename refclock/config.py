@@ -23,7 +23,6 @@ from typing import Annotated, Any, TypeVar
 
 from refclock.discipline.bound import BoundSettings
 from refclock.discipline.servo import SteerSettings
-from refclock.drivers.ntp import ServerSettings
 from refclock.integrity.monitor import IntegritySettings
 from refclock.label.labeller import LabelSettings
 from refclock.policy import (
@@ -33,6 +32,7 @@ from refclock.policy import (
     HoldoverSettings,
 )
 from refclock.server.listener import LeapMode
+from refclock.server.settings import ServerSettings
 from refclock.settings import Range
 from refclock.wiring import (
     PulseSettings,

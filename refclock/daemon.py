@@ -24,7 +24,6 @@ from itertools import chain, pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from refclock.control import Answers
-from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
 from refclock.events import Event, InForce, SetRate, Tick
 from refclock.herald import Herald
@@ -32,6 +31,7 @@ from refclock.ports import SystemClock
 from refclock.pump import Source, pump
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.status import ClientStatus, Status, busiest, to_json
 from refclock.timebase import SECOND, Duration, Mono
 

@@ -27,9 +27,10 @@ from hw.net.hardware import cards_here
 from hw.net.listen import listen_shared
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.status import ClientStatus, busiest
 from refclock.timebase import SECOND, Duration, LeapSecond
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from refclock.drivers.ntp import ServerSettings
 from refclock.packet import HEADER_LENGTH, Mode
 from refclock.ports import SystemClock
 from refclock.server.reply import Moment
+from refclock.server.settings import ServerSettings
 from refclock.status import ClientStatus
 from refclock.timebase import SECOND, ZERO, Duration
 

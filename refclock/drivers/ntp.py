@@ -12,24 +12,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from ipaddress import IPv4Address
 from operator import attrgetter
-from typing import Annotated, Final
+from typing import Final
 
 from refclock.packet import HEADER_LENGTH, PacketError, check_length
 from refclock.ports import Datagrams, Left, SystemClock
-from refclock.server.admit import (
-    PRIVATE,
-    Access,
-    Admission,
-    Client,
-    RateLimitSettings,
-    Verdict,
-)
+from refclock.server.admit import Admission, Client, Verdict
 from refclock.server.delay import Departures
-from refclock.server.listener import LeapMode, ListenerSettings, clash
+from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.reply import (
     DENY,
     RATE,
@@ -41,80 +33,13 @@ from refclock.server.reply import (
     received_as_told,
 )
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.server.smear import Smear
-from refclock.settings import Range
 from refclock.status import ClientStatus
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Mono
 
 _LASTS_NS: Final = MILLISECOND.ns
 """How long a `Moment` is good for, on the local clock: a step shows at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """Where to listen and whom to answer."""
-
-    listen: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
-    """Addresses of ours; an IPv6 address may name its interface, `fe80::1%eth0`."""
-    port: Annotated[int, Range(0, 65_535)] = 123
-    """0: any free one."""
-    allow: tuple[str, ...] = PRIVATE
-    deny: tuple[str, ...] = ()
-    """Networks. The longest prefix decides; unnamed addresses are denied."""
-    tell_denied: bool = False
-    """Send a kiss-o'-death DENY instead of nothing."""
-    symmetric: bool = True
-    """Answer symmetric active peers (mode 1), without keeping state of them."""
-    interleaved: bool = True
-    """Tell clients that ask for it when the previous reply truly left (RFC 9769)."""
-    learn_transmit_delay: bool = True
-    """Write into replies when they will leave, not when the clock was read."""
-    hardware_stamps: bool = True
-    """Use the stamps of a network card that stamps all NTP packets by itself, while
-    they agree with the kernel's. To set a card up takes CAP_NET_ADMIN."""
-    workers: Annotated[int, Range(1, 16, "processes")] = 1
-    """Processes that serve; 1: this one, and none is started."""
-    broadcast: tuple[str, ...] = ()
-    """IPv4 broadcast or multicast addresses that are told the time unasked."""
-    broadcast_every_s: Annotated[int, Range(8, 65_536, "s")] = 64
-    rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)
-    listener: tuple[ListenerSettings, ...] = ()
-    """More places to listen at, each with its own rules."""
-
-    def __post_init__(self) -> None:
-        Access(self.allow, self.deny)
-        for address in self.broadcast:
-            IPv4Address(address)
-        if self.broadcast and self.workers > 1:
-            raise ValueError("whoever broadcasts has but one of `workers`")
-        if place := clash(self.listeners(LeapMode.ANNOUNCE)):
-            raise ValueError(
-                f"two listeners at {place}; where one has a place of its own,"
-                " `listen` names the others instead of 0.0.0.0 or ::"
-            )
-
-    def listeners(self, leap: LeapMode) -> list[ListenerSettings]:
-        """The plain one and the others; `leap` is for those that do not say."""
-        plain = ListenerSettings(self.listen, self.port)
-        return [
-            replace(each, leap=each.leap or leap) for each in (plain, *self.listener)
-        ]
-
-    def access(self, listener: ListenerSettings) -> Access:
-        """Whom `listener` lets in."""
-        return Access(
-            self.allow if listener.allow is None else listener.allow,
-            self.deny if listener.deny is None else listener.deny,
-        )
-
-    def as_now(self, listener: ListenerSettings) -> ListenerSettings:
-        """`listener` as it stands in here; as it was, if it is not named any more."""
-        for each in self.listener:
-            if each.is_at(listener):
-                return each
-        return listener
-
-
 _PLAIN: Final = ListenerSettings()
 
 

@@ -1,10 +1,7 @@
-"""Who gets an answer, and how often.
+"""How often a client is answered, and what is remembered of it.
 
-Access: the longest prefix that holds the address decides; between an `allow` and
-a `deny` of the same length the `deny` does; what no rule names is denied.
-
-Pace: a token bucket per client (IPv6: per /64, but per host within fe80::/64, which
-all hosts of a link share), in bounded memory. A newcomer waits in a fixed array
+A token bucket per client (IPv6: per /64, but per host within fe80::/64, which all
+hosts of a link share), in bounded memory. A newcomer waits in a fixed array
 where the next one of the same hash takes its place; who comes a second time gets
 an entry of its own, and no entry that was in use within `KEEP` is ever taken away.
 So a flood from made-up addresses only churns the array: it costs no client its
@@ -13,26 +10,15 @@ state, and no client is limited for another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Annotated, Final
 
+from refclock.server.access import Access
 from refclock.settings import Range
 from refclock.timebase import HOUR, SECOND
-
-PRIVATE: Final = (
-    "127.0.0.0/8",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "169.254.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-)
-"""Loopback, private (RFC 1918, RFC 4193) and link-local networks."""
 
 KEEP: Final = 3 * HOUR
 """How long a client may be silent before its entry can be given away."""
@@ -73,31 +59,6 @@ class RateLimitSettings:
     size, the share that is told to slow down."""
     clients: Annotated[int, Range(64, 1_000_000, "clients")] = 4096
     """How many are remembered at most; and as many newcomers."""
-
-
-class Access:
-    """Allow and deny rules. A value."""
-
-    def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
-        """ValueError: a rule that is no network."""
-        # by length of the address, then by the bits not compared, fewest first
-        self._rules: dict[int, dict[int, dict[int, bool]]] = {4: {}, 16: {}}
-        for allowed, texts in ((True, allow), (False, deny)):
-            for network in map(ip_network, texts):
-                free = network.max_prefixlen - network.prefixlen
-                rules = self._rules[network.max_prefixlen // 8].setdefault(free, {})
-                rules[int(network.network_address) >> free] = allowed
-        for size, rules_by_free in self._rules.items():
-            self._rules[size] = dict(sorted(rules_by_free.items()))
-
-    def allows(self, source: bytes) -> bool:
-        """Do the rules let this address (4 or 16 bytes) in?"""
-        address = int.from_bytes(source, "big")
-        for free, rules in self._rules[len(source)].items():
-            allowed = rules.get(address >> free)
-            if allowed is not None:
-                return allowed
-        return False
 
 
 class Client:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
 from typing import Annotated, Final
 
-from refclock.server.admit import Access
+from refclock.server.access import Access
 from refclock.settings import Range
 
 _INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")

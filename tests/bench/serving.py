@@ -34,10 +34,11 @@ from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket
 from refclock.cli.workers import Workers
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import ListenerSettings
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, SECOND, Tai
 
 BURST_S = 0.6

@@ -17,15 +17,17 @@ import pytest
 
 import refclock.drivers.ntp
 import refclock.packet
+import refclock.server.access
 import refclock.server.admit
 import refclock.server.delay
 import refclock.server.reply
 import refclock.server.served
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.events import Command
 from refclock.ports import BATCH
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import STALE_AFTER, Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     DAY,
     HOUR,
@@ -245,9 +247,9 @@ PATH: dict[ModuleType, set[str]] = {
         *("_interleave", "_moment_at", "_well_formed", "_remember"),
     },
     refclock.packet: {"check_length"},
+    refclock.server.access: {"allows"},
     refclock.server.admit: {
-        *("allows", "departed", "admit", "afford", "known", "_newcomer", "_has_room"),
-        "_key",
+        *("departed", "admit", "afford", "known", "_newcomer", "_has_room", "_key"),
     },
     refclock.server.delay: {"learn", "first", "last", "watch", "leave"},
     refclock.server.reply: {

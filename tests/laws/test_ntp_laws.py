@@ -6,13 +6,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from refclock.client.query import Question, Refusal, measure
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.events import Command
 from refclock.packet import Packet, PacketError, check_length
 from refclock.ports import BATCH
 from refclock.server.admit import RateLimitSettings
 from refclock.server.reply import Moment
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     SECOND,
     Duration,

@@ -16,11 +16,12 @@ from hw.net.listen import inherited, listen
 from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
 from hw.net.udp import UdpSocket
 from refclock.cli import main
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.events import Command
 from refclock.packet import Packet
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

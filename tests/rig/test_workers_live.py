@@ -12,10 +12,10 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from refclock.cli.workers import Workers
-from refclock.drivers.ntp import ServerSettings
 from refclock.packet import Packet
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import HOUR, MICROSECOND, MILLISECOND, SECOND, LeapSecond, Tai
 
 pytestmark = pytest.mark.slow

@@ -29,9 +29,10 @@ from hw.net.mmsg import (
     STAMPS,
 )
 from hw.net.udp import UdpSocket
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Tai
 from tests.kernel.guest.phc import CARD
 

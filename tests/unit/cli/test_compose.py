@@ -21,12 +21,12 @@ from refclock.config import Config, ControlSettings, StateSettings
 from refclock.control import ask
 from refclock.daemon import Daemon
 from refclock.discipline.bank import Bank
-from refclock.drivers.ntp import ServerSettings
 from refclock.memory import Memory
 from refclock.policy import ClockSettings
 from refclock.ports import Board, Chunk, Flank
 from refclock.receiver.configurator import QUESTION, TRIES
 from refclock.recording import Beginning
+from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     DAY,
     Duration,

@@ -16,7 +16,6 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from refclock.daemon import Daemon, Published, measured_precision
-from refclock.drivers.ntp import ServerSettings
 from refclock.engine import Engine
 from refclock.events import (
     Command,
@@ -37,6 +36,7 @@ from refclock.policy import EngineSettings
 from refclock.pump import Driver, Source
 from refclock.recording import Counted, Line, Outcome
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.status import ClientStatus
 from refclock.timebase import (
     HOUR,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from refclock.drivers.broadcast import Broadcast
-from refclock.drivers.ntp import ServerSettings
 from refclock.packet import Mode, Packet
 from refclock.server.reply import Moment
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Utc
 from tests.unit.drivers.test_ntp_shipped import Bench
 

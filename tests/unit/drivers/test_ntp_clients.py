@@ -8,9 +8,9 @@ import random
 
 import pytest
 
-from refclock.drivers.ntp import ServerSettings
 from refclock.packet import Mode, Packet
 from refclock.server.admit import RateLimitSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, SECOND, NtpTimestamp, Utc
 from tests.unit.drivers.test_ntp_shipped import BEGIN, Bench
 

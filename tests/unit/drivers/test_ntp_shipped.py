@@ -6,12 +6,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from refclock.drivers.ntp import NtpService, ServerSettings
+from refclock.drivers.ntp import NtpService
 from refclock.events import Command
 from refclock.packet import Packet
 from refclock.ports import BATCH
-from refclock.server.admit import Access, Admission, Verdict
+from refclock.server.access import Access
+from refclock.server.admit import Admission, Verdict
 from refclock.server.served import Served
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono, Tai, Utc
 from tests.fakes.wire import Wire
 
