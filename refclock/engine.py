@@ -29,6 +29,7 @@ from refclock.events import (
     InForce,
     Interference,
     LeapNotice,
+    LineLoad,
     Lost,
     Position,
     PulseEdge,
@@ -159,6 +160,8 @@ class Engine:
                 self._integrity.sky(event, fixed=self._seen.fixed)
             case Interference():
                 self._integrity.interference(event)
+            case LineLoad():
+                self._integrity.line(event)
             case Sawtooth():
                 self._sawtooth = event
             case Temperature():

@@ -167,6 +167,15 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
+class LineLoad:
+    """How busy the receiver's line was in the last ten seconds."""
+
+    seen: Mono
+    share: float
+    """Of what it can carry."""
+
+
+@dataclass(frozen=True, slots=True)
 class Temperature:
     """One reading of one thermometer."""
 
@@ -260,6 +269,7 @@ Event = (
     | Interference
     | Identity
     | Configured
+    | LineLoad
     | Temperature
     | Witness
     | Tick

@@ -19,6 +19,7 @@ from refclock.events import (
     Fix,
     Found,
     Identity,
+    LineLoad,
     Lost,
     PulseEdge,
     SkyView,
@@ -49,6 +50,7 @@ class Seen:
     tracked: dict[str, int] = field(default_factory=dict)
     """Satellites in view, by system."""
     celsius: float | None = None
+    load: float | None = None
     devices: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     """Devices gone, and what was said when they went."""
@@ -65,7 +67,7 @@ class Seen:
             return False
         return self.good is None or now - self.good.seen > _RECENT
 
-    def note(self, event: Event) -> None:
+    def note(self, event: Event) -> None:  # noqa: PLR0912 - a case for every fact
         """Remember what matters of it."""
         match event:
             case PulseEdge():
@@ -82,6 +84,8 @@ class Seen:
                 self.devices["configured"] = text
             case SkyView():
                 self._look(event)
+            case LineLoad(share=share):
+                self.load = share
             case Temperature(celsius=celsius):
                 self.celsius = celsius
             case Found(source=source, detail=detail):
@@ -164,6 +168,7 @@ def describe(
         pulses=pulses,
         fix=message.fix.name.lower() if message else None,
         receiver=seen.receiver,
+        line_load=seen.load,
         satellites_used=seen.used,
         satellites_seen=sum(seen.tracked.values()) or None,
         lag={

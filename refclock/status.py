@@ -58,6 +58,8 @@ class Status:
     pulses: int = 0
     fix: str | None = None
     receiver: str | None = None
+    line_load: float | None = None
+    """Share of what the receiver's line can carry."""
     satellites_used: int | None = None
     satellites_seen: int | None = None
     lag: Mapping[str, LagStatus] = field(default_factory=dict)
@@ -128,7 +130,8 @@ def to_text(status: Mapping[str, Any]) -> str:
         f"frequency  {_ppm(status['frequency_ppm'])}, "
         f"steering {_ppm(status['steering_ppm'], 'off: the clock is only corrected')}",
         f"pulse      {_ago(status['last_pulse_age_s'])}, {status['pulses']} used",
-        f"sentence   {_ago(status['last_sentence_age_s'])}, fix {status['fix'] or '-'}",
+        f"sentence   {_ago(status['last_sentence_age_s'])}, fix {status['fix'] or '-'}"
+        + _load(status["line_load"]),
         f"satellites {_count(status['satellites_used'])} used, "
         f"{_count(status['satellites_seen'])} seen"
         + (f" ({status['receiver']})" if status["receiver"] else ""),
@@ -223,12 +226,16 @@ def _count(number: int | None) -> str:
     return "-" if number is None else str(number)
 
 
+def _load(share: float | None) -> str:
+    return "" if share is None else f", line {share:.0%} full"
+
+
 def _expiry(expires: str | None, utc: str | None) -> str:
     if expires is None:
         return "unknown"
     day = expires[:10]
     if utc is not None and expires < utc:
-        return f"EXPIRED on {day}: update the system's tzdata package"
+        return f"EXPIRED on {day}"
     return f"good until {day}"
 
 

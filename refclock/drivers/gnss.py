@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from refclock.drivers.line import Line
-from refclock.events import Configured, Event, TimeMessage
+from refclock.events import Configured, Event, LineLoad, TimeMessage
 from refclock.gnss import nmea
 from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
@@ -49,11 +49,6 @@ class GnssDriver:
         self._epochs = Epochs()
         self._sky = Sky()
 
-    @property
-    def load(self) -> float | None:
-        """Share of the line's capacity in use; None: not known."""
-        return self._line.load
-
     def poll(self) -> Iterator[Event]:
         """What the next bytes tell, or nothing within two seconds.
 
@@ -64,8 +59,9 @@ class GnssDriver:
             self._now += _SILENCE
             yield from self._configure(())
             return
-        self._line.took(chunk)
         self._now = chunk.last
+        if (load := self._line.took(chunk)) is not None:
+            yield LineLoad(self._now, load)
         items = self._framer.feed(chunk)
         for item in items:
             for event in self._tell(item):

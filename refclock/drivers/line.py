@@ -33,12 +33,14 @@ class Line:
         self._last = Mono(0)
         self._window_from: Mono | None = None
         self._window_bytes = 0
-        self.load: float | None = None
-        """Share of what the line can carry that was used in the last full ten
-        seconds; None: not known yet, or a line without a speed."""
 
-    def took(self, chunk: Chunk) -> None:
-        """These bytes came."""
+    def took(self, chunk: Chunk) -> float | None:
+        """These bytes came.
+
+        Returns the share of what the line can carry that was used, when ten seconds
+        are full; None: they are not, or it is a line without a speed.
+        """
+        load = None
         if self._busy_from is None or chunk.first - self._last > _REST:
             self._busy_from, self._busy_bytes = chunk.first, 0
         self._busy_bytes += len(chunk.data)
@@ -47,9 +49,10 @@ class Line:
             self._window_from = chunk.first
         passed = chunk.first - self._window_from
         if passed >= _WINDOW:
-            self.load = self._share(self._window_bytes, passed.seconds)
+            load = self._share(self._window_bytes, passed.seconds)
             self._window_from, self._window_bytes = chunk.first, 0
         self._window_bytes += len(chunk.data)
+        return load
 
     def queued(self, seen: Mono) -> bool:
         """Did what came then have to wait for its turn?"""

@@ -25,6 +25,8 @@ class AlarmKind(StrEnum):
     SATELLITES = "satellites"
     INTERFERENCE = "interference"
     STEPPED = "stepped"
+    LINE = "line"
+    TABLE = "table of leap seconds"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,19 @@ class LeapCount:
         self._alarms.raise_(AlarmKind.COUNT, text, now)
         return text
 
+    def date(self, at: Tai, now: Mono) -> None:
+        """A table that has expired knows of no leap second to come."""
+        if at < self._expires:
+            self._alarms.clear(AlarmKind.TABLE)
+            return
+        self._alarms.raise_(
+            AlarmKind.TABLE,
+            f"the table of leap seconds expired on {self._leaps.expires.iso()[:10]}: "
+            "only the receiver could tell of a new one. Update the system's tzdata "
+            "package, or name a newer file in leap.file",
+            now,
+        )
+
     def agrees(self, at: Tai) -> bool:
         """Does the receiver say, from the sky, that it counts as the table does?"""
         told = self._told

@@ -17,6 +17,7 @@ from refclock.events import (
     Fix,
     Interference,
     LeapNotice,
+    LineLoad,
     Position,
     SkyView,
     TimeMessage,
@@ -104,6 +105,8 @@ _SETTLING: Final = HOUR
 _MOST_LATE: Final = 18 * SECOND
 """No firmware knows fewer leap seconds than GPS time began with."""
 _SILENCE: Final = 10 * SECOND
+_CROWDED: Final = 0.7
+"""Of what the receiver's line can carry."""
 
 
 class Integrity:
@@ -160,6 +163,7 @@ class Integrity:
         at = self._leaps.tai(utc)
         if (miscounted := self._count.refusal(at, message.seen)) is not None:
             return Refusal(miscounted)
+        self._count.date(at, message.seen)
         self._named = at
         self._began = self._began or message.seen
         if not turns:
@@ -262,6 +266,18 @@ class Integrity:
     def interference(self, told: Interference) -> None:
         """Its own word on jamming and spoofing."""
         self._antenna.interference(told)
+
+    def line(self, load: LineLoad) -> None:
+        """Beyond 70 % a burst of sentences more makes all of them late."""
+        if load.share < _CROWDED:
+            self._alarms.clear(AlarmKind.LINE)
+            return
+        self._alarms.raise_(
+            AlarmKind.LINE,
+            f"the receiver's line is {load.share:.0%} full, so that sentences may come "
+            "late: have it say less (receiver.configure), or speak faster",
+            load.seen,
+        )
 
     # what follows
 

@@ -15,6 +15,7 @@ from refclock.events import (
     Identity,
     Interference,
     LeapNotice,
+    LineLoad,
     Lost,
     Position,
     Reason,
@@ -610,7 +611,9 @@ def test_signs_of_trouble_reach_the_operator() -> None:
     world.tell(SkyView(world.mono, used=0))
     world.pass_(11 * SECOND)
     world.tell(SkyView(world.mono, used=0))
-    moved, jammed, blind = sorted(world.alarms)
+    world.tell(LineLoad(world.mono, 0.8))
+    moved, jammed, full, blind = sorted(world.alarms)
+    assert "line is 80% full" in full
     assert "the antenna is 11" in moved
     assert "uses no satellites" in jammed
     assert "jammed (ind 200)" in blind

@@ -14,6 +14,7 @@ from refclock.events import (
     Event,
     Fix,
     LeapNotice,
+    LineLoad,
     Position,
     Reason,
     SkyView,
@@ -138,9 +139,11 @@ def test_a_line_that_rests_has_no_queue() -> None:
             + sealed("GPGSV," + "0" * 60) * 10
         )
         chunks += on_line(burst, k * SECOND)
-    driver = GnssDriver(Wire(chunks))
-    assert not any(one.queued for one in events(driver) if isinstance(one, TimeMessage))
-    assert driver.load == pytest.approx(753 / 960)
+    told = events(GnssDriver(Wire(chunks)))
+    assert not any(one.queued for one in told if isinstance(one, TimeMessage))
+    (load,) = (one for one in told if isinstance(one, LineLoad))
+    assert load.seen >= Mono(0) + 10 * SECOND
+    assert load.share == pytest.approx(753 / 960)
 
 
 def test_a_lost_line_is_an_os_error() -> None:
@@ -160,6 +163,6 @@ def test_a_line_without_a_speed_has_neither_load_nor_queue() -> None:
         Chunk(rmc, Mono(0) + k * 10 * MILLISECOND, Mono(0) + (k * 10 + 9) * MILLISECOND)
         for k in range(1200)
     ]
-    driver = GnssDriver(Wire(chunks, speed=None))
-    assert not any(one.queued for one in events(driver) if isinstance(one, TimeMessage))
-    assert driver.load is None
+    told = events(GnssDriver(Wire(chunks, speed=None)))
+    assert not any(one.queued for one in told if isinstance(one, TimeMessage))
+    assert not any(isinstance(one, LineLoad) for one in told)

@@ -10,19 +10,21 @@ SPEED = 9600
 """960 bytes a second."""
 
 
-def bytes_in(line: Line, count: int, start: Duration, took: Duration) -> None:
-    line.took(Chunk(bytes(count), Mono(0) + start, Mono(0) + start + took))
+def bytes_in(line: Line, count: int, start: Duration, took: Duration) -> float | None:
+    return line.took(Chunk(bytes(count), Mono(0) + start, Mono(0) + start + took))
 
 
 def test_the_load_is_told_every_ten_seconds() -> None:
     line = Line(SPEED)
-    for second in range(11):
-        assert line.load is None
-        bytes_in(line, 672, second * SECOND, 700 * MILLISECOND)
-    assert line.load == pytest.approx(0.7)
-    for second in range(11, 21):
+    told = [
+        bytes_in(line, 672, second * SECOND, 700 * MILLISECOND) for second in range(11)
+    ]
+    assert told == [*[None] * 10, pytest.approx(0.7)]
+    told = [
         bytes_in(line, 96, second * SECOND, 100 * MILLISECOND)
-    assert line.load == pytest.approx(0.16)
+        for second in range(11, 21)
+    ]
+    assert told == [*[None] * 9, pytest.approx(0.16)]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.events import Fix, LeapNotice, TimeMessage
+from refclock.events import Fix, LeapNotice, LineLoad, TimeMessage
 from refclock.integrity.monitor import (
     AlarmKind,
     Integrity,
@@ -342,6 +342,16 @@ def test_after_a_new_beginning_a_clock_is_untried() -> None:
     judge = tried()
     judge.restarted()
     assert pulses(judge, *[1500.0] * 3)[-1] is Verdict.RESTART
+
+
+def test_a_line_that_is_nearly_full_is_told_until_there_is_room() -> None:
+    judge = integrity()
+    judge.line(LineLoad(BOOT, 0.69))
+    assert kinds(judge) == []
+    judge.line(LineLoad(BOOT, 0.7))
+    assert "line is 70% full" in text(judge)
+    judge.line(LineLoad(BOOT, 0.5))
+    assert kinds(judge) == []
 
 
 def test_a_step_by_others_is_told_for_a_while() -> None:

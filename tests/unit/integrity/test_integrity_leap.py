@@ -52,6 +52,22 @@ def announce(of: Integrity, what: LeapSecond, utc: Utc = NOW, times: int = 70) -
         of.leap_notice(notice(announced=what, at=k), LEAPS.tai(utc))
 
 
+# the table
+
+
+def test_a_table_that_has_expired_is_told_until_there_is_a_newer_one() -> None:
+    of = judge()
+    assert believes(of, NOW)
+    assert of.alarms(BOOT) == ()
+    assert believes(of, LATER)
+    (alarm,) = of.alarms(BOOT)
+    assert alarm.kind is AlarmKind.TABLE
+    assert "expired on 2026-12-28" in alarm.text
+    of.know(LeapTable((), 37 * SECOND, LEAPS.updated, Utc.of(2031, 6, 28)))
+    assert believes(of, LATER)
+    assert of.alarms(BOOT) == ()
+
+
 # the count
 
 
