@@ -37,9 +37,9 @@ from refclock.cli.workers import Workers
 from refclock.drivers.ntp import NtpService
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import ListenerSettings
-from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
-from refclock.timebase import MICROSECOND, SECOND, Tai
+from refclock.timebase import SECOND
+from tests.fakes.published import right
 
 BURST_S = 0.6
 PROBE_S = 1.2
@@ -90,30 +90,11 @@ class Peer:
         return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def right(clock: FreeClock) -> Served:
-    """The machine's clock is right."""
-    local, mono = clock.read()
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=Tai(local.ns + 37 * SECOND.ns),
-        bound=MICROSECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
-    )
-
-
 def serve(given: Mapping[str, Any]) -> None:
     """Our service, until killed."""
     settings = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **given)
     clock = FreeClock()
-    served = [right(clock)]
+    served = [right()]
     service: NtpService | Workers
     if settings.workers == 1:
         (bound,) = listen([HOST], PORT)
@@ -125,7 +106,7 @@ def serve(given: Mapping[str, Any]) -> None:
     while True:
         service.serve(SECOND)
         if time.monotonic() > renew:
-            served[0] = right(clock)
+            served[0] = right()
             renew = time.monotonic() + 1
 
 

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
@@ -26,12 +27,11 @@ from refclock.drivers.ntp import NtpService
 from refclock.events import Command
 from refclock.ports import BATCH
 from refclock.server.admit import RateLimitSettings
-from refclock.server.served import STALE_AFTER, Served
+from refclock.server.served import STALE_AFTER
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     DAY,
     HOUR,
-    MICROSECOND,
     MILLISECOND,
     SECOND,
     Duration,
@@ -42,6 +42,7 @@ from refclock.timebase import (
     Tai,
     Utc,
 )
+from tests.fakes.published import right_at
 from tests.fakes.wire import Wire
 
 TURN = Tai(Utc.of(2036, 2, 7, 6, 28, 16).ns)
@@ -93,19 +94,8 @@ class Machine(Wire):
     def publish(self, stratum: int = 1, leap: LeapSecond | None = None) -> None:
         """The clock is right, and not always believed."""
         local, mono = self.read()
-        self.served = Served(
-            stratum=stratum,
-            ref_id=b"GPS\0",
-            at=mono,
-            local=local,
-            correction=TAI,
-            rate=0.0,
-            updated=Tai(local.ns) + TAI,
-            bound=MICROSECOND,
-            bound_rate=0.0,
-            utc_behind_tai=TAI,
-            leap=leap,
-            precision=-24,
+        self.served = replace(
+            right_at(local, mono), stratum=stratum, ref_id=b"GPS\0", leap=leap
         )
 
     def read(self) -> tuple[Local, Mono]:

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +31,8 @@ from refclock.ports import BATCH
 from refclock.server.admit import RateLimitSettings
 from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
-from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local, Tai
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local
+from tests.fakes.published import right
 from tests.rig.flood import Flood
 
 pytestmark = pytest.mark.slow
@@ -39,22 +41,8 @@ BOUND = 100 * MICROSECOND
 
 
 def served() -> Served:
-    """The machine's clock is right."""
-    local, mono = FreeClock().read()
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=Tai(local.ns + 37 * SECOND.ns),
-        bound=BOUND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
-    )
+    """What a client can be told here: its own clock, to so much."""
+    return replace(right(), bound=BOUND)
 
 
 class Server:

@@ -12,30 +12,11 @@ from refclock.cli.compose import _services
 from refclock.config import parse
 from refclock.daemon import Service
 from refclock.packet import Mode, Packet
-from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, ZERO, Tai, Utc
+from refclock.timebase import MILLISECOND, SECOND, ZERO, Utc
+from tests.fakes.published import right
 from tests.rig.networks import LINK_LOCAL, Network, cabled
 
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
-
-
-def served() -> Served:
-    """The machine's clock is right."""
-    local, mono = FreeClock().read()
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=Tai(local.ns + 37 * SECOND.ns),
-        bound=MICROSECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
-    )
 
 
 @pytest.fixture
@@ -49,7 +30,7 @@ def serving(network: Network, text: str) -> Iterator[Sequence[Service]]:
     """The services of a daemon in that network."""
     with ExitStack() as opened:
         with network.entered():
-            made = _services(parse(text.encode()), served, FreeClock(), ())
+            made = _services(parse(text.encode()), right, FreeClock(), ())
             services = [opened.enter_context(closing(service)) for service in made]
         yield services
 

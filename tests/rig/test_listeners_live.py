@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -15,29 +16,17 @@ from refclock.daemon import Service
 from refclock.drivers.ntp import NtpService
 from refclock.packet import Packet
 from refclock.server.served import Served
-from refclock.timebase import HOUR, MICROSECOND, MILLISECOND, SECOND, LeapSecond, Tai
+from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
+from tests.fakes.published import right
 
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
 
 
 def served() -> Served:
     """The machine's clock is right, and a leap second is an hour away."""
-    local, mono = FreeClock().read()
-    now = Tai(local.ns + 37 * SECOND.ns)
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=now,
-        bound=MICROSECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=LeapSecond(now + HOUR, 37 * SECOND, 38 * SECOND),
-        precision=-24,
-    )
+    now = right()
+    leap = LeapSecond(now.updated + HOUR, 37 * SECOND, 38 * SECOND)
+    return replace(now, leap=leap)
 
 
 @contextmanager

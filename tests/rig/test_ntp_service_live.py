@@ -12,60 +12,25 @@ from functools import partial
 
 import pytest
 
+from hw.linux.clock import FreeClock
 from hw.net.listen import inherited, listen
 from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
 from hw.net.udp import UdpSocket
 from refclock.cli import main
 from refclock.drivers.ntp import NtpService
-from refclock.events import Command
 from refclock.packet import Packet
 from refclock.server.admit import RateLimitSettings
-from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
-    MICROSECOND,
     MILLISECOND,
     SECOND,
     Duration,
-    Local,
-    Mono,
-    Tai,
     Utc,
 )
+from tests.fakes.published import right
 
 UNLIMITED = ServerSettings(rate_limit=RateLimitSettings(enabled=False))
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
-
-
-class Clock:
-    """The machine's clocks, only read."""
-
-    epoch = 0
-
-    def read(self) -> tuple[Local, Mono]:
-        return Local(time.time_ns()), Mono(time.monotonic_ns())
-
-    def apply(self, command: Command) -> None:
-        raise NotImplementedError
-
-
-def right() -> Served:
-    """The machine's clock is right."""
-    local, mono = Clock().read()
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=Tai(local.ns + 37 * SECOND.ns),
-        bound=MICROSECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
-    )
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])
@@ -74,7 +39,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[NtpService, socket.so
     (bound,) = listen([request.param], 0)
     place = bound.getsockname()
     with (
-        closing(NtpService(UdpSocket(bound), right, Clock(), UNLIMITED)) as service,
+        closing(NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED)) as service,
         socket.socket(bound.family, socket.SOCK_DGRAM) as client,
     ):
         client.connect(place)
@@ -146,7 +111,7 @@ def test_as_shipped_bursts_of_8_are_never_punished(host: str) -> None:
     place = bound.getsockname()
     shipped = ServerSettings()
     with (
-        closing(NtpService(UdpSocket(bound), right, Clock(), shipped)) as service,
+        closing(NtpService(UdpSocket(bound), right, FreeClock(), shipped)) as service,
         socket.socket(bound.family, socket.SOCK_DGRAM) as client,
     ):
         client.connect(place)
@@ -182,7 +147,7 @@ def test_the_reply_leaves_from_the_address_that_was_asked() -> None:
     (bound,) = listen(["0.0.0.0"], 0)  # noqa: S104 - the point of the test
     port = bound.getsockname()[1]
     with (
-        closing(NtpService(UdpSocket(bound), right, Clock(), UNLIMITED)) as service,
+        closing(NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED)) as service,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         client.settimeout(2)

@@ -10,35 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from hw.linux.clock import FreeClock
 from refclock.cli.workers import Workers
 from refclock.packet import Packet
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
-from refclock.timebase import HOUR, MICROSECOND, MILLISECOND, SECOND, LeapSecond, Tai
+from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
+from tests.fakes.published import right
 
 pytestmark = pytest.mark.slow
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
-
-
-def served(stratum: int = 1) -> Served:
-    """The machine's clock is right, or nobody knows."""
-    local, mono = FreeClock().read()
-    return Served(
-        stratum=stratum,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=Tai(local.ns + 37 * SECOND.ns),
-        bound=MICROSECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
-    )
 
 
 def ask(port: int, source: str = "127.0.0.1") -> Packet | None:
@@ -65,7 +46,7 @@ class Publisher:
     """What is published now."""
 
     def __init__(self) -> None:
-        self.now = served()
+        self.now = right()
 
     def __call__(self) -> Served:
         return self.now
@@ -105,7 +86,7 @@ def test_each_client_has_its_worker_and_hears_what_is_published(
     assert {client.address for client in both.clients(9)} == {"127.0.0.2", "127.0.0.3"}
     assert all(client.version == 4 for client in both.clients(9))
     assert len(both.clients(1)) == 1
-    publisher.now = served(stratum=16)
+    publisher.now = replace(right(), stratum=16)
     both.serve(50 * MILLISECOND)
     time.sleep(0.005)
     for source in ("127.0.0.2", "127.0.0.3"):
@@ -126,7 +107,7 @@ def test_each_listener_has_its_voice_in_every_worker(publisher: Publisher) -> No
     with closing(Workers(listeners, publisher, settings)) as both:
         plain, other = (group[0].getsockname()[1] for _, group in both._doors)
         until(lambda: ask(plain) is not None and ask(other) is not None, both)
-        publisher.now = replace(served(), leap=leap)
+        publisher.now = replace(right(), leap=leap)
         both.serve(50 * MILLISECOND)
         for source in ("127.0.0.2", "127.0.0.3"):
             told, hidden = ask(plain, source), ask(other, source)

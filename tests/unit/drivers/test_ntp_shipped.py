@@ -14,7 +14,8 @@ from refclock.server.access import Access
 from refclock.server.admit import Admission, Verdict
 from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
-from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono, Tai, Utc
+from refclock.timebase import SECOND, Duration, Local, Mono, Utc
+from tests.fakes.published import right_at
 from tests.fakes.wire import Wire
 
 BEGIN = Utc.of(2026, 11, 23, 6).ns
@@ -48,21 +49,7 @@ class Bench(Wire):
         raise NotImplementedError
 
     def served(self) -> Served:
-        local, mono = self.read()
-        return Served(
-            stratum=1,
-            ref_id=b"PPS\0",
-            at=mono,
-            local=local,
-            correction=37 * SECOND,
-            rate=0.0,
-            updated=Tai(local.ns + 37 * SECOND.ns),
-            bound=MICROSECOND,
-            bound_rate=0.0,
-            utc_behind_tai=37 * SECOND,
-            leap=None,
-            precision=-24,
-        )
+        return right_at(*self.read())
 
     def ask(self, after: Duration, *asked: tuple[str, bytes]) -> list[Packet]:
         """What is answered in a sweep of these."""
