@@ -105,24 +105,23 @@ class LeapCount:
         return text
 
     def date(self, at: Tai, now: Mono) -> None:
-        """A table that has expired knows of no leap second to come."""
-        if at < self._expires:
+        """A table that has expired knows of no leap second to come, and then the
+        receiver alone does, if it tells what it counts."""
+        if at < self._expires or self._counted:
             self._alarms.clear(AlarmKind.TABLE)
             return
         self._alarms.raise_(
             AlarmKind.TABLE,
-            f"the table of leap seconds expired on {self._leaps.expires.iso()[:10]}: "
-            "only the receiver could tell of a new one. Update the system's tzdata "
+            f"the table of leap seconds expired on {self._leaps.expires.iso()[:10]}, "
+            "and the receiver does not tell its count: update the system's tzdata "
             "package, or name a newer file in leap.file",
             now,
         )
 
     def agrees(self, at: Tai) -> bool:
         """Does the receiver say, from the sky, that it counts as the table does?"""
-        told = self._told
-        if told is None or told.firmware_default or told.utc_behind_tai is None:
-            return False
-        return at < self._expires and self._right(told.utc_behind_tai, at)
+        count = self._counted
+        return count is not None and at < self._expires and self._right(count, at)
 
     def missed(self, at: Tai) -> bool:
         """May a leap second just have come that the table is too old to know of?"""
@@ -136,6 +135,12 @@ class LeapCount:
             return known
         announced = self._announced[0]
         return announced if announced.at > now else None
+
+    @property
+    def _counted(self) -> Duration | None:
+        """What the receiver counts, if it has that from the sky."""
+        told = self._told
+        return None if told is None or told.firmware_default else told.utc_behind_tai
 
     def _right(self, count: Duration, at: Tai) -> bool:
         around = (at - _SETTLES, at, at + _SETTLES)

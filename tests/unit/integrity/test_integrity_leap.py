@@ -68,6 +68,13 @@ def test_a_table_that_has_expired_is_told_until_there_is_a_newer_one() -> None:
     assert of.alarms(BOOT) == ()
 
 
+def test_a_receiver_that_counts_needs_no_table() -> None:
+    of = judge()
+    of.leap_notice(notice(38), None)
+    assert believes(of, LATER)
+    assert of.alarms(BOOT) == ()
+
+
 # the count
 
 
