@@ -40,6 +40,8 @@ _CLIENTS: Final = 100
 """Told by each worker to its parent."""
 _LOOK_S: Final = 0.02
 """How late a worker learns what was published; it carries the time on itself."""
+_REST_S: Final = 1.0
+"""Between two starts of a worker: one that can never run must not keep us busy."""
 
 
 class Workers:
@@ -73,6 +75,7 @@ class Workers:
         self._tell(settings)
         self._served.set(self._last)
         self._counters = [Shared() for _ in range(settings.workers)]
+        self._started_s = [0.0] * settings.workers
         self._workers = [self._start(number) for number in range(settings.workers)]
 
     def serve(self, limit: Duration) -> None:
@@ -84,7 +87,8 @@ class Workers:
                 self._last = served
                 self._served.set(served)
             for number, worker in enumerate(self._workers):
-                if worker.poll() is not None:
+                rested = time.monotonic() - self._started_s[number] > _REST_S
+                if rested and worker.poll() is not None:
                     self._restarts += 1
                     self._workers[number] = self._start(number)
             time.sleep(_LOOK_S)
@@ -133,6 +137,7 @@ class Workers:
         fds = [block.fd for block in blocks]
         fds += [sockets[number].fileno() for _, sockets in self._doors]
         command = [sys.executable, "-m", __name__, str(os.getpid()), *map(str, fds)]
+        self._started_s[number] = time.monotonic()
         return subprocess.Popen(command, pass_fds=fds)  # noqa: S603 - ourselves
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -142,3 +143,15 @@ def test_a_worker_that_died_comes_back(workers: tuple[Workers, int]) -> None:
     until(lambda: both.counters()["worker restarts"] == 1, both)
     until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
     assert all(worker.poll() is None for worker in both._workers)
+
+
+def test_a_worker_that_can_never_run_is_started_once_a_second(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    listeners = [ListenerSettings(("127.0.0.1",), 0)]
+    with closing(Workers(listeners, publisher, ServerSettings(workers=2))) as both:
+        both.serve(500 * MILLISECOND)
+        assert both.counters()["worker restarts"] == 0
+        both.serve(800 * MILLISECOND)
+        assert both.counters()["worker restarts"] == 2
