@@ -15,6 +15,9 @@ pytestmark = pytest.mark.slow
 def test_status_tells_who_asked(tmp_path: Path, workers: int) -> None:
     with demo(tmp_path, settings=f"server.workers = {workers}\n") as running:
         running.await_stratum(1)
+        tasks = Path(f"/proc/{running.pid}/task").glob("*/children")
+        forked = [child for task in tasks for child in task.read_text().split()]
+        assert len(forked) == (workers if workers > 1 else 0)
         for host in ("127.0.0.1", "::1"):
             query(host, running.port)
         time.sleep(1.5)  # workers tell once a second

@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,7 @@ from refclock.timebase import (
     Utc,
 )
 from tests.fakes.published import right
+from tests.rig.demo import demo, free_port
 
 UNLIMITED = ServerSettings(rate_limit=RateLimitSettings(enabled=False))
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
@@ -220,11 +224,9 @@ def test_unstamped_requests_are_stamped_here(
         assert len(client.recv(100)) == 48
 
 
-def test_query_interleaved_is_told_when_replies_left(
-    pair: tuple[NtpService, socket.socket], capsys: pytest.CaptureFixture[str]
-) -> None:
-    service, client = pair
-    host, port, *_ = client.getpeername()
+@contextmanager
+def answering(service: NtpService) -> Iterator[None]:
+    """It serves meanwhile."""
     stop = threading.Event()
 
     def serve() -> None:
@@ -233,17 +235,45 @@ def test_query_interleaved_is_told_when_replies_left(
 
     thread = threading.Thread(target=serve)
     thread.start()
-    asked = f"query {host} --port {port} --interleaved --count 4 --interval 0.01 --json"
     try:
-        code = main(asked.split())
+        yield
     finally:
         stop.set()
         thread.join()
-    assert code == 0
+
+
+def test_query_interleaved_is_told_when_replies_left(
+    pair: tuple[NtpService, socket.socket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    service, client = pair
+    host, port, *_ = client.getpeername()
+    asked = f"query {host} --port {port} --interleaved --count 4 --interval 0.01 --json"
+    with answering(service):
+        assert main(asked.split()) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["samples"] == 4
     assert abs(report["offset_s"]) < 0.001
     assert service.clients(1)[0].interleaved >= 4
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_query_asks_in_each_version_at_its_pace(
+    version: int,
+    pair: tuple[NtpService, socket.socket],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service, client = pair
+    host, port, *_ = client.getpeername()
+    asked = f"query {host} --port {port} --version {version} --count 3 --interval 0.03"
+    began = time.monotonic()
+    with answering(service):
+        assert main(asked.split()) == 0
+    assert time.monotonic() - began > 0.06
+    assert [each.version for each in service.clients(9)] == [version]
+    text = capsys.readouterr().out
+    assert f"NTP version {version}\n" in text
+    assert "the least of 3\n" in text
+    assert re.search(r"offset +[+-]?[\d.]+ \S+ ± [\d.]+ \S+  \(server - us", text)
 
 
 def test_a_port_taken_names_the_process_that_holds_it() -> None:
@@ -269,3 +299,33 @@ def test_sockets_handed_over_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert inherited() == []
     ours.detach()
     passed.close()
+
+
+PASSES_A_SOCKET = """
+import os, socket, sys
+made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+made.bind(("127.0.0.2", int(sys.argv[1])))
+os.dup2(made.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+def test_the_daemon_serves_on_the_socket_it_was_passed_and_on_no_other(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    systemd = sys.executable, "-c", PASSES_A_SOCKET, str(port)
+    with demo(tmp_path, port=port, within=systemd) as running:
+        running.await_stratum(1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(2)
+            client.sendto(REQUEST, ("127.0.0.2", port))
+            assert Packet.decode(client.recv(100)).stratum == 1
+            client.connect(("127.0.0.1", port))
+            client.send(REQUEST)
+            with pytest.raises(ConnectionRefusedError):
+                client.recv(100)
+        assert running.end().code == 0
