@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from hw.emu.scenarios import Scenario
 from hw.linux.board import linux_board
@@ -75,6 +76,7 @@ def emulated_board(request: pytest.FixtureRequest) -> Board:
         clock=FreeClock(),
         open_receiver=lambda: Uart(world.receiver_path, 9600),
         open_pulse=world.open_pulse,
+        open_pin=world.open_pin,
         open_thermometer=world.open_thermometer,
     )
 
@@ -83,6 +85,12 @@ def real_board(config: Config) -> Maker:
     """This machine. It steers nothing."""
     wiring = config.receiver, config.pulse, config.thermometer, config.rtc
     return lambda _request: linux_board(*wiring, steer=False)
+
+
+def of_any_machine(make: Callable[..., Any], name: str) -> list[ParameterSet]:
+    """What every machine has: tried in the plain run, and again as `hardware`."""
+    there = pytest.param(make, id=name, marks=pytest.mark.hardware)
+    return [pytest.param(make, id=f"{name}-here"), there]
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from refclock.timebase import (
     Mono,
     Tai,
 )
+from tests.contract.conftest import of_any_machine
 
 _ROUNDING = Duration(200)
 """In 1000 s, of how the kernel counts a rate: 2^-16 ppm."""
@@ -105,8 +106,8 @@ def real(make: Callable[[], SystemClock] = KernelClock) -> World:
 STEERED = [pytest.param(virtual, id="virtual"), pytest.param(stand_in, id="kernel")]
 READ = [
     *STEERED,
-    pytest.param(lambda: real(FreeClock), id="real-free"),
-    pytest.param(real, id="real-kernel"),
+    *of_any_machine(lambda: real(FreeClock), "real-free"),
+    *of_any_machine(real, "real-kernel"),
 ]
 
 

@@ -1,0 +1,138 @@
+"""What every `Datagrams` promises: a list in a test, and the kernel's sockets.
+
+The machine's are tried over loopback, in the plain run and again as `hardware`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from typing import Final
+
+import pytest
+
+from hw.net.listen import listen
+from hw.net.udp import UdpSocket
+from refclock.ports import Datagrams
+from refclock.timebase import SECOND
+from tests.contract.conftest import of_any_machine
+from tests.fakes.wire import Wire
+
+PLAIN: Final = [bytes([number]) * 48 for number in (1, 2, 3)]
+SHORT: Final = b"\x04" * 47
+LONG: Final = b"\x05" * 100
+_PLACE: Final = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Clients that asked, each once, and the socket they asked."""
+
+    socket: Datagrams
+    client: bytes
+    """Their address."""
+    heard: Callable[[], Sequence[bytes | None]]
+    """What each was answered."""
+
+
+Asking = Callable[[ExitStack, Sequence[bytes]], Asked]
+
+
+def on_a_list(_opened: ExitStack, requests: Sequence[bytes]) -> Asked:
+    client = bytes((10, 0, 0, 1))
+    wire = Wire(*((client, 10, request) for request in requests), now_ns=100)
+
+    def heard() -> Sequence[bytes | None]:
+        replies = dict(wire.sent)
+        return [replies.get(place) for place in range(len(requests))]
+
+    return Asked(wire, client, heard)
+
+
+def over_loopback(address: str, opened: ExitStack, requests: Sequence[bytes]) -> Asked:
+    try:
+        (bound,) = listen([address], 0)
+    except OSError as error:
+        if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+            raise
+        pytest.skip(str(error))
+    made = opened.enter_context(closing(UdpSocket(bound)))
+    clients: list[socket.socket] = []
+    for request in requests:
+        client = opened.enter_context(socket.socket(bound.family, socket.SOCK_DGRAM))
+        client.connect(bound.getsockname())
+        client.setblocking(False)
+        client.send(request)
+        clients.append(client)
+
+    def answer(client: socket.socket) -> bytes | None:
+        try:
+            return client.recv(2048)
+        except BlockingIOError:
+            return None
+
+    return Asked(
+        made, ip_address(address).packed, lambda: [answer(each) for each in clients]
+    )
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(on_a_list, id="list"),
+        *of_any_machine(partial(over_loopback, "127.0.0.1"), "udp4"),
+        *of_any_machine(partial(over_loopback, "::1"), "udp6"),
+    ]
+)
+def ask(request: pytest.FixtureRequest) -> Iterator[Callable[..., Asked]]:
+    with ExitStack() as opened:
+        yield lambda *requests: request.param(opened, requests)
+
+
+def test_each_request_lies_at_its_place(ask: Callable[..., Asked]) -> None:
+    asked = ask(*PLAIN)
+    senders, came = asked.socket.receive(SECOND)
+    assert bytes(asked.socket.requests[: 3 * _PLACE]) == b"".join(PLAIN)
+    assert senders == [asked.client] * 3
+    assert list(came) == sorted(came)
+    assert 0 < came[-1] <= asked.socket.now_ns()
+    assert not asked.socket.odd
+
+
+def test_only_what_is_answered_is_sent(ask: Callable[..., Asked]) -> None:
+    asked = ask(*PLAIN)
+    asked.socket.receive(SECOND)
+    replies = [bytes([number]) * _PLACE for number in (11, 12, 13)]
+    asked.socket.replies[: 3 * _PLACE] = b"".join(replies)
+    assert asked.socket.send(bytes((1, 0, 1))) == 2
+    assert asked.heard() == [replies[0], None, replies[2]]
+
+
+def test_those_of_another_length_are_told_whole(ask: Callable[..., Asked]) -> None:
+    asked = ask(SHORT, PLAIN[0], LONG)
+    asked.socket.receive(SECOND)
+    assert asked.socket.odd == {0: SHORT, 2: LONG}
+    places = memoryview(asked.socket.requests)
+    assert places[_PLACE : 2 * _PLACE] == PLAIN[0]
+    assert places[2 * _PLACE : 3 * _PLACE] == LONG[:_PLACE]
+
+
+def test_who_wants_to_know_is_told_when_it_left(ask: Callable[..., Asked]) -> None:
+    asked = ask(*PLAIN)
+    _, came = asked.socket.receive(SECOND)
+    left: list[int] = []
+    asked.socket.watch({1: [left.append, left.append]})
+    before = asked.socket.now_ns()
+    assert asked.socket.send(bytes((1, 1, 1))) == 3
+    assert len(left) == 2
+    assert left[0] == left[1] >= max(before, came[1])
+
+
+def test_it_counts_what_was_dropped_and_has_a_name(ask: Callable[..., Asked]) -> None:
+    asked = ask(*PLAIN)
+    assert asked.socket.dropped() >= 0
+    assert asked.socket.name
