@@ -123,6 +123,8 @@ class RtcSettings:
     """kernel: /dev/rtcN; "auto": /dev/rtc0."""
     bus: Annotated[int, Range(0, 255)] = 1
     """i2c: the N of /dev/i2c-N."""
+    ageing: Literal["keep"] | Annotated[int, Range(-128, 127, "steps")] = "keep"
+    """i2c, DS3231: its trim, + slows it, by 0.1 ppm each at 25 C; lost with power."""
     spread_s: Annotated[int, Range(1, 86_400, "s")] = 60
     """How wrong it may be after its longest time unset: 60 s is a year at 2 ppm."""
     every_s: Annotated[int, Range(1, 86_400, "s")] = 60

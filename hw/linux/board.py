@@ -246,7 +246,8 @@ def _thermometer(
 def _rtc(settings: RtcSettings) -> Callable[[], Rtc] | None:
     device = USUAL_RTC if settings.device == "auto" else settings.device
     kernel = partial(sensors.KernelRtc, device)
-    chip = partial(i2c.open_rtc, settings.bus)
+    trim = None if settings.ageing == "keep" else settings.ageing
+    chip = partial(i2c.open_rtc, settings.bus, trim)
     bus = os.path.exists(f"/dev/i2c-{settings.bus}")
     return {
         RtcSource.AUTO: kernel if os.path.exists(device) else chip if bus else None,

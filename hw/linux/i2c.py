@@ -138,11 +138,16 @@ def set_ageing(bus: Bus, steps: int) -> None:
     bus.write_i2c_block_data(DS3231.address, _AGEING, [steps & 0xFF])
 
 
-def open_rtc(number: int) -> ChipRtc:
-    """The battery clock on that bus. OSError says what answers instead."""
+def open_rtc(number: int, trim: int | None = None) -> ChipRtc:
+    """The battery clock on that bus, trimmed so, or as it is. OSError says what
+    answers instead."""
     bus = open_bus(number)
     try:
-        return ChipRtc(bus, identify(bus, CHIPS, taken_as(number)))
+        chips = CHIPS if trim is None else (DS3231,)
+        chip = identify(bus, chips, taken_as(number))
+        if trim is not None and trim != ageing(bus):
+            set_ageing(bus, trim)
+        return ChipRtc(bus, chip)
     except OSError:
         bus.close()
         raise

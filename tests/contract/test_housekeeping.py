@@ -9,7 +9,15 @@ import pytest
 
 from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.linux.clock import FreeClock
-from hw.linux.i2c import CHIPS, DS3231, Chip, ChipRtc, ChipThermometer
+from hw.linux.i2c import (
+    CHIPS,
+    DS3231,
+    Chip,
+    ChipRtc,
+    ChipThermometer,
+    ageing,
+    set_ageing,
+)
 from hw.linux.sensors import RTC_RD_TIME, KernelRtc, KernelThermometer
 from refclock.ports import Board
 from refclock.timebase import SECOND, Tai, Utc
@@ -89,6 +97,17 @@ def test_a_battery_clock_shows_a_time_of_ours_or_none(board: Board) -> None:
     assert shown is None or shown > Utc.of(2020, 1, 1)
     assert rtc.name
     rtc.close()
+
+
+@pytest.mark.parametrize("steps", [0, 127, -1, -128])
+def test_a_trim_is_kept_and_costs_no_time(steps: int) -> None:
+    chip = ClockChip(SHEETS[DS3231.name], lambda: Tai(0), _CELSIUS)
+    chip.set(LEAP_DAY)
+    bus = Bus(chip)
+    set_ageing(bus, steps)
+    assert ageing(bus) == steps
+    assert ChipRtc(bus, DS3231).read() == LEAP_DAY
+    assert ChipThermometer(bus).celsius() == _CELSIUS
 
 
 @pytest.mark.hardware

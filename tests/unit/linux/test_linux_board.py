@@ -305,10 +305,10 @@ def test_every_pulse_source_is_known(source: PulseSource) -> None:
     ("source", "there", "opened"),
     [
         (RtcSource.AUTO, {"/dev/rtc0", "/dev/i2c-1"}, ("KernelRtc", "/dev/rtc0")),
-        (RtcSource.AUTO, {"/dev/i2c-1"}, ("open_rtc", 1)),
+        (RtcSource.AUTO, {"/dev/i2c-1"}, ("open_rtc", 1, None)),
         (RtcSource.AUTO, set(), None),
         (RtcSource.KERNEL, set(), ("KernelRtc", "/dev/rtc0")),
-        (RtcSource.I2C, set(), ("open_rtc", 1)),
+        (RtcSource.I2C, set(), ("open_rtc", 1, None)),
         (RtcSource.NONE, {"/dev/rtc0"}, None),
     ],
 )
@@ -330,6 +330,13 @@ def test_a_battery_clock_by_its_device(machine: Machine) -> None:
     assert whole.open_rtc
     whole.open_rtc()
     assert machine.opened == [("KernelRtc", "/dev/rtc1")]
+
+
+def test_a_battery_clock_is_trimmed_as_told(machine: Machine) -> None:
+    whole = made(rtc=RtcSettings(RtcSource.I2C, ageing=-12))
+    assert whole.open_rtc
+    whole.open_rtc()
+    assert machine.opened == [("open_rtc", 1, -12)]
 
 
 @pytest.fixture

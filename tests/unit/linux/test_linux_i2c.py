@@ -251,6 +251,22 @@ def test_opened_by_number_and_closed(bus: Wire) -> None:
     assert bus.closed
 
 
+@pytest.mark.parametrize(("trim", "register"), [(None, 0x05), (0, 0), (-12, 0xF4)])
+def test_opened_it_is_trimmed_as_told(
+    bus: Wire, trim: int | None, register: int
+) -> None:
+    bus.chips[0x68][0x10] = 0x05
+    open_rtc(1, trim).close()
+    assert bus.chips[0x68][0x10] == register
+
+
+def test_a_chip_that_has_no_trim_is_not_taken_for_one(bus: Wire) -> None:
+    bus.chips = wire(PCF8523).chips
+    with pytest.raises(FileNotFoundError, match="DS3231"):
+        open_rtc(1, 5)
+    assert bus.closed
+
+
 def test_a_bus_with_nothing_on_it_is_closed(bus: Wire) -> None:
     bus.chips.clear()
     with pytest.raises(FileNotFoundError):
