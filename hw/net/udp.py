@@ -9,7 +9,8 @@ sends their replies. What belongs to a datagram lies at its place in each of the
 
 With name and control buffers of exactly the right size the kernel writes back the
 lengths it found, so that the headers need no care between two calls. The reply
-goes out with the PKTINFO that came in: from the address that was asked.
+goes out with the PKTINFO that came in: from the address that was asked. A socket
+bound to one address answers from that, and does without.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ from refclock.timebase import SECOND, ZERO, Duration
 _TAIL: Final = 1488
 """Extension fields and MAC of a request; what is longer is cut."""
 _SECOND_NS: Final = SECOND.ns
+_ANY: Final = {"0.0.0.0", "::"}  # noqa: S104 - to be told from others
+_NO_INTERFACES: Final = memoryview(bytearray(4 * BATCH)).cast("I")
 
 
 class UdpSocket:
@@ -66,10 +69,9 @@ class UdpSocket:
         self._limit = ZERO
         self._cards = cards
         self._sent = Sent(bound, cards)
-        _tell_destination(bound)
         name, sender, info, index = LAYOUT[bound.family]
-        self._info_at = STAMPS_SPACE
-        self._info_space = cmsg_space(info)
+        told = cards is not None or host in _ANY
+        self._info_space = cmsg_space(info) if told else 0
         self._whole = STAMPS_SPACE + self._info_space
         space = name + -name % LONG
         self._senders = struct.Struct(
@@ -111,11 +113,12 @@ class UdpSocket:
             stamps[CMSG_HEADER // LONG + part :: self._whole // LONG]
             for part in (0, 1, 4, 5)
         )
-        indices = STAMPS_SPACE + CMSG_HEADER + index
-        self._interfaces = memoryview(self._controls).cast("I")[
-            indices // 4 :: self._whole // 4
-        ]
-        self._no_interfaces = memoryview(bytes(4 * BATCH)).cast("I")
+        self._interfaces = _NO_INTERFACES
+        if told:
+            _tell_destination(bound)
+            self._interfaces = memoryview(self._controls).cast("I")[
+                (STAMPS_SPACE + CMSG_HEADER + index) // 4 :: self._whole // 4
+            ]
         self._usual_lengths = [HEADER_LENGTH] * BATCH
         self._usual_found = [self._whole] * BATCH
         self.odd: dict[int, bytes] = {}
@@ -145,7 +148,7 @@ class UdpSocket:
         received = [s * _SECOND_NS + n for s, n in zip(seconds, ns, strict=True)]
         if self._cards is not None:
             received = self._by_cards(self._cards, received)
-        self._interfaces[:count] = self._no_interfaces[:count]
+        self._interfaces[:count] = _NO_INTERFACES[:count]
         lengths = self._lengths[:count].tolist()
         self.odd = {}
         if lengths != self._usual_lengths[:count]:
@@ -232,22 +235,22 @@ class UdpSocket:
             self._found[slot] = self._whole
             control = slot * self._whole
             info = self._controls[control + found - self._info_space : control + found]
-            at = control + self._info_at
+            at = control + STAMPS_SPACE
             self._controls[at : at + self._info_space] = info
             self._seconds[slot], self._ns[slot] = divmod(self.now_ns(), _SECOND_NS)
             self._card_seconds[slot] = self._card_ns[slot] = 0
 
     def _plain(self, place: int) -> None:
-        """The reply is sent with the PKTINFO of its request, and nothing else."""
+        """The reply is sent with the PKTINFO of its request, where that was told."""
         header = self._answers[place].header
-        header.control = self._controls_at + place * self._whole + self._info_at
+        header.control = self._controls_at + place * self._whole + STAMPS_SPACE
         header.control_length = self._info_space
 
     def _want_stamp(self, place: int, tell: Sequence[Left]) -> None:
         """Put a request for a send stamp before the PKTINFO, where the receive
         stamps lie that have been read."""
         want = self._sent.want
-        at = place * self._whole + self._info_at - len(want)
+        at = place * self._whole + STAMPS_SPACE - len(want)
         self._controls[at : at + len(want)] = want
         header = self._answers[place].header
         header.control = self._controls_at + at
@@ -272,7 +275,7 @@ def _runs(answered: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _tell_destination(bound: socket.socket) -> None:
-    """Have the kernel say which address of ours was asked."""
+    """Have the kernel say which address of ours was asked, and by which interface."""
     if bound.family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:

@@ -37,16 +37,16 @@ UNLIMITED = ServerSettings(rate_limit=RateLimitSettings(enabled=False))
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
 
 
-@pytest.fixture(params=["127.0.0.1", "::1"])
+@pytest.fixture(params=["127.0.0.1", "::1", "0.0.0.0", "::"])  # noqa: S104
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[NtpService, socket.socket]]:
     """A service and a client connected to it."""
     (bound,) = listen([request.param], 0)
-    place = bound.getsockname()
+    host = "::1" if ":" in request.param else "127.0.0.1"
     with (
         closing(NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED)) as service,
         socket.socket(bound.family, socket.SOCK_DGRAM) as client,
     ):
-        client.connect(place)
+        client.connect((host, *bound.getsockname()[1:]))
         client.settimeout(2)
         yield service, client
 
