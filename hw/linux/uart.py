@@ -25,7 +25,7 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 RATES: Final = (9600, 115_200, 38_400, 4800, 57_600, 19_200, 230_400, 460_800)
 """Bd, the commonest first."""
 
-_GATHER: Final = 20 * MILLISECOND
+_GATHER: Final = 100 * MILLISECOND
 _BUFFER: Final = 4096
 """What the kernel keeps of a line (N_TTY)."""
 _BITS_PER_BYTE: Final = 10
@@ -62,7 +62,7 @@ class Uart:
     def read(self, limit: Duration) -> Chunk | None:
         """What has come, waiting at most `limit` for a first byte; None: silence.
 
-        Takes 20 ms more than the first byte did. OSError: unplugged.
+        Takes 100 ms more than the first byte did. OSError: unplugged.
         """
         line = self._port.fileno()
         if not select.select([line], [], [], limit.seconds)[0]:

@@ -98,7 +98,7 @@ def test_bytes_told_at_once_were_on_the_line_before(line: Pty, port: Uart) -> No
     assert chunk.first < before <= chunk.last
 
 
-def test_what_comes_within_20_ms_is_one_chunk(
+def test_what_comes_within_100_ms_is_one_chunk(
     line: Pty, port: Uart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -115,7 +115,7 @@ def test_what_comes_within_20_ms_is_one_chunk(
     monkeypatch.setattr(time, "sleep", sleep)
     os.write(line.far, b"a")
     chunk = port.read(SECOND)
-    assert slept == [0.02]
+    assert slept == [0.1]
     assert chunk is not None
     assert chunk.data == b"a" + b"b" * 500
     assert chunk.first <= chunk.last <= now()
