@@ -15,8 +15,9 @@ from typing import Final
 
 import pytest
 
+from tests.debian import MissingError
 from tests.interop.busybox import busybox
-from tests.interop.programs import CAGE, MissingError, Program, program
+from tests.interop.programs import CAGE, Program, program
 from tests.rig.demo import ENDS_S, Demo, demo, query
 
 BEYOND: Final = "10.99.0.1"

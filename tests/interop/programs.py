@@ -20,8 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.debian import MissingError, unpacked_here
+
 CACHE: Final = Path(__file__).parents[2] / ".cache" / "interop"
-_FETCH_LIMIT_S: Final = 120
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 _PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
@@ -41,10 +42,6 @@ CAGE: Final = (
     else ("setpriv", "--no-new-privs")
 )
 """Runs the command after it where not even root may set a clock."""
-
-
-class MissingError(Exception):
-    """The program cannot be had here, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,40 +122,13 @@ def _unpack(package: str, root: Path) -> None:
     """The package and what this machine lacks of its dependencies."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        fetched = Path(folder) / "fetched"
-        (fetched / "partial").mkdir(parents=True)
-        options = [f"Dir::Cache::archives={fetched}", "APT::Sandbox::User=root"]
-        options += ["Debug::NoLocking=1", "APT::Install-Recommends=0"]
-        flags = [word for option in options for word in ("-o", option)]
-        call("apt-get", "-qy", "install", "--download-only", *flags, package)
         fresh = Path(folder) / "root"
-        for archive in fetched.glob("*.deb"):
-            call("dpkg-deb", "-x", str(archive), str(fresh))
+        unpacked_here([package], fresh)
         for library in fresh.rglob("libntpc.so"):  # looked for beside its module
             beside = fresh / "usr/lib/python3/dist-packages/ntp" / library.name
             beside.symlink_to(os.path.relpath(library, beside.parent))
         shutil.rmtree(root, ignore_errors=True)
         fresh.rename(root)
-
-
-def call(*command: str, cwd: Path | None = None) -> str:
-    """What it prints. MissingError: it failed, with its last words."""
-    try:
-        return subprocess.run(  # noqa: S603 - our own commands
-            command,
-            cwd=cwd,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_LIMIT_S,
-        ).stdout
-    except FileNotFoundError as error:
-        raise MissingError(f"there is no {command[0]} here") from error
-    except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command[0]} took over {_FETCH_LIMIT_S} s") from error
-    except subprocess.CalledProcessError as error:
-        last = error.stderr.strip().splitlines()[-1:]
-        raise MissingError(f"{command[0]}: {' '.join(last)}") from error
 
 
 def _environment(root: Path) -> Mapping[str, str]:
