@@ -9,47 +9,29 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from tests.debian import MissingError, call, unpack, unpacked_here
+
+__all__ = [
+    "MissingError",
+    "Packages",
+    "call",
+    "fetch_wheels",
+    "unpack",
+    "unpacked_here",
+    "unpacked_newer",
+]
+"""With what the image needs that holds for any machine."""
 
 ARCH: Final = "arm64"
 SUITE: Final = "bookworm"
 """Its Python is 3.11, as Raspberry Pi OS has it; its backports have the kernel."""
 PIP_PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 _KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_LIMIT_S: Final = 200
-
-
-class MissingError(Exception):
-    """What the guest needs cannot be had here, and why."""
-
-
-def call(
-    command: Sequence[str],
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> str:
-    """What it prints. MissingError: it failed, with its own last words."""
-    try:
-        return subprocess.run(
-            command,
-            env=env,
-            cwd=cwd,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-        ).stdout
-    except FileNotFoundError as error:
-        raise MissingError(f"there is no {command[0]} here") from error
-    except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command[0]} took over {_LIMIT_S} s") from error
-    except subprocess.CalledProcessError as error:
-        last = error.stderr.strip().splitlines()[-3:]
-        raise MissingError(f"{' '.join(command[:3])}: {' '.join(last)}") from error
 
 
 class Packages:
@@ -109,27 +91,6 @@ def unpacked_newer(name: str, into: Path) -> None:
     )
     unpacked_here([f"{name}/{SUITE}-backports"], into, packages.env)
     shutil.rmtree(into / "apt")
-
-
-def unpacked_here(
-    names: Sequence[str], into: Path, env: Mapping[str, str] | None = None
-) -> None:
-    """Programs for this machine, with what they lack, unpacked instead of installed."""
-    fetched = into / "fetched"
-    (fetched / "partial").mkdir(parents=True, exist_ok=True)
-    options = [f"Dir::Cache::archives={fetched}", "APT::Sandbox::User=root"]
-    options += ["Debug::NoLocking=1"]
-    flags = [word for option in options for word in ("-o", option)]
-    command = ["apt-get", "-q", "-y", "install", "--no-install-recommends"]
-    call([*command, "--download-only", *flags, *names], env)
-    for package in fetched.glob("*.deb"):
-        unpack(package, into)
-    shutil.rmtree(fetched)
-
-
-def unpack(package: Path, into: Path) -> None:
-    """All files of a package."""
-    call(["dpkg-deb", "-x", str(package), str(into)])
 
 
 def _sources(arch: str) -> str:
