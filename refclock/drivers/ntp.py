@@ -71,7 +71,8 @@ class NtpService:
         self._learn = settings.learn_transmit_delay
         self._interleaves = settings.interleaved
         self._departures = Departures()
-        self._moment = self.moment_now()
+        self._served = published()
+        self._moment = self._told(self._served)
         self._requests = 0
         self._answered = 0
         self._dropped: Counter[str] = Counter()
@@ -127,12 +128,14 @@ class NtpService:
         _, now = self._clock.read()
         known = [each for each in self._admission.clients() if each.allowed]
         known.sort(key=attrgetter("count"), reverse=True)
-        return [_told(client, now) for client in known[:most]]
+        return [_status(client, now) for client in known[:most]]
 
     def moment_now(self) -> Moment:
         """What is published, as this listener tells it. From any thread."""
+        return self._told(self._published())
+
+    def _told(self, served: Served) -> Moment:
         local, mono = self._clock.read()
-        served = self._published()
         if self._smear is not None:
             served = self._smear(served, mono)
         if served.stratum < self._listener.stratum_least:
@@ -235,9 +238,12 @@ class NtpService:
                 yield place, left
 
     def _moment_at(self, now_ns: int) -> Moment:
-        """What we say now; worked out anew each millisecond, or after a step."""
-        if not 0 <= now_ns - self._moment.made_ns < _LASTS_NS:
-            self._moment = self.moment_now()
+        """What we say now; worked out anew each millisecond, after a step, and at once
+        when something else is published."""
+        served = self._published()
+        lasts = 0 <= now_ns - self._moment.made_ns < _LASTS_NS
+        if not lasts or served is not self._served:
+            self._served, self._moment = served, self._told(served)
         return self._moment
 
 
@@ -249,7 +255,7 @@ def _well_formed(request: bytes) -> bool:
     return True
 
 
-def _told(client: Client, now: Mono) -> ClientStatus:
+def _status(client: Client, now: Mono) -> ClientStatus:
     return ClientStatus(
         client.name,
         max(now.ns - client.last, 0) / SECOND.ns,

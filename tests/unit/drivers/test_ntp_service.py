@@ -10,7 +10,6 @@ from refclock.events import Command
 from refclock.packet import Mode, Packet
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import LeapMode, ListenerSettings
-from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
 from refclock.status import ClientStatus
 from refclock.timebase import (
@@ -23,29 +22,18 @@ from refclock.timebase import (
     LeapSecond,
     Local,
     Mono,
+    NtpShort,
     NtpTimestamp,
     Tai,
     Utc,
 )
+from tests.fakes.published import right_at
 from tests.fakes.wire import Received, Wire
 
 UTC = Utc.of(2036, 2, 7, 6, 28, 16)
 """The first second of the second era."""
 LOCAL, MONO = Local(UTC.ns), Mono(77 * SECOND.ns)
-SERVED = Served(
-    stratum=1,
-    ref_id=b"GPS\0",
-    at=MONO,
-    local=LOCAL,
-    correction=37 * SECOND,
-    rate=0.0,
-    updated=Tai(UTC.ns + 36 * SECOND.ns),
-    bound=MICROSECOND,
-    bound_rate=0.0,
-    utc_behind_tai=37 * SECOND,
-    leap=None,
-    precision=-24,
-)
+SERVED = replace(right_at(LOCAL, MONO), ref_id=b"GPS\0")
 NEAR, FAR = bytes([10, 0, 0, 1]), bytes([8, 8, 8, 8])
 REQUEST = bytes([0x23, 0, 6, 0]) + bytes(36) + b"whatever"
 TOOK = 20 * MICROSECOND
@@ -273,6 +261,23 @@ def test_a_host_of_a_network_that_is_denied_is_in_no_table() -> None:
     answering.serve(SECOND)
     (client,) = answering.clients(9)
     assert client.count == 4
+
+
+def test_what_is_published_is_told_at_once() -> None:
+    """No time passes between one sweep and the next."""
+    wire = wire_with(asked())
+    published = [SERVED]
+    answering = NtpService(wire, lambda: published[-1], Clock(), ServerSettings())
+    bound = MILLISECOND * 70
+    for each in (SERVED, replace(SERVED, stratum=16), replace(SERVED, bound=bound)):
+        published.append(each)
+        answering.serve(SECOND)
+    (_, before), (_, lost), (_, again) = sent(wire)
+    assert (before.leap, before.stratum) == (0, 1)
+    assert (lost.leap, lost.stratum, lost.ref_id) == (3, 0, bytes(4))
+    assert (lost.reference.bits, lost.root_dispersion.seconds) == (0, 16)
+    assert (again.leap, again.stratum) == (0, 1)
+    assert again.root_dispersion == NtpShort.of(bound)
 
 
 def test_silence_is_nothing_and_close_closes() -> None:
