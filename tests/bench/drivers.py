@@ -150,12 +150,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds = parser.parse_args(arguments).seconds
     shortest = read_us(shortest_reads, seconds)
     sentences = read_us(driver_reads, seconds)
-    rows = {"pulse driver": pulse_us(), "ten sentences, driver": sentences}
-    rows |= {f"engine: {kind}": us for kind, us in sorted(engine_us().items())}
-    for what, us in rows.items():
-        print(f"{what:28} {us:8.0f} us a second {us / 1e4:7.3f} % of a core")
-    total = sum(rows.values())
-    print(f"{'all':28} {total:8.0f} us a second {total / 1e4:7.3f} % of a core")
+    drivers = {"pulse": pulse_us(), "ten sentences": sentences}
+    engine = engine_us()
+    for room, rows in (("drivers", drivers), ("engine", engine)):
+        for what, us in {**rows, "together": sum(rows.values())}.items():
+            print(
+                f"{room:8} {what:14} {us:8.0f} us a second {us / 1e4:7.3f} % of a core"
+            )
     print(
         f"\nthe shortest reader there is: {shortest:.0f} us a second;"
         f" ours is {sentences / shortest:.2f} of that"
