@@ -30,6 +30,8 @@ from tests.kernel.image import FREE_LINE, PULSE_LINE
 LEAPS: Final = LeapTable.parse(
     files("refclock.timebase").joinpath("leap-seconds.list").read_text()
 )
+_WIRED: Final = (FREE_LINE, PULSE_LINE)
+"""The pulse goes to both."""
 _PIECE: Final = 8
 """Bytes at once: QEMU does not pace the line."""
 _ROOM: Final = 2048
@@ -117,12 +119,20 @@ class Pins:
         self._told = self._socket.makefile("rb")
         self._chip = chip
 
-    def move(self, line: int, level: int) -> None:
-        """Return when QEMU has taken it in. OSError: it is gone."""
-        words = f"set_irq_in {self._chip} unnamed-gpio-in {line} {level}\n"
-        self._socket.sendall(words.encode())
-        while not (told := self._told.readline()).startswith(b"OK"):
-            if not told.startswith(b"IRQ"):
+    def move(self, level: int) -> None:
+        """All at once: return when QEMU has taken it in. OSError: it is gone.
+
+        What comes in one message it does before the guest goes on.
+        """
+        pin = f"set_irq_in {self._chip} unnamed-gpio-in"
+        words = [f"{pin} {line} {level}\n" for line in _WIRED]
+        self._socket.sendall("".join(words).encode())
+        left = len(words)
+        while left:
+            told = self._told.readline()
+            if told.startswith(b"OK"):
+                left -= 1
+            elif not told.startswith(b"IRQ"):
                 raise OSError(f"QEMU says {told!r}")
 
 
@@ -208,12 +218,10 @@ def _beat(pins: Pins, at: Mono, width: Duration) -> tuple[Mono, Mono]:
     while time.monotonic_ns() < at.ns:
         pass
     before = Mono(time.monotonic_ns())
-    pins.move(PULSE_LINE, 1)
+    pins.move(1)
     after = Mono(time.monotonic_ns())
-    pins.move(FREE_LINE, 1)
     _sleep_until(at + width)
-    pins.move(PULSE_LINE, 0)
-    pins.move(FREE_LINE, 0)
+    pins.move(0)
     return before, after
 
 

@@ -22,6 +22,9 @@ _TIME_OK, _TIME_INS, _TIME_OOP, _TIME_WAIT, _TIME_ERROR = 0, 1, 3, 4, 5
 _TYPICAL_NS = 20_000_000
 """How far stamp and pin call may drift apart, mostly, on a machine that is shared."""
 
+_TURNS_NS = 3_000_000
+"""Two turns of a loop that looks at a line by system calls, emulated."""
+
 
 def strays(stamps: list[int], sent: list[Pulse]) -> list[int]:
     """By how much each interval between two stamps is not that of the pulses, ns.
@@ -113,6 +116,20 @@ def test_gpio_line_that_pps_gpio_holds(guest: LiveGuest) -> None:
     why = guest.call("pulse.gpio_busy")
     assert "is held by 'pps'" in why
     assert 'pulse.source = "kernel"' in why
+
+
+def test_second_line_watched_while_pps_gpio_owns_the_first(guest: LiveGuest) -> None:
+    """What the latency is measured by (pulse.measure): the level changes before the
+    kernel stamps it, and is seen after. Both lines move at once, and the guest has
+    one processor: there is no luck in it."""
+    told = guest.call("pulse.watched", 4, limit_s=40)
+    sides = [(at - low, high - at) for low, at, high in told["brackets"]]
+    us = [(after // 1000, before // 1000) for after, before in sides]
+    print(f"stamp after low, high after stamp, us: {us}")
+    assert told["name"] == "/dev/gpiochip0 GPIO18"
+    assert len(sides) == 4
+    assert all(side > 0 for both in sides for side in both)
+    assert min(map(sum, sides)) < _TURNS_NS
 
 
 def test_uart_at_the_speed_that_is_hunted(guest: LiveGuest) -> None:

@@ -6,19 +6,27 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from statistics import median
 from typing import Any, Final
 
 import gpiod
 
-from hw.linux.clock import KernelClock
+from hw.linux.clock import FreeClock, KernelClock
+from hw.linux.pin import open_pin
 from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps, find, sources
+from refclock.drivers.latency import LatencyDriver
 from refclock.ports import PpsLine
-from refclock.timebase import MILLISECOND, SECOND, Duration
+from refclock.server.served import Served
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local, Tai
 from refclock.wiring import WantedEdge
 from tests.kernel.guest.refusal import refusal
 
 PULSE: Final = "/dev/pps0"
+FREE: Final = "GPIO18"
+"""The second line that the pulse is wired to."""
+_WAKES_LATE_S: Final = 3e-3
 _PATIENT: Final = 19
 """How nice."""
 
@@ -75,6 +83,52 @@ def kernel_and_own_stamps(count: int, hogs: int) -> list[tuple[int, int]]:
             each.wait()
 
 
+def watched(count: int) -> dict[str, Any]:
+    """The second line by the daemon's own driver, in its narrow window: so many
+    brackets, and within each the kernel's stamp of the same edge."""
+    stamps: list[Local] = []
+    brackets: list[tuple[int, int, int]] = []
+    clock = FreeClock()
+    pulse = KernelPps(PULSE)
+    pin = open_pin(None, FREE, "auto")
+    driver = LatencyDriver(pin, clock, lambda: _due_by(stamps, clock), _sleep)
+    try:
+        while len(brackets) < count:
+            found = list(driver.poll())
+            if flank := pulse.wait(SECOND):
+                stamps.append(flank.at)
+                brackets += [(b.low.ns, flank.at.ns, b.high.ns) for b in found]
+    finally:
+        driver.close()
+        pulse.close()
+    return {"name": pin.name, "brackets": brackets}
+
+
+def _sleep(seconds: float) -> None:
+    """Emulated, whoever sleeps wakes late by a millisecond and more."""
+    time.sleep(max(0.0, seconds - _WAKES_LATE_S))
+
+
+def _due_by(stamps: Sequence[Local], clock: FreeClock) -> Served:
+    """A second begins with each pulse; before there were some, nothing is known."""
+    phases = [at.ns % SECOND.ns for at in stamps[-5:]]
+    local, mono = clock.read()
+    return Served(
+        stratum=1,
+        ref_id=b"PPS\0",
+        at=mono,
+        local=local,
+        correction=Duration(-int(median(phases)) if phases else 0),
+        rate=0.0,
+        updated=Tai(local.ns),
+        bound=MICROSECOND if len(phases) > 2 else SECOND,
+        bound_rate=0.0,
+        utc_behind_tai=37 * SECOND,
+        leap=None,
+        precision=-24,
+    )
+
+
 def kernel_clear_edge() -> str:
     """pps-gpio with one wire tells rising edges only."""
     return refusal(lambda: KernelPps(PULSE, WantedEdge.CLEAR))
@@ -84,7 +138,7 @@ def gpio_edges(count: int) -> dict[str, Any]:
     """Of the free line, found by its name, on the chip found by its label."""
     with gpiod.Chip("/dev/gpiochip0") as chip:
         label = chip.get_info().label
-    line = open_gpio(label, "GPIO18", WantedEdge.AUTO, KernelClock())
+    line = open_gpio(label, FREE, WantedEdge.AUTO, KernelClock())
     try:
         return {"name": line.name, "edges": edges_of(line, count)}
     finally:
