@@ -17,7 +17,7 @@ from tests.kernel.machine import SKIPPED, Guest, LiveGuest
 from tests.kernel.outside import Weather
 
 _CACHE: Final = Path(__file__).parents[2] / ".cache/kernel"
-_LIVE_S: Final = 240
+_LIVE_S: Final = 400
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,8 @@ class LiveGuest(Guest):
 def _share(folder: Path) -> None:
     """The package, the checks and the contract suite, as they are now."""
     kept = shutil.ignore_patterns("__pycache__")
-    for part in ("refclock", "hw", "udev", "tests/contract", "tests/kernel/guest"):
+    tests = ("tests/contract", "tests/fakes", "tests/kernel/guest")
+    for part in ("refclock", "hw", "udev", *tests):
         shutil.copytree(_PROJECT / part, folder / part, ignore=kept)
         compiled(folder / part, folder)
     shutil.copy(_PROJECT / "pyproject.toml", folder)

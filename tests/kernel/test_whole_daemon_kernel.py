@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from typing import Any, Final
 
 import pytest
@@ -28,24 +29,35 @@ limit_s = 0.02
 [holdover]
 limit_s = 0.05
 [thermometer]
-source = "none"
+source = "ds3231"
+every_s = 1
+[rtc]
+source = "i2c"
+bus = {bus}
+ageing = -12
+every_s = 1
 [server]
 listen = ["0.0.0.0"]
 rate_limit.enabled = false
 """
 """The limits allow for an emulated machine's jitter."""
 _ERROR_S: Final = 10e-3
+_RTC_YEAR: Final = 2031
+"""The battery clock is years ahead."""
 
 Status = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def daemon(booted: LiveGuest) -> Iterator[LiveGuest]:
-    """A guest whose daemon tracks."""
-    booted.call("daemon.start", _CONFIG)
+def daemon(booted: LiveGuest, skipped_hour: Future[Any]) -> Iterator[LiveGuest]:
+    """A guest whose daemon tracks, with the processors for itself."""
+    wait([skipped_hour])
+    bus = booted.call("wired.plug", _RTC_YEAR)
+    booted.call("daemon.start", _CONFIG.format(bus=bus))
     until(booted, lambda status: status["mode"] == "TRACK", 90)
     yield booted
     booted.outside.turn(Weather())
+    booted.call("wired.unplug")
 
 
 @pytest.fixture
@@ -66,6 +78,16 @@ def until(guest: LiveGuest, good: Callable[[Status], bool], limit_s: int) -> Sta
                 return status
         time.sleep(0.5)
     raise AssertionError(f"after {limit_s} s still {status}")
+
+
+def alarms(status: Status) -> dict[str, str]:
+    """What they say, by kind."""
+    return {alarm["kind"]: alarm["text"] for alarm in status["alarms"]}
+
+
+def chips(status: Status) -> list[str]:
+    """What became of those on the bus."""
+    return [status["devices"][name] for name in ("thermometer", "rtc")]
 
 
 def error_s(guest: LiveGuest) -> float:
@@ -106,6 +128,39 @@ def test_the_kernel_sets_the_battery_clock(fair: LiveGuest) -> None:
     assert (true - 5 * SECOND).iso() < shown < (true + 2 * SECOND).iso()
 
 
+def test_a_battery_clock_wrong_by_years_moves_nothing(fair: LiveGuest) -> None:
+    status = until(fair, lambda status: status["devices"].get("rtc") == "DS3231", 20)
+    assert status["mode"] == "TRACK"
+    assert status["utc"] < f"{_RTC_YEAR}"
+    assert error_s(fair) < _ERROR_S
+
+
+def test_the_battery_clock_is_trimmed_as_told(fair: LiveGuest) -> None:
+    assert fair.call("wired.trim") == -12
+
+
+def test_chips_that_answer_no_more_are_told_and_found_again(fair: LiveGuest) -> None:
+    """Whoever asks gets no acknowledgement (NAK) on the bus."""
+    until(fair, lambda status: status["temperature_c"] == 21.75, 20)
+    fair.call("wired.nak", True)
+    until(fair, lambda status: all(chip[:5] == "gone:" for chip in chips(status)), 20)
+    assert error_s(fair) < _ERROR_S
+    fair.call("wired.nak", False)
+    until(fair, lambda status: chips(status) == ["DS3231", "DS3231"], 30)
+
+
+def test_doubled_pulses_are_taken_once(fair: LiveGuest) -> None:
+    fair.outside.turn(Weather(doubled=True))
+    time.sleep(2)
+    before, began = until(fair, lambda _: True, 20), time.monotonic()
+    time.sleep(5)
+    told = until(fair, lambda _: True, 20)
+    used, sent = told["pulses"] - before["pulses"], time.monotonic() - began
+    assert 3 <= used <= sent + 1
+    assert told["mode"] == "TRACK"
+    assert error_s(fair) < _ERROR_S
+
+
 def test_pulse_gone_is_held_over(fair: LiveGuest) -> None:
     fair.outside.turn(Weather(pulse=False))
     held = until(fair, lambda status: status["mode"] == "HOLDOVER", 20)
@@ -126,7 +181,8 @@ def test_a_pulse_at_the_wrong_time_is_not_followed(fair: LiveGuest) -> None:
 
 def test_sentences_a_second_off_are_not_followed(fair: LiveGuest) -> None:
     fair.outside.turn(Weather(words=Words.STALE))
-    time.sleep(8)
+    told = until(fair, lambda status: "second" in alarms(status), 20)
+    assert "our clock is believed" in alarms(told)["second"]
     assert error_s(fair) < _ERROR_S
     fair.outside.turn(Weather())
     until(fair, lambda status: status["mode"] == "TRACK", 20)

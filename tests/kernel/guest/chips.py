@@ -149,7 +149,7 @@ def taken_by_the_kernel(name: str) -> dict[str, Any]:
         after = rtc.read()
         try:
             celsius = sensors.hwmon("ds3231").celsius()
-        except FileNotFoundError:  # the kernel was built without
+        except FileNotFoundError:  # it is another chip
             celsius = None
         why = refusal(lambda: i2c.open_rtc(number))
         (device / "delete_device").write_text("0x68")

@@ -22,6 +22,8 @@ _OVERLAYS: Final = """
 device = "/dev/ttyAMA0"
 [pulse]
 source = "kernel"
+measure = true
+measure_line = "GPIO18"
 [rtc]
 source = "kernel"
 [thermometer]
