@@ -233,9 +233,9 @@ def test_who_asks_again_is_in_the_table_of_clients_the_busiest_first() -> None:
     answering = service(wire, ServerSettings(rate_limit=RateLimitSettings(burst=8)))
     answering.serve(SECOND)
     wire.datagrams = [
-        asked(source=once),
         asked(b"\x1b" + REQUEST[1:], ip_address("2001:db8::7").packed),
         asked(b"\x1b" + REQUEST[1:], ip_address("2001:db8::8").packed),
+        asked(source=once),
     ]
     rules = ServerSettings(allow=("0.0.0.0/0", "::/0"))
     assert answering.clients(9) == [

@@ -112,10 +112,13 @@ def test_a_client_has_the_name_of_what_shares_its_bucket() -> None:
 
 
 def test_newcomers_are_counted_until_they_come_again() -> None:
+    """In an order in which none loses its seat, whatever the seed of the hash."""
     table = admission(Access(["0.0.0.0/0"], ["10.0.0.9/32"]))
-    for text in ("10.0.0.1", "10.0.0.2", "10.0.0.9", "10.0.0.1"):
+    counts = []
+    for text in ("10.0.0.1", "10.0.0.1", "10.0.0.9", "10.0.0.2"):
         table.admit(address(text), 4, START)
-    assert (len(table.clients()), table.newcomers()) == (1, 1)
+        counts.append((len(table.clients()), table.newcomers()))
+    assert counts == [(0, 1), (1, 0), (1, 0), (1, 1)]
 
 
 def test_access_is_decided_by_the_address_even_within_a_64() -> None:
