@@ -190,7 +190,7 @@ def test_sentences_a_second_off_are_not_followed(fair: LiveGuest) -> None:
 
 def test_receiver_silent_and_garbled(fair: LiveGuest) -> None:
     fair.outside.turn(Weather(words=Words.NOTHING))
-    until(fair, lambda status: status["last_sentence_age_s"] > 6, 20)
+    until(fair, lambda status: status["last_sentence_age_s"] > 4, 20)
     assert error_s(fair) < _ERROR_S
     fair.outside.turn(Weather(words=Words.GARBAGE))
     until(fair, lambda status: bool(status["dropped"]), 20)
