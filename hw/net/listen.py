@@ -155,7 +155,7 @@ def inherited() -> list[socket.socket]:
     """The sockets that systemd passed to us, if any: sd_listen_fds(3)."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
-    sockets = []
+    sockets: list[socket.socket] = []
     for fd in range(int(os.environ.get("LISTEN_FDS", "0"))):
         passed = socket.socket(fileno=_SD_LISTEN_FDS_START + fd)
         passed.set_inheritable(False)

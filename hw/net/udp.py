@@ -217,7 +217,7 @@ class UdpSocket:
 
     def _whole_of_the_odd(self, lengths: Sequence[int]) -> dict[int, bytes]:
         """Of the datagrams that are not as long as all others, all there is."""
-        odd = {}
+        odd: dict[int, bytes] = {}
         for slot, length in enumerate(lengths):
             if length != HEADER_LENGTH:
                 head, tail = slot * HEADER_LENGTH, slot * _TAIL
