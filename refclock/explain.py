@@ -33,6 +33,8 @@ from refclock.status import AlarmStatus, LagStatus, Status, seconds
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Mono
 
 _RECENT = 5 * SECOND
+_LOADED = 15 * SECOND
+"""A line on which anything comes tells its load every ten."""
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Seen:
     tracked: dict[str, int] = field(default_factory=dict)
     """Satellites in view, by system."""
     celsius: float | None = None
-    load: float | None = None
+    load: LineLoad | None = None
     devices: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     """Devices gone, and what was said when they went."""
@@ -84,8 +86,8 @@ class Seen:
                 self.devices["configured"] = text
             case SkyView():
                 self._look(event)
-            case LineLoad(share=share):
-                self.load = share
+            case LineLoad():
+                self.load = event
             case Temperature(celsius=celsius):
                 self.celsius = celsius
             case Found(source=source, detail=detail):
@@ -168,7 +170,7 @@ def describe(
         pulses=pulses,
         fix=message.fix.name.lower() if message else None,
         receiver=seen.receiver,
-        line_load=seen.load,
+        line_load=seen.load.share if seen.load else None,
         satellites_used=seen.used,
         satellites_seen=sum(seen.tracked.values()) or None,
         lag={
@@ -206,7 +208,8 @@ def _missing(seen: Seen, refusal: str, now: Mono) -> str:
         return "; ".join(f"{name} is gone: {seen.lost[name]}" for name in gone)
     silent = seen.message is None or now - seen.message.seen > _RECENT
     still = seen.pulse is None or now - seen.pulse.seen > _RECENT
-    if silent and seen.dropped.total() and seen.message is None:
+    noisy = seen.load is not None and now - seen.load.seen < _LOADED
+    if silent and seen.message is None and (noisy or seen.dropped.total()):
         return (
             "bytes arrive from the receiver but do not decode: wrong speed, "
             "or it does not speak NMEA"

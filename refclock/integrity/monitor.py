@@ -268,8 +268,9 @@ class Integrity:
         self._antenna.interference(told)
 
     def line(self, load: LineLoad) -> None:
-        """Beyond 70 % a burst of sentences more makes all of them late."""
-        if load.share < _CROWDED:
+        """Beyond 70 % a burst of sentences more makes all of them late. Where nothing
+        was understood yet it is no sentences that crowd the line."""
+        if load.share < _CROWDED or self._named is None:
             self._alarms.clear(AlarmKind.LINE)
             return
         self._alarms.raise_(

@@ -9,6 +9,7 @@ from refclock.events import (
     Event,
     Fix,
     Found,
+    LineLoad,
     Lost,
     PulseEdge,
     Reason,
@@ -52,6 +53,8 @@ SKY_WANTED = ": give the antenna a view of the sky"
     [
         ((), f"{SENTENCE_GONE}: check wiring and speed"),
         ((DROPPED,), "bytes arrive from the receiver but do not decode: wrong speed, "),
+        ((LineLoad(NOW, 0.9),), "bytes arrive from the receiver but do not decode"),
+        ((LineLoad(OLD, 0.9),), f"{SENTENCE_GONE}: check wiring and speed"),
         (
             (message(Fix.VALID, OLD), DROPPED),
             f"{SENTENCE_GONE} for 90 s: check wiring and speed",
