@@ -19,6 +19,8 @@ _ROUGH: Final = 5.0
 _AWAY: Final = 5
 """So many positions in a row elsewhere are no stray one."""
 _BLIND: Final = 10 * SECOND
+_SPOOFED: Final = ("spoofed", "compare with another source, `refclock query` asks one")
+_JAMMED: Final = ("jammed", "take the antenna away from whatever transmits near it")
 _EARTH_M: Final = 6_371_000.0
 
 
@@ -81,8 +83,8 @@ class Antenna:
     def interference(self, told: Interference) -> None:
         """The receiver's own word on jamming and spoofing."""
         if told.jammed or told.spoofed:
-            what = "spoofed" if told.spoofed else "jammed"
-            text = f"the receiver says it is {what} ({told.detail})"
+            what, do = _SPOOFED if told.spoofed else _JAMMED
+            text = f"the receiver says it is {what} ({told.detail}): {do}"
             self._alarms.raise_(AlarmKind.INTERFERENCE, text, told.seen)
         else:
             self._alarms.clear(AlarmKind.INTERFERENCE)

@@ -131,7 +131,11 @@ def test_satellites_that_come_back_in_time_are_no_wonder() -> None:
 
 @pytest.mark.parametrize(
     ("jammed", "spoofed", "says"),
-    [(True, False, "is jammed"), (False, True, "is spoofed"), (True, True, "spoofed")],
+    [
+        (True, False, "is jammed (jamming severe): take the antenna away"),
+        (False, True, "is spoofed (jamming severe): compare"),
+        (True, True, "is spoofed"),
+    ],
 )
 def test_the_receivers_own_word_on_interference(
     says: str, *, jammed: bool, spoofed: bool
