@@ -17,8 +17,8 @@ does not is served. A crypto-NAK would only be one more packet that anyone can f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
-from struct import Struct
+from itertools import accumulate, compress, repeat
+from struct import Struct, error
 from typing import Final
 
 from refclock.packet import HEADER_LENGTH, Mode
@@ -47,6 +47,10 @@ _ABOUT_US: Final = Struct(">bII4sQ")
 _HEAD: Final = Struct(">BBB21s")
 _COLUMN: Final = tuple(Struct(f">{count}Q") for count in range(BATCH + 1))
 _WORDS: Final = HEADER_LENGTH // 8
+_FIRSTS: Final = [
+    bytes(leap << 6 | kind for kind in range(64)) + bytes(192) for leap in range(4)
+]
+"""The first byte by leap indicator, then by version and mode."""
 _ORIGIN, _RECEIVE, _TRANSMIT = 3, 4, 5
 """Where the stamps are, in words of 8 bytes."""
 _POLL: Final = 2
@@ -87,9 +91,8 @@ class Moment:
         skew = Duration(local.ns - mono.ns)
         tai = served.tai(local, skew)
         synchronised = served.synchronised(mono, skew)
-        leap = served.indicator(tai, mono, skew) << 6
-        self._firsts = bytes(leap | kind for kind in range(64)) + bytes(192)
-        """By version and mode."""
+        leap = served.indicator(tai, mono, skew)
+        self._firsts = _FIRSTS[leap]
         about_us = _ABOUT_US.pack(
             served.precision,
             NtpShort.of(ZERO).bits,
@@ -137,7 +140,7 @@ class Moment:
         told[_ORIGIN:words:_WORDS] = asked[_TRANSMIT:words:_WORDS]
         gain, at_zero = self._gain, self._at_zero
         told[_RECEIVE:words:_WORDS] = _column(
-            [ns * gain + at_zero >> _GAIN_SHIFT & _MASK for ns in received_ns]  # `wire`
+            [ns * gain + at_zero >> _GAIN_SHIFT for ns in received_ns]  # as in `wire`
         )
 
     def kiss(
@@ -169,30 +172,35 @@ class Moment:
         sends them all, one after the other.
         """
         count = len(answered)
-        sent: Iterable[int] = range(count)
-        if 0 in answered:
-            sent = accumulate(map(bool, answered[:-1]), initial=0)
         first = self.wire(first_ns)
         step = self.wire(first_ns + step_ns) - first & _MASK
-        stamps = [first + before * step for before in sent]
-        if stamps[-1] > _MASK:  # the turn of an era, 2036-02-07
-            stamps = [stamp & _MASK for stamp in stamps]
+        steps: Iterable[int] = repeat(step, count - 1)
+        if 0 in answered:
+            steps = (step if kind else 0 for kind in answered[:-1])
         told = memoryview(replies).cast("Q")
-        told[_TRANSMIT : count * _WORDS : _WORDS] = _column(stamps)
+        told[_TRANSMIT : count * _WORDS : _WORDS] = _column(
+            [*accumulate(steps, initial=first)]
+        )
 
 
 def _column(stamps: Sequence[int]) -> memoryview:
     """Stamps as they go on the wire, to be put into every so many words."""
-    return memoryview(_COLUMN[len(stamps)].pack(*stamps)).cast("Q")
+    column = _COLUMN[len(stamps)]
+    try:
+        packed = column.pack(*stamps)
+    except error:  # the turn of an era, 2036-02-07
+        packed = column.pack(*(stamp & _MASK for stamp in stamps))
+    return memoryview(packed).cast("Q")
 
 
 def asks_interleaved(requests: bytearray, count: int) -> Iterator[int]:
     """The places of those of `count` requests that have an origin stamp, and a
     receive stamp by which the two kinds of reply can be told apart (RFC 9769)."""
     stamps = memoryview(requests).cast("Q")
-    for place, origin in enumerate(stamps[_ORIGIN : count * _WORDS : _WORDS].tolist()):
+    origins = stamps[_ORIGIN : count * _WORDS : _WORDS].tolist()
+    for place in compress(range(count), origins):
         at = place * _WORDS
-        if origin and stamps[at + _RECEIVE] != stamps[at + _TRANSMIT]:
+        if stamps[at + _RECEIVE] != stamps[at + _TRANSMIT]:
             yield place
 
 
