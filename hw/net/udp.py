@@ -74,9 +74,8 @@ class UdpSocket:
         self._info_space = cmsg_space(info) if told else 0
         self._whole = STAMPS_SPACE + self._info_space
         space = name + -name % LONG
-        self._senders = struct.Struct(
-            f"{sender.start}x{sender.stop - sender.start}s{space - sender.stop}x"
-        )
+        one = f"{sender.start}x{sender.stop - sender.start}s{space - sender.stop}x"
+        self._senders = [struct.Struct(f"={one * count}") for count in range(BATCH + 1)]
         self.requests = bytearray(BATCH * HEADER_LENGTH)
         self.replies = bytearray(BATCH * HEADER_LENGTH)
         self._tails = bytearray(BATCH * _TAIL)
@@ -128,7 +127,7 @@ class UdpSocket:
         """CLOCK_REALTIME, which stamps datagrams."""
         return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
-    def receive(self, limit: Duration) -> tuple[list[bytes], list[int]]:
+    def receive(self, limit: Duration) -> tuple[Sequence[bytes], Sequence[int]]:
         """Who sent what has come, and when; see `Datagrams.receive`."""
         if limit != self._limit:
             self._wait_at_most(limit)
@@ -145,7 +144,11 @@ class UdpSocket:
         if self._sent.waiting:
             self._sent.hear_all()
         seconds, ns = self._seconds[:count].tolist(), self._ns[:count].tolist()
-        received = [s * _SECOND_NS + n for s, n in zip(seconds, ns, strict=True)]
+        if seconds.count(seconds[0]) == count:  # as usual
+            begun = seconds[0] * _SECOND_NS
+            received = [begun + n for n in ns]
+        else:
+            received = [s * _SECOND_NS + n for s, n in zip(seconds, ns, strict=True)]
         if self._cards is not None:
             received = self._by_cards(self._cards, received)
         self._interfaces[:count] = _NO_INTERFACES[:count]
@@ -153,8 +156,7 @@ class UdpSocket:
         self.odd = {}
         if lengths != self._usual_lengths[:count]:
             self.odd = self._whole_of_the_odd(lengths)
-        names = memoryview(self._names)[: count * self._senders.size]
-        return [sender for (sender,) in self._senders.iter_unpack(names)], received
+        return self._senders[count].unpack_from(self._names), received
 
     def watch(self, tell: Mapping[int, Sequence[Left]]) -> None:
         """When reply i was passed to the device, `tell[i]` are told."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -97,10 +98,26 @@ def test_each_request_lies_at_its_place(ask: Callable[..., Asked]) -> None:
     asked = ask(*PLAIN)
     senders, came = asked.socket.receive(SECOND)
     assert bytes(asked.socket.requests[: 3 * _PLACE]) == b"".join(PLAIN)
-    assert senders == [asked.client] * 3
+    assert list(senders) == [asked.client] * 3
     assert list(came) == sorted(came)
     assert 0 < came[-1] <= asked.socket.now_ns()
     assert not asked.socket.odd
+
+
+def test_each_stamp_has_its_own_second() -> None:
+    with ExitStack() as opened:
+        asked = over_loopback("127.0.0.1", opened, ())
+        client = opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        host, _, port = asked.socket.name.rpartition(":")
+        client.connect((host, int(port)))
+        sent = []
+        for _ in range(2):
+            sent.append(asked.socket.now_ns())
+            client.send(PLAIN[0])
+            time.sleep((-sent[-1] % SECOND.ns) * 1e-9)
+        _, came = asked.socket.receive(SECOND)
+    assert len({at // SECOND.ns for at in sent}) == 2
+    assert all(at <= then for at, then in zip(sent, came, strict=True))
 
 
 def test_only_what_is_answered_is_sent(ask: Callable[..., Asked]) -> None:
