@@ -8,6 +8,9 @@ machine does falls on all alike. Servers are pinned to the first CPU, the load
 generator (ntpload.c, built here with gcc) to the second. True offset is 0: what a
 client sees with the kernel's own stamps is the server's error. A server that is
 not found is left out. No clock is set: none of them may. Needs root, for namespaces.
+
+Two workers need a core each, and the generator one more. So that two cores will do,
+one worker and each of two are held to a third of a core (SCHED_DEADLINE).
 """
 
 from __future__ import annotations
@@ -44,19 +47,21 @@ from tests.fakes.published import right
 BURST_S = 0.6
 PROBE_S = 1.2
 HOST, PORT = "127.0.0.1", 123
-MANY = "-A 8 -B 127.0.2.1 -g"
-"""Clients of the load where workers share them, sent in a cheaper way, since the
-generator and a worker share a CPU; ntpd answers none of these."""
+MANY = "-A 32 -B 127.0.2.1 -w 2048"
+"""Load where workers share it: from many addresses, by which the kernel deals it out,
+and so much outstanding that no worker is idle while the other rests."""
+THIRD = "-T 3000000 -D 9000000 -P 9000000"
+"""Of a core, to `chrt`, ns."""
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "refclock": {},
     "  not learning": {"learn_transmit_delay": False},
-    "  many clients": {},
-    "  the same, 2 workers": {"workers": 2},
+    "  a third of a core": {},
+    "  2 workers, a third each": {"workers": 2},
 }
 """Ours, by name: settings that differ. A twin shows what a setting is for."""
-SHARED = ("  many clients", "  the same, 2 workers")
-"""Those that get many clients: workers against the one process they are to beat."""
+HELD = ("  a third of a core", "  2 workers, a third each")
+"""Workers against the one process they are to beat, none with more than a third."""
 
 
 @dataclass
@@ -78,6 +83,13 @@ class Peer:
         own = Path(f"/proc/{self.process.pid}")
         children = (own / f"task/{own.name}/children").read_text().split()
         return [own, *(own.with_name(child) for child in children)]
+
+    def hold(self) -> None:
+        """Let each thread that serves have a third of a core. A worker's parent
+        only publishes."""
+        for process in self.processes()[-2:]:
+            command = ["chrt", "-a", "-d", *THIRD.split(), "-p", "0", process.name]
+            subprocess.run(command, check=True)  # noqa: S603 - our own process
 
     def cpu_s(self) -> float:
         """CPU time it has used."""
@@ -113,7 +125,7 @@ def serve(given: Mapping[str, Any]) -> None:
 @contextmanager
 def started(name: str, *command: str) -> Iterator[Peer]:
     """The server, unable to set any clock, for as long as the context lasts."""
-    cpus = "0,1" if "workers" in name else "0"
+    cpus = "0,1" if name in HELD else "0"
     within = (
         f"ip link set lo up; exec taskset -c {cpus}"
         ' setpriv --bounding-set=-sys_time "$@"'
@@ -174,7 +186,7 @@ def wait_for(binary: Path, peer: Peer) -> None:
 def burst(binary: Path, peer: Peer) -> None:
     """As many replies a second as there can be."""
     before = peer.cpu_s()
-    clients = MANY if peer.name in SHARED else ""
+    clients = MANY if peer.name in HELD else ""
     result = load(binary, peer, f"-t {BURST_S} -W 0.1 -w 240 -S 8 -b 30 {clients}")
     peer.note("rate", result["rate"])
     if result["replies"]:
@@ -217,16 +229,26 @@ COLUMNS = (
 )
 
 
+def ratio(ours: Peer, theirs: Peer) -> str:
+    """Of their rates, round by round: the median, the least and the most."""
+    pairs = zip(ours.figures["rate"], theirs.figures["rate"], strict=True)
+    ratios = sorted(our / their for our, their in pairs)
+    return f"{median(ratios):.2f} [{ratios[0]:.2f} - {ratios[-1]:.2f}]"
+
+
 def table(peers: list[Peer]) -> None:
     """Medians over the rounds; ratios to the first, round by round."""
     heads = [f"{head:>{len(format(0.0, spec))}}" for head, _, spec in COLUMNS]
-    print(f"{'server':22} {'ratio [least - most]':22}", *heads, "    MB")
+    print(f"{'server':26} {'ratio [least - most]':22}", *heads, "    MB")
     for peer in peers:
-        pairs = zip(peer.figures["rate"], peers[0].figures["rate"], strict=True)
-        ratios = sorted(ours / theirs for ours, theirs in pairs)
-        ratio = f"{median(ratios):.2f} [{ratios[0]:.2f} - {ratios[-1]:.2f}]"
         cells = [format(peer.median(figure), spec) for _, figure, spec in COLUMNS]
-        print(f"{peer.name:22} {ratio:22}", *cells, f"{peer.resident_mb():6.1f}")
+        print(
+            f"{peer.name:26} {ratio(peer, peers[0]):22}",
+            *cells,
+            f"{peer.resident_mb():6.1f}",
+        )
+    one, two = (next(p for p in peers if p.name == name) for name in HELD)
+    print(f"two workers over one: {ratio(two, one)}")
 
 
 def main() -> None:
@@ -260,6 +282,8 @@ def main() -> None:
         ]
         for peer in peers:
             wait_for(binary, peer)
+            if peer.name in HELD:
+                peer.hold()
         for _ in range(args.rounds):
             for peer in random.sample(peers, len(peers)):
                 burst(binary, peer)
