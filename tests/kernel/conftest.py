@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.kernel.debian import MissingError
+from tests.debian import MissingError
 from tests.kernel.image import Image, image, with_newer_qemu
 from tests.kernel.machine import SKIPPED, Guest, LiveGuest
 from tests.kernel.outside import Weather

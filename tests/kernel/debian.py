@@ -14,18 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.debian import MissingError, call, unpack, unpacked_here
-
-__all__ = [
-    "MissingError",
-    "Packages",
-    "call",
-    "fetch_wheels",
-    "unpack",
-    "unpacked_here",
-    "unpacked_newer",
-]
-"""With what the image needs that holds for any machine."""
+from tests.debian import MissingError, call, unpacked_here
 
 ARCH: Final = "arm64"
 SUITE: Final = "bookworm"

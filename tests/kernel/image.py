@@ -24,16 +24,8 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Final
 
-from tests.kernel.debian import (
-    SUITE,
-    MissingError,
-    Packages,
-    call,
-    fetch_wheels,
-    unpack,
-    unpacked_here,
-    unpacked_newer,
-)
+from tests.debian import MissingError, call, unpack, unpacked_here
+from tests.kernel.debian import SUITE, Packages, fetch_wheels, unpacked_newer
 
 HERE: Final = Path(__file__).parent
 BOARD: Final = ("-cpu", "cortex-a72", "-smp", "1", "-m", "512")

@@ -84,6 +84,11 @@ def framed(pieces: Iterable[bytes]) -> list[Item]:
     return out + framer.finish()
 
 
+def said(stream: bytes | bytearray) -> set[tuple[int, bytes]]:
+    items = framed([bytes(stream)])
+    return {(i.offset, i.body) for i in items if isinstance(i, Sentence)}
+
+
 class Wire:
     name = "wire"
     bits_per_second = 9600
@@ -146,22 +151,27 @@ def test_offsets_point_into_the_stream(data: bytes, at: list[int]) -> None:
 
 
 @given(streams, st.lists(st.integers(0, 5000), max_size=20))
-def test_no_bytes_raise_anything(data: bytes, at: list[int]) -> None:
-    driven(cut(data, at))
-    report = Report()
-    for piece in cut(data, at):
-        list(report.feed(piece))
-    list(report.finish())
+def test_a_report_does_not_depend_on_the_cutting(data: bytes, at: list[int]) -> None:
+    whole, parts = Report(), Report()
+    rows = [*whole.feed(data), *whole.finish()]
+    told = [row for piece in cut(data, at) for row in parts.feed(piece)]
+    assert [*told, *parts.finish()] == rows
+    assert parts.bytes == len(data)
+    for counted in ("types", "rejected", "unreadable", "frames", "fixes"):
+        assert getattr(parts, counted) == getattr(whole, counted)
 
 
 @settings(max_examples=50)
 @given(st.data())
-def test_no_mutation_of_good_sentences_raises_anything(data: st.DataObject) -> None:
+def test_damage_costs_no_sentence_but_the_damaged(data: st.DataObject) -> None:
     mutated = bytearray(GOLDEN)
     for _ in range(data.draw(st.integers(1, 40))):
         mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(
             st.integers(0, 255)
         )
+    for offset, body in said(GOLDEN) - said(mutated):
+        whole = slice(offset, GOLDEN.index(b"\n", offset))
+        assert mutated[whole] != GOLDEN[whole], body
     driven(cut(bytes(mutated), range(0, len(mutated), 100)))
 
 

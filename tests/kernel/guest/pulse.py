@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any, Final
 
@@ -19,8 +20,9 @@ from hw.linux.pps_kernel import KernelPps, find, sources
 from refclock.drivers.latency import LatencyDriver
 from refclock.ports import PpsLine
 from refclock.server.served import Served
-from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local, Tai
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local
 from refclock.wiring import WantedEdge
+from tests.fakes.published import right_at
 from tests.kernel.guest.refusal import refusal
 
 PULSE: Final = "/dev/pps0"
@@ -112,20 +114,10 @@ def _sleep(seconds: float) -> None:
 def _due_by(stamps: Sequence[Local], clock: FreeClock) -> Served:
     """A second begins with each pulse; before there were some, nothing is known."""
     phases = [at.ns % SECOND.ns for at in stamps[-5:]]
-    local, mono = clock.read()
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
+    return replace(
+        right_at(*clock.read()),
         correction=Duration(-int(median(phases)) if phases else 0),
-        rate=0.0,
-        updated=Tai(local.ns),
         bound=MICROSECOND if len(phases) > 2 else SECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
     )
 
 

@@ -31,9 +31,9 @@ from hw.net.mmsg import (
 from hw.net.udp import UdpSocket
 from refclock.drivers.ntp import NtpService
 from refclock.server.admit import RateLimitSettings
-from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
-from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Tai
+from refclock.timebase import MICROSECOND, MILLISECOND, SECOND
+from tests.fakes.published import right
 from tests.kernel.guest.phc import CARD
 
 _PTP: Final = 0x88F7
@@ -102,7 +102,7 @@ def serve(seconds: float) -> dict[str, Any]:
     with (
         patch.multiple(card_room, **_IN_EMULATION),
         closing(
-            NtpService(UdpSocket(made, cards), served, FreeClock(), settings)
+            NtpService(UdpSocket(made, cards), right, FreeClock(), settings)
         ) as ntp,
         closing(_ptp_socket()) as ptp,
     ):
@@ -142,22 +142,3 @@ def _stamps(ptp: socket.socket) -> Iterator[tuple[int, int]]:
                 seconds, ns, card_s, card_ns = STAMPS.unpack_from(content)
                 if by_card := card_s * SECOND.ns + card_ns:
                     yield by_card, seconds * SECOND.ns + ns
-
-
-def served() -> Served:
-    """The guest's clock is right."""
-    local, mono = FreeClock().read()
-    return Served(
-        stratum=1,
-        ref_id=b"PPS\0",
-        at=mono,
-        local=local,
-        correction=37 * SECOND,
-        rate=0.0,
-        updated=Tai(local.ns + 37 * SECOND.ns),
-        bound=MICROSECOND,
-        bound_rate=0.0,
-        utc_behind_tai=37 * SECOND,
-        leap=None,
-        precision=-24,
-    )
