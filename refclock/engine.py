@@ -1,6 +1,6 @@
 """One fact in, commands and a `Served` out: the engine owns all state.
 
-    PulseEdge -> label -> integrity -> bank -> servo -> mode -> Served
+    PulseEdge -> label -> integrity -> bank -> mode -> orders -> Served
 
 A plain object: construct it, hand it events, look at what it returns. It reads no
 clock and touches no device; the same engine runs in the daemon, in a simulated
@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from refclock.discipline.bank import Bank, Estimate, Sample, Source
-from refclock.discipline.bound import Budget, growth, time_left
+from refclock.discipline.bound import UNKNOWN, Budget, growth, time_left
 from refclock.discipline.mode import Mode, Signal, next_mode
-from refclock.discipline.servo import Servo
+from refclock.discipline.orders import Orders
 from refclock.events import (
     Bracket,
     Command,
@@ -35,10 +35,8 @@ from refclock.events import (
     PulseEdge,
     Sawtooth,
     SetLeap,
-    SetRate,
     SetStatus,
     SkyView,
-    Step,
     Temperature,
     Tick,
     TimeMessage,
@@ -103,16 +101,16 @@ class Engine:
         self._leaps = leaps
         self._latency = latency
         self._meter = LatencyMeter()
-        self._steers = settings.clock.steer
         self._budget = Budget(
             latency=latency_spread,
             cable=Duration.from_seconds(settings.bound.cable_ns * 1e-9),
             receiver=Duration.from_seconds(settings.bound.receiver_ns * 1e-9),
             reading=Duration.from_seconds(2.0**precision),
+            filter=UNKNOWN,
         )
         self._precision = precision
         self._bank = Bank(memory.learned if memory else None)
-        self._servo = Servo(settings.steer)
+        self._orders = Orders(settings.steer, steer=settings.clock.steer)
         self._floor = floor
         self._integrity = Integrity(settings.integrity, leaps, floor)
         self._labeller = Labeller(settings.label, leaps, memory.lags if memory else {})
@@ -120,12 +118,6 @@ class Engine:
         self._pair: tuple[Local, Mono] | None = None
         self._epoch = 0
         self._began: Mono | None = None
-        self._own_step: Duration | None = None
-        self._ppb = 0.0
-        """The rate in force; the one commanded will be, once the clock has obeyed."""
-        self._told: SetLeap | None = None
-        self._vouched = False
-        """Whether the kernel was told that its clock is right."""
         self._updated: Tai | None = None
         self._pulse: Mono | None = None
         self._pulses = 0
@@ -173,11 +165,8 @@ class Engine:
         return ()
 
     def farewell(self) -> tuple[Command, ...]:
-        """What leaves the clock in good order: on at its own rate, no more slewing."""
-        if not self._steers or not self._bank.started:
-            return ()
-        own = (1.0 + self._ppb * 1e-9) * (1.0 + self.served.rate) - 1.0
-        return (SetRate(own * 1e9),)
+        """What leaves the clock in good order."""
+        return self._orders.leave(self.served.rate) if self._bank.started else ()
 
     # facts
 
@@ -280,8 +269,9 @@ class Engine:
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         began, self._began = self._began, self._began or tick.seen
-        if began is None and self._steers:
-            return (SetRate(self._servo.ppb),)  # whatever the kernel was left with
+        first = self._orders.first() if began is None else ()
+        if first:
+            return first
         self._follow(tick.local, tick.seen, tick.epoch)
         if not self._silent(tick.seen):
             return ()  # the last pulse said all there is to say
@@ -294,9 +284,8 @@ class Engine:
         was, self._epoch = self._epoch, epoch
         if pair is None or epoch == was or not self._bank.started:
             return
-        own, self._own_step = self._own_step, None
         by = (local - pair[0]) - (seen - pair[1])
-        for known in (own, self._leap_step(pair[0])):
+        for known in (self._orders.stepped(), self._leap_step(pair[0])):
             if known is not None and abs(by - known) < MILLISECOND:
                 self._bank.stepped(known, ZERO)
                 return
@@ -312,6 +301,7 @@ class Engine:
         self._bank.upset()
         self._labeller.forget()
         self._integrity.restarted()
+        self._budget = replace(self._budget, filter=UNKNOWN)
         self.served = _unknown(self._precision)
 
     def _know(self, leaps: LeapTable) -> None:
@@ -325,7 +315,7 @@ class Engine:
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""
         if not self._bank.started:
-            return self._disown()
+            return self._orders.disown(self.served.bound)
         estimate = self._bank.estimate(now)
         self._budget = self._budget.with_sigma(estimate.sigma_s)
         if self.served.updated == self._updated:  # nothing was heard that betters it
@@ -335,12 +325,12 @@ class Engine:
         self._signal(Signal.BUDGET_SPENT if spent else Signal.SETTLED)
         if held is Mode.HOLDOVER and self._mode is Mode.COLD:
             self._start_afresh()
-            return self._disown()
+            return self._orders.disown(self.served.bound)
         tai = Tai(at.ns + estimate.offset.ns)
         leap = self._integrity.leap(tai - _TURNING)
         if leap is not None and leap not in self._leaps.leaps:
             self._know(self._leaps.with_leap(leap))
-        commands = self._steer(tai, estimate, leap) if self._steers else ()
+        commands = self._steer(tai, estimate, leap)
         self._publish(at, tai, estimate, leap)
         return commands
 
@@ -352,32 +342,18 @@ class Engine:
         to_go = estimate.offset - behind
         if leap is not None and abs(tai - leap.at) < _TURNING:  # done already?
             to_go = min(to_go, estimate.offset - leap.after, key=abs)
-        commands = self._servo.steer(to_go.seconds, estimate.rate)
-        for command in commands:
-            if isinstance(command, Step):
-                self._own_step = command.by
-        told = SetLeap(leap, behind)
-        if told != self._told:
-            self._told = told
-            commands = (*commands, told)
         sigma = Duration.from_seconds(estimate.sigma_s)
-        self._vouched = self._mode.serves
-        return (*commands, SetStatus(self._vouched, self._budget.total, sigma))
+        status = SetStatus(self._mode.serves, self._budget.total, sigma)
+        return self._orders.steer(to_go, estimate.rate, SetLeap(leap, behind), status)
 
     def _in_force(self, told: InForce) -> None:
         """The clock runs at another rate, by command: a pulse may be told late, so
         that is not since the estimate the command was made of."""
-        self._bank.rate_changed(told.seen, told.ppb - self._ppb)
-        before, after = 1.0 + self._ppb * 1e-9, 1.0 + told.ppb * 1e-9
-        self._ppb = told.ppb
+        was = self._orders.obeyed(told.ppb)
+        self._bank.rate_changed(told.seen, told.ppb - was)
+        before, after = 1.0 + was * 1e-9, 1.0 + told.ppb * 1e-9
         if self.served.at != _NEVER:
             self.served = self.served.rerated(told.seen, before / after)
-
-    def _disown(self) -> tuple[Command, ...]:
-        """Nothing is known any more: the kernel must not go on saying otherwise."""
-        vouched, self._vouched = self._vouched, False
-        unknown = self.served.bound
-        return (SetStatus(False, unknown, unknown),) if vouched else ()
 
     def _publish(
         self, at: Local, tai: Tai, estimate: Estimate, leap: LeapSecond | None
@@ -395,7 +371,7 @@ class Engine:
             utc_behind_tai=self._leaps.offset(tai),
             leap=leap,
             precision=self._precision,
-            step=self._own_step,
+            step=self._orders.step,
         )
 
     # what follows from the state
@@ -494,7 +470,7 @@ class Engine:
             good_for=time_left(self._budget, self._sigma_ahead(estimate), limit)
             if estimate
             else None,
-            steering_ppb=self._servo.ppb if self._steers else None,
+            steering_ppb=self._orders.ppb,
             pulse=self._pulse,
             pulses=self._pulses,
             lags=self._labeller.lags(),
@@ -513,7 +489,7 @@ def _unknown(precision: int) -> Served:
         correction=ZERO,
         rate=0.0,
         updated=Tai(0),
-        bound=16 * SECOND,
+        bound=UNKNOWN,
         bound_rate=0.0,
         utc_behind_tai=ZERO,
         leap=None,

@@ -18,6 +18,8 @@ from refclock.timebase import DAY, SECOND, ZERO, Duration
 SIGMAS: Final = 4.0
 """Three cover 997 in a thousand of a Gaussian whose variance is known; ours is not,
 and while the clock does something new no hypothesis has won yet."""
+UNKNOWN: Final = 16 * SECOND
+"""Nothing is known: MAXDISP, RFC 5905 section 7.3."""
 FURTHEST: Final = 30 * DAY
 """Nobody asks for a longer holdover."""
 

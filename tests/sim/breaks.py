@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from refclock import engine, events
-from refclock.discipline import bank, gate, servo
+from refclock.discipline import bank, gate, orders, servo
 from refclock.drivers import line
 from refclock.events import Step
 from refclock.gnss import framer
@@ -175,13 +175,12 @@ def _waits(patch: pytest.MonkeyPatch) -> None:
 
 
 def _steered(patch: pytest.MonkeyPatch) -> None:
-    right = engine.Engine.__init__
+    right = orders.Orders.__init__
 
-    def init(self: engine.Engine, *args: Any, **told: Any) -> None:
-        right(self, *args, **told)
-        self._steers = True
+    def init(self: orders.Orders, settings: servo.SteerSettings, **_: bool) -> None:
+        right(self, settings, steer=True)
 
-    patch.setattr(engine.Engine, "__init__", init)
+    patch.setattr(orders.Orders, "__init__", init)
 
 
 def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:

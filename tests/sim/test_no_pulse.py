@@ -9,6 +9,7 @@ import pytest
 from hw.emu.faults import Fault, Kind
 from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.rig import Run, Second
+from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.engine import Engine
 from refclock.memory import Memory
 from refclock.policy import AcquireSettings, EngineSettings, HoldoverSettings
@@ -58,3 +59,21 @@ def test_of_a_lag_once_learned_they_are_worth_milliseconds() -> None:
     assert len(served) > 270
     assert all(abs(second.error_s) < second.bound_s for second in served)
     assert served[-1].bound_s < 0.05
+
+
+def test_of_a_clock_not_known_yet_no_sentence_makes_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the start, and again when another stepped the clock."""
+    modes = [Mode.COLD]
+
+    def noted(mode: Mode, signal: Signal) -> Mode:
+        changed = next_mode(mode, signal)
+        if changed is not mode:
+            modes.append(changed)
+        return changed
+
+    monkeypatch.setattr("refclock.engine.next_mode", noted)
+    world = speaking(0.25, Fault(Kind.NO_PULSE), Fault(Kind.STEP_S, 100, 1, 5.0))
+    lived(world, engine(world, CONTENT), 200)
+    assert modes == [Mode.COLD, Mode.HOLDOVER, Mode.COLD, Mode.HOLDOVER]
