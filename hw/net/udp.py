@@ -66,6 +66,7 @@ class UdpSocket:
         self._socket = bound
         host, port, *_ = bound.getsockname()
         self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._fileno = bound.fileno()
         self._limit = ZERO
         self._cards = cards
         self._sent = Sent(bound, cards)
@@ -88,6 +89,9 @@ class UdpSocket:
         self._iovs = (Iov * (3 * BATCH))()
         self._messages = (Message * BATCH)()
         self._answers = (Message * BATCH)()
+        self._messages_at, self._answers_at = map(
+            ctypes.addressof, (self._messages, self._answers)
+        )
         for slot in range(BATCH):
             at = ctypes.addressof(self._iovs) + 3 * slot * sizeof(Iov)
             head = slot * HEADER_LENGTH
@@ -118,8 +122,9 @@ class UdpSocket:
             self._interfaces = memoryview(self._controls).cast("I")[
                 (STAMPS_SPACE + CMSG_HEADER + index) // 4 :: self._whole // 4
             ]
-        self._usual_lengths = [HEADER_LENGTH] * BATCH
-        self._usual_found = [self._whole] * BATCH
+        self._usual_lengths, self._usual_found = (
+            [usual] * BATCH for usual in (HEADER_LENGTH, self._whole)
+        )
         self.odd: dict[int, bytes] = {}
         self._watched: list[int] = []
 
@@ -131,9 +136,7 @@ class UdpSocket:
         """Who sent what has come, and when; see `Datagrams.receive`."""
         if limit != self._limit:
             self._wait_at_most(limit)
-        count = recvmmsg(
-            self._socket.fileno(), self._messages, BATCH, MSG_WAITFORONE, None
-        )
+        count = recvmmsg(self._fileno, self._messages_at, BATCH, MSG_WAITFORONE, None)
         if count < 0:
             code = ctypes.get_errno()
             if code in {errno.EAGAIN, errno.EINTR}:
@@ -209,10 +212,10 @@ class UdpSocket:
         self._limit = limit
 
     def _send_run(self, begin: int, end: int) -> int:
-        answers, sent = ctypes.addressof(self._answers), 0
+        sent = 0
         while begin < end:
-            at = answers + begin * sizeof(Message)
-            taken = sendmmsg(self._socket.fileno(), at, end - begin, 0)
+            at = self._answers_at + begin * sizeof(Message)
+            taken = sendmmsg(self._fileno, at, end - begin, 0)
             sent += max(taken, 0)
             begin += max(taken, 1)
         return sent

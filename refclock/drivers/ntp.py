@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
@@ -174,28 +175,21 @@ class NtpService:
     ) -> list[tuple[int, bytes]]:
         """Leave out whom the rules or his own pace do; whom to kiss goodbye."""
         admission = self._admission
-        in_doubt = {
-            (sender, kind)
-            for (sender, kind), times in Counter(
-                zip(senders, answered, strict=True)
-            ).items()
-            if kind and not admission.afford(sender, kind >> 3, mono_ns, times)
-        }
         kisses: list[tuple[int, bytes]] = []
-        if not in_doubt:
-            return kisses
-        for place, asked in enumerate(zip(senders, bytes(answered), strict=True)):
-            if asked not in in_doubt:
+        place = 0
+        for (sender, kind), run in groupby(zip(senders, bytes(answered), strict=True)):
+            begun, place = place, place + len(list(run))
+            if not kind or admission.afford(sender, kind >> 3, mono_ns, place - begun):
                 continue
-            sender, kind = asked
-            verdict = admission.admit(sender, kind >> 3, mono_ns)
-            if verdict is Verdict.SERVE:
-                continue
-            self._dropped[verdict] += 1
-            if code := self._kisses.get(verdict):
-                kisses.append((place, code))
-            else:
-                answered[place] = 0
+            for each in range(begun, place):
+                verdict = admission.admit(sender, kind >> 3, mono_ns)
+                if verdict is Verdict.SERVE:
+                    continue
+                self._dropped[verdict] += 1
+                if code := self._kisses.get(verdict):
+                    kisses.append((each, code))
+                else:
+                    answered[each] = 0
         return kisses
 
     def _send(

@@ -2,8 +2,9 @@
 
 What a reply says of us is the same for everyone who asks at the same moment, so
 it is worked out once, as a `Moment`; what differs is the version, the poll, the
-origin and the two stamps. A sweep's replies are written together, a field at a
-time: a copy of a column costs less than a call for each of its packets.
+origin and the two stamps. Of a few requests each reply is written by itself; those
+of a full sweep together, a field at a time: a copy of a column costs less than a
+call for each of its packets.
 
 While we are not synchronised the packet says leap 3 and stratum 0: RFC 5905
 section 7.3 maps our stratum 16 to 0 on the wire. The reference identifier is
@@ -45,6 +46,8 @@ _REACH: Final = 10 * SECOND
 
 _ABOUT_US: Final = Struct(">bII4sQ")
 _HEAD: Final = Struct(">BBB21s")
+_BEGUN: Final = Struct(">BBB21s8sQ")
+_STAMP: Final = Struct(">Q")
 _COLUMN: Final = tuple(Struct(f">{count}Q") for count in range(BATCH + 1))
 _WORDS: Final = HEADER_LENGTH // 8
 _FIRSTS: Final = [
@@ -54,6 +57,8 @@ _FIRSTS: Final = [
 _ORIGIN, _RECEIVE, _TRANSMIT = 3, 4, 5
 """Where the stamps are, in words of 8 bytes."""
 _POLL: Final = 2
+_FEW: Final = 6
+"""Fewer replies are written sooner one by one."""
 
 _MASK: Final = (1 << 64) - 1
 _GAIN_SHIFT: Final = 34
@@ -93,7 +98,7 @@ class Moment:
         synchronised = served.synchronised(mono, skew)
         leap = served.indicator(tai, mono, skew)
         self._firsts = _FIRSTS[leap]
-        about_us = _ABOUT_US.pack(
+        self._about_us = _ABOUT_US.pack(
             served.precision,
             NtpShort.of(ZERO).bits,
             NtpShort.of(
@@ -102,8 +107,9 @@ class Moment:
             served.ref_id if synchronised else bytes(4),
             NtpTimestamp.of(served.posix(served.updated)).bits if synchronised else 0,
         )
-        stratum = served.stratum if synchronised else 0
-        self._reply = _HEAD.pack(0, stratum, 0, about_us).ljust(HEADER_LENGTH, b"\0")
+        self._stratum = served.stratum if synchronised else 0
+        head = _HEAD.pack(0, self._stratum, 0, self._about_us)
+        self._reply = head.ljust(HEADER_LENGTH, b"\0")
         self.made_ns = local.ns
         self.mono_ns = mono.ns
         at_pivot = NtpTimestamp.of(served.posix(tai)).bits + 1  # `wire` rounds down
@@ -132,6 +138,20 @@ class Moment:
         A request that is not answered costs nothing to answer, if it is not sent.
         """
         count = len(kinds)
+        if count < _FEW:
+            for place, received in enumerate(received_ns):
+                at = place * HEADER_LENGTH
+                _BEGUN.pack_into(
+                    replies,
+                    at,
+                    self._firsts[kinds[place]],
+                    self._stratum,
+                    requests[at + _POLL],
+                    self._about_us,
+                    requests[at + 40 : at + 48],
+                    self.wire(received),
+                )
+            return
         end, words = count * HEADER_LENGTH, count * _WORDS
         replies[:end] = self._reply * count
         replies[:end:HEADER_LENGTH] = kinds.translate(self._firsts)
@@ -177,10 +197,13 @@ class Moment:
         steps: Iterable[int] = repeat(step, count - 1)
         if 0 in answered:
             steps = (step if kind else 0 for kind in answered[:-1])
+        stamps = [*accumulate(steps, initial=first)]
+        if count < _FEW:
+            for place, stamp in enumerate(stamps):
+                _STAMP.pack_into(replies, place * HEADER_LENGTH + 40, stamp & _MASK)
+            return
         told = memoryview(replies).cast("Q")
-        told[_TRANSMIT : count * _WORDS : _WORDS] = _column(
-            [*accumulate(steps, initial=first)]
-        )
+        told[_TRANSMIT : count * _WORDS : _WORDS] = _column(stamps)
 
 
 def _column(stamps: Sequence[int]) -> memoryview:

@@ -134,6 +134,20 @@ def test_who_asks_too_often_is_told_so_now_and_then() -> None:
     assert answering.counters()["warned"] == 1
 
 
+def test_of_a_sweep_all_that_is_answered_is_charged() -> None:
+    control = asked(b"\x26" + REQUEST[1:])
+    wire = wire_with(*[asked()] * 2)
+    answering = service(wire, ServerSettings(rate_limit=RateLimitSettings(burst=8)))
+    answering.serve(SECOND)
+    wire.datagrams = [*[control] * 9, *[asked()] * 6]
+    answering.serve(SECOND)
+    assert [client.count for client in answering.clients(9)] == [8]
+    assert "warned" not in answering.counters()
+    wire.datagrams = [asked()]
+    answering.serve(SECOND)
+    assert answering.counters()["warned"] == 1
+
+
 def test_the_denied_are_told_only_if_asked_for() -> None:
     wire = wire_with(asked(source=FAR))
     service(wire, ServerSettings(tell_denied=True)).serve(SECOND)

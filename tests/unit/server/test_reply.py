@@ -52,6 +52,12 @@ REQUEST = bytes([0x23, 0, 10, 0xEC]) + bytes(36) + b"cookies!"
 KIND = answers(symmetric=True)
 
 
+@pytest.fixture(autouse=True, params=[1, 64], ids=["by column", "one by one"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many replies are called few: all is written either way."""
+    monkeypatch.setattr("refclock.server.reply._FEW", request.param)
+
+
 def reply(
     served: Served = SERVED,
     request: bytes = REQUEST,
