@@ -105,11 +105,12 @@ class UdpSocket:
             go.header = Header(*who, at + 2 * sizeof(Iov), 1)
             self._plain(slot)
         # what the kernel tells, a column at a time
-        words = memoryview(self._messages).cast("B")
-        step = sizeof(Message)
-        self._lengths = words.cast("I")[Message.length.offset // 4 :: step // 4]
-        self._found = words.cast("L")[
-            Header.control_length.offset // LONG :: step // LONG
+        self._told = memoryview(self._messages).cast("B")
+        self._lengths = self._told.cast("I")[
+            Message.length.offset // 4 :: sizeof(Message) // 4
+        ]
+        self._found = self._told.cast("L")[
+            Header.control_length.offset // LONG :: sizeof(Message) // LONG
         ]
         stamps = memoryview(self._controls).cast("l")
         self._seconds, self._ns, self._card_seconds, self._card_ns = (
@@ -122,9 +123,8 @@ class UdpSocket:
             self._interfaces = memoryview(self._controls).cast("I")[
                 (STAMPS_SPACE + CMSG_HEADER + index) // 4 :: self._whole // 4
             ]
-        self._usual_lengths, self._usual_found = (
-            [usual] * BATCH for usual in (HEADER_LENGTH, self._whole)
-        )
+        self._lengths[:] = memoryview(struct.pack("I", HEADER_LENGTH) * BATCH).cast("I")
+        self._usual = self._told.tobytes()
         self.odd: dict[int, bytes] = {}
         self._watched: list[int] = []
 
@@ -142,8 +142,11 @@ class UdpSocket:
             if code in {errno.EAGAIN, errno.EINTR}:
                 return [], []
             raise OSError(code, f"{self.name}: {os.strerror(code)}")
-        if self._found[:count].tolist() != self._usual_found[:count]:
+        self.odd = {}
+        end = count * sizeof(Message)
+        if self._told[:end].tobytes() != self._usual[:end]:
             self._straighten(count)
+            self.odd = self._whole_of_the_odd(count)
         if self._sent.waiting:
             self._sent.hear_all()
         seconds, ns = self._seconds[:count].tolist(), self._ns[:count].tolist()
@@ -154,11 +157,8 @@ class UdpSocket:
             received = [s * _SECOND_NS + n for s, n in zip(seconds, ns, strict=True)]
         if self._cards is not None:
             received = self._by_cards(self._cards, received)
-        self._interfaces[:count] = _NO_INTERFACES[:count]
-        lengths = self._lengths[:count].tolist()
-        self.odd = {}
-        if lengths != self._usual_lengths[:count]:
-            self.odd = self._whole_of_the_odd(lengths)
+        if self._info_space:
+            self._interfaces[:count] = _NO_INTERFACES[:count]
         return self._senders[count].unpack_from(self._names), received
 
     def watch(self, tell: Mapping[int, Sequence[Left]]) -> None:
@@ -171,10 +171,14 @@ class UdpSocket:
 
         Where the kernel refuses one (no route back) the next are still sent.
         """
-        wanted = sent = 0
-        for begin, end in _runs(answered):
-            wanted += end - begin
-            sent += self._send_run(begin, end)
+        if 0 not in answered:
+            wanted = len(answered)
+            sent = self._send_run(0, wanted)
+        else:
+            wanted = sent = 0
+            for begin, end in _runs(answered):
+                wanted += end - begin
+                sent += self._send_run(begin, end)
         if self._watched:
             for place in self._watched:
                 self._plain(place)
@@ -220,10 +224,10 @@ class UdpSocket:
             begin += max(taken, 1)
         return sent
 
-    def _whole_of_the_odd(self, lengths: Sequence[int]) -> dict[int, bytes]:
+    def _whole_of_the_odd(self, count: int) -> dict[int, bytes]:
         """Of the datagrams that are not as long as all others, all there is."""
         odd: dict[int, bytes] = {}
-        for slot, length in enumerate(lengths):
+        for slot, length in enumerate(self._lengths[:count]):
             if length != HEADER_LENGTH:
                 head, tail = slot * HEADER_LENGTH, slot * _TAIL
                 whole = self.requests[head : head + HEADER_LENGTH]
@@ -267,9 +271,6 @@ class UdpSocket:
 def _runs(answered: Sequence[int]) -> Iterator[tuple[int, int]]:
     """From where to where there is no 0."""
     begin, count = 0, len(answered)
-    if 0 not in answered:
-        yield begin, count
-        return
     for place, kind in enumerate(answered):
         if not kind:
             if begin < place:

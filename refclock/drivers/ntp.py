@@ -103,7 +103,8 @@ class NtpService:
         moment = self._moment_at(now_ns)
         firsts = socket.requests[: count * HEADER_LENGTH : HEADER_LENGTH]
         answered = firsts.translate(self._kinds)
-        self._refuse_by_form(answered)
+        if socket.odd or 0 in answered:
+            self._refuse_by_form(answered)
         if min(received_ns) < moment.oldest_ns or max(received_ns) > now_ns:
             self._refuse_out_of_reach(answered, received_ns, moment.oldest_ns, now_ns)
         kisses = self._admit(senders, answered, moment.mono_ns)
@@ -198,10 +199,12 @@ class NtpService:
         """Stamp the replies as they will leave, and send them."""
         socket = self._socket
         tell = self._departures.watch(answered, socket.now_ns()) if self._learn else {}
-        told = []
-        if self._interleaves:
-            told = list(self._interleave(moment, senders, answered, tell))
-        socket.watch(tell)
+        told: list[tuple[int, bytes]] = []
+        asked = self._interleaves and asks_interleaved(socket.requests, len(senders))
+        if asked:
+            told = list(self._interleave(moment, senders, answered, asked, tell))
+        if tell:
+            socket.watch(tell)
         first_ns, step_ns = socket.now_ns(), 0
         if self._learn:
             first_ns, step_ns = self._departures.leave(first_ns)
@@ -215,12 +218,13 @@ class NtpService:
         moment: Moment,
         senders: Sequence[bytes],
         answered: bytearray,
+        asked: Sequence[int],
         tell: dict[int, list[Left]],
     ) -> Iterator[tuple[int, bytes]]:
-        """Of those who asked for it and can have it: the place, and when our previous
-        reply left."""
+        """Of those who `asked` for it and can have it: the place, and when our
+        previous reply left."""
         requests, replies = self._socket.requests, self._socket.replies
-        for place in asks_interleaved(requests, len(senders)):
+        for place in asked:
             client = self._admission.known(senders[place])
             if client is None or not answered[place]:
                 continue

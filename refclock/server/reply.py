@@ -17,7 +17,7 @@ does not is served. A crypto-NAK would only be one more packet that anyone can f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, compress, repeat
 from struct import Struct, error
 from typing import Final
@@ -193,7 +193,7 @@ class Moment:
         """
         count = len(answered)
         first = self.wire(first_ns)
-        step = self.wire(first_ns + step_ns) - first & _MASK
+        step = step_ns * self._gain >> _GAIN_SHIFT
         steps: Iterable[int] = repeat(step, count - 1)
         if 0 in answered:
             steps = (step if kind else 0 for kind in answered[:-1])
@@ -216,15 +216,16 @@ def _column(stamps: Sequence[int]) -> memoryview:
     return memoryview(packed).cast("Q")
 
 
-def asks_interleaved(requests: bytearray, count: int) -> Iterator[int]:
+def asks_interleaved(requests: bytearray, count: int) -> list[int]:
     """The places of those of `count` requests that have an origin stamp, and a
     receive stamp by which the two kinds of reply can be told apart (RFC 9769)."""
     stamps = memoryview(requests).cast("Q")
     origins = stamps[_ORIGIN : count * _WORDS : _WORDS].tolist()
-    for place in compress(range(count), origins):
-        at = place * _WORDS
-        if stamps[at + _RECEIVE] != stamps[at + _TRANSMIT]:
-            yield place
+    return [
+        place
+        for place in compress(range(count), origins)
+        if stamps[place * _WORDS + _RECEIVE] != stamps[place * _WORDS + _TRANSMIT]
+    ]
 
 
 def interleave(

@@ -20,6 +20,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,11 +36,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
+from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, STAMPS
 from hw.net.udp import UdpSocket
 from refclock.cli.workers import Workers
 from refclock.drivers.ntp import NtpService
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import ListenerSettings
+from refclock.server.reply import Moment
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND
 from tests.fakes.published import right
@@ -60,6 +63,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "  2 workers, a third each": {"workers": 2},
 }
 """Ours, by name: settings that differ. A twin shows what a setting is for."""
+ECHO = "  an echo by recvmsg"
 HELD = ("  a third of a core", "  2 workers, a third each")
 """Workers against the one process they are to beat, none with more than a third."""
 
@@ -102,8 +106,27 @@ class Peer:
         return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def serve(given: Mapping[str, Any]) -> None:
+def echo() -> None:
+    """What Python takes for one request at the least: its stamp and three fields, and
+    nothing of what makes a server."""
+    moment = Moment(right(), *FreeClock().read())
+    (bound,) = listen([HOST], PORT)
+    bound.setblocking(True)
+    bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE | RX_SOFTWARE)
+    reply = bytearray(48)
+    while True:
+        request, control, _, sender = bound.recvmsg(512, 128)
+        seconds, ns, *_ = STAMPS.unpack_from(control[0][2])
+        came_ns = seconds * SECOND.ns + ns
+        moment.begin(bytearray(request), reply, b"\x24", [came_ns])
+        moment.finish(reply, b"\1", time.time_ns(), 0)
+        bound.sendto(reply, sender)
+
+
+def serve(given: Mapping[str, Any] | None) -> None:
     """Our service, until killed."""
+    if given is None:
+        return echo()
     settings = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **given)
     clock = FreeClock()
     served = [right()]
@@ -196,7 +219,10 @@ def burst(binary: Path, peer: Peer) -> None:
 
 def probe(binary: Path, peer: Peer) -> None:
     """What clients see: one at a time, 100 a second, at half load, interleaved."""
-    peer.note("p50_us", load(binary, peer, "-t 0.3 -w 1 -S 1")["lat_us"]["p50"])
+    before = peer.cpu_s()
+    single = load(binary, peer, "-t 0.3 -W 0 -w 1 -S 1")
+    peer.note("one_us", (peer.cpu_s() - before) / max(single["replies"], 1) * 1e6)
+    peer.note("p50_us", single["lat_us"]["p50"])
     half = f"-r {peer.median('rate') / 2:.0f} -w 4096 -S 16 -b 8"
     result = load(binary, peer, f"-t {PROBE_S} {half} -P 100")
     peer.note("loss", result["loss"])
@@ -219,6 +245,7 @@ COLUMNS = (
     ("replies/s", "rate", "9.0f"),
     ("CPU us", "cpu_us", "7.2f"),
     ("1-by-1", "p50_us", "7.1f"),
+    ("CPU us", "one_us", "7.2f"),
     ("loss 1/2", "loss", "9.5f"),
     ("idle us", "idle", "+8.2f"),
     ("p99", "idle_p99", "7.1f"),
@@ -273,7 +300,7 @@ def main() -> None:
             commands["chronyd"] = [args.chronyd, *chronyd(folder)]
         if args.ntpd:
             commands["ntpd"] = [args.ntpd, *ntpd(folder)]
-        for name, settings in VARIANTS.items():
+        for name, settings in {**VARIANTS, ECHO: None}.items():
             ours = [sys.executable, __file__, "--serve", json.dumps(settings)]
             commands[name] = ours
         peers = [

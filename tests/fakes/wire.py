@@ -50,6 +50,7 @@ class Wire:
             self.sent.append((place, bytes(self.replies[at : at + 48])))
             for left in self._tell.get(place, ()):
                 left(self.clock_ns + self.leaves_after_ns + self.each_ns * earlier)
+        self._tell = {}
         return len(places)
 
     def dropped(self) -> int:
