@@ -104,12 +104,18 @@ def test_each_request_lies_at_its_place(ask: Callable[..., Asked]) -> None:
     assert not asked.socket.odd
 
 
+def one_more(opened: ExitStack, asked: Asked) -> socket.socket:
+    """A client of the same IPv4 socket that has not asked yet."""
+    client = opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+    host, _, port = asked.socket.name.rpartition(":")
+    client.connect((host, int(port)))
+    return client
+
+
 def test_each_stamp_has_its_own_second() -> None:
     with ExitStack() as opened:
         asked = over_loopback("127.0.0.1", opened, ())
-        client = opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-        host, _, port = asked.socket.name.rpartition(":")
-        client.connect((host, int(port)))
+        client = one_more(opened, asked)
         sent = []
         for _ in range(2):
             sent.append(asked.socket.now_ns())
@@ -136,6 +142,17 @@ def test_those_of_another_length_are_told_whole(ask: Callable[..., Asked]) -> No
     places = memoryview(asked.socket.requests)
     assert places[_PLACE : 2 * _PLACE] == PLAIN[0]
     assert places[2 * _PLACE : 3 * _PLACE] == LONG[:_PLACE]
+
+
+def test_of_the_next_sweep_none_is_odd_for_the_last() -> None:
+    with ExitStack() as opened:
+        asked = over_loopback("127.0.0.1", opened, (SHORT, LONG))
+        assert len(asked.socket.receive(SECOND)[0]) == 2
+        client = one_more(opened, asked)
+        client.send(PLAIN[0])
+        asked.socket.receive(SECOND)
+        assert not asked.socket.odd
+        assert asked.socket.requests[:_PLACE] == PLAIN[0]
 
 
 def test_who_wants_to_know_is_told_when_it_left(ask: Callable[..., Asked]) -> None:

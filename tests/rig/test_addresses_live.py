@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,23 @@ def test_the_reply_leaves_from_the_address_that_was_asked(
             answer(udp, watch=watch)
             data, sender = asking.recvfrom(100)
             assert (data, sender[0]) == (REQUEST, asked)
+
+
+def test_the_reply_goes_where_the_way_back_is(wired: tuple[Network, Network]) -> None:
+    """By the other cable, where it came by one on which nobody knows the client."""
+    server, client = wired
+    client.ip("link set lo up")
+    client.ip("address add 10.80.0.1/32 dev lo")
+    with client.entered():
+        Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1")
+    server.ip("route add 10.80.0.1 via 10.77.1.2")
+    udp, asking = opened(*wired, "0.0.0.0")  # noqa: S104 - the point of the test
+    with closing(udp), asking:
+        asking.bind(("10.80.0.1", 0))
+        asking.sendto(REQUEST, ("10.77.0.1", 123))
+        answer(udp)
+        data, sender = asking.recvfrom(100)
+    assert (data, sender[0]) == (REQUEST, "10.77.0.1")
 
 
 @pytest.mark.parametrize("host", ASKED)
