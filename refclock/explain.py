@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from refclock.discipline.bank import Estimate
-from refclock.discipline.bound import Budget
+from refclock.discipline.bound import UNKNOWN, Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
     Configured,
@@ -119,7 +119,7 @@ def why(
         case Mode.HOLDOVER:
             by = "kept by sentences alone" if budget.lag else "holding over"
             return f"{by}: {_missing(seen, refusal, now)}"
-        case Mode.ACQUIRE if budget.total <= limit:
+        case Mode.ACQUIRE if budget.filter >= UNKNOWN:
             return "one pulse has its second; the next will tell the rate"
         case Mode.ACQUIRE:
             return (
