@@ -115,6 +115,12 @@ def test_a_refusal_is_silent_and_counted(datagram: Received, why: str) -> None:
     assert answering.counters()[why] == 1
 
 
+def test_of_a_sweep_only_what_came_before_the_clock_was_stepped_is_refused() -> None:
+    wire = wire_with(asked(at=-11 * SECOND.ns), asked())
+    service(wire).serve(SECOND)
+    assert [place for place, _ in sent(wire)] == [1]
+
+
 def test_a_mac_or_field_is_answered_without() -> None:
     wire = wire_with(
         asked(REQUEST + bytes(20)), asked(REQUEST + b"\1\4\0\x1c" + bytes(24))
@@ -172,10 +178,10 @@ def test_t3_is_when_the_reply_will_leave_as_learned() -> None:
 
 
 def test_learning_can_be_switched_off() -> None:
-    wire = wire_with(asked())
+    wire = wire_with(asked(), asked())
     answering = service(wire, ServerSettings(learn_transmit_delay=False))
-    (packet,) = serve_and_learn(answering, wire)
-    assert packet.transmit.near(UTC) == Utc(wire.clock_ns)
+    for packet in serve_and_learn(answering, wire):
+        assert packet.transmit.near(UTC) == Utc(wire.clock_ns)
 
 
 def ask_again(wire: Wire, receive: int, *, origin: NtpTimestamp | None = None) -> None:
@@ -203,6 +209,26 @@ def test_interleaved_the_reply_tells_when_the_previous_one_left() -> None:
         assert left == TOOK + Duration(receive - 1)
     (client,) = answering._admission.clients()
     assert (client.interleaved, len(client.departures)) == (2, 3)
+
+
+def test_who_was_never_here_is_answered_in_basic_mode_whatever_it_asks() -> None:
+    known = replace(Packet.decode(REQUEST), origin=NtpTimestamp(1)).encode()
+    wire = wire_with(asked(known))
+    service(wire).serve(SECOND)
+    ((_, packet),) = sent(wire)
+    assert packet.origin == Packet.decode(REQUEST).transmit
+
+
+def test_of_what_gets_no_answer_no_departure_is_kept() -> None:
+    wire = wire_with(asked(), asked())
+    answering = service(wire)
+    answering.serve(SECOND)
+    again = replace(Packet.decode(REQUEST), origin=NtpTimestamp(1)).encode()
+    wire.datagrams = [asked(b"\x26" + again[1:]), asked(again)]
+    answering.serve(SECOND)
+    (client,) = answering._admission.clients()
+    assert [place for place, _ in sent(wire)] == [0, 1, 1]
+    assert len(client.departures) == 1
 
 
 def test_an_origin_we_never_told_is_answered_in_basic_mode() -> None:
@@ -263,6 +289,18 @@ def test_who_asks_again_is_in_the_table_of_clients_the_busiest_first() -> None:
     assert answering.clients(9) == [ClientStatus("2001:db8::/64", 0.0, 2, 3, 0, 0)]
     counters = answering.counters()
     assert (counters["clients"], counters["newcomers"]) == (1, 1)
+
+
+def test_of_a_client_it_is_told_how_long_ago_it_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = wire_with(asked(), asked())
+    answering = service(wire)
+    answering.serve(SECOND)
+    for passed, told in ((Duration(1_500_000_000), 1.5), (ZERO - SECOND, 0.0)):
+        now = LOCAL + passed, MONO + passed
+        monkeypatch.setattr(Clock, "read", lambda _, now=now: now)
+        assert [client.age_s for client in answering.clients(9)] == [told]
 
 
 def test_a_host_of_a_network_that_is_denied_is_in_no_table() -> None:
