@@ -51,6 +51,26 @@ class Clock:
         raise NotImplementedError
 
 
+class Running(Clock):
+    """Both run when told to, and the local one can be stepped."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._now = LOCAL, MONO
+        self.reads = 0
+
+    def read(self) -> tuple[Local, Mono]:
+        self.reads += 1
+        return self._now
+
+    def run(self, local: Duration, mono: Duration | None = None) -> None:
+        """On by that much, and a request comes."""
+        was_local, was_mono = self._now
+        self._now = was_local + local, was_mono + (local if mono is None else mono)
+        self._wire.clock_ns += local.ns
+        self._wire.datagrams = (asked(at=self._wire.clock_ns - (LOCAL + TOOK).ns),)
+
+
 def wire_with(*datagrams: Received) -> Wire:
     return Wire(*datagrams, now_ns=(LOCAL + TOOK).ns)
 
@@ -112,7 +132,9 @@ def test_a_refusal_is_silent_and_counted(datagram: Received, why: str) -> None:
     answering = service(wire)
     answering.serve(SECOND)
     assert wire.sent == []
-    assert answering.counters()[why] == 1
+    usual = service(wire_with()).counters()
+    counters = answering.counters()
+    assert {name: counters[name] for name in counters.keys() - usual.keys()} == {why: 1}
 
 
 def test_of_a_sweep_only_what_came_before_the_clock_was_stepped_is_refused() -> None:
@@ -145,9 +167,10 @@ def test_of_a_sweep_all_that_is_answered_is_charged() -> None:
     wire = wire_with(*[asked()] * 2)
     answering = service(wire, ServerSettings(rate_limit=RateLimitSettings(burst=8)))
     answering.serve(SECOND)
-    wire.datagrams = [*[control] * 9, *[asked()] * 6]
+    wire.datagrams = [*[control] * 9, *[asked(b"\x1b" + REQUEST[1:])] * 6]
     answering.serve(SECOND)
-    assert [client.count for client in answering.clients(9)] == [8]
+    (client,) = answering.clients(9)
+    assert (client.count, client.version) == (8, 3)
     assert "warned" not in answering.counters()
     wire.datagrams = [asked()]
     answering.serve(SECOND)
@@ -330,6 +353,43 @@ def test_what_is_published_is_told_at_once() -> None:
     assert (lost.reference.bits, lost.root_dispersion.seconds) == (0, 16)
     assert (again.leap, again.stratum) == (0, 1)
     assert again.root_dispersion == NtpShort.of(bound)
+
+
+def test_between_two_publications_the_bound_grows() -> None:
+    wire = wire_with(asked())
+    clock = Running(wire)
+    served = replace(SERVED, bound_rate=1e-3)
+    answering = NtpService(wire, lambda: served, clock, ServerSettings())
+    for passed in (ZERO, 100 * MILLISECOND, SECOND):
+        clock.run(passed)
+        answering.serve(SECOND)
+    assert [packet.root_dispersion for _, packet in sent(wire)] == [
+        NtpShort.of(served.bound_at(MONO + passed))
+        for passed in (ZERO, 100 * MILLISECOND, 1100 * MILLISECOND)
+    ]
+
+
+@pytest.mark.parametrize("step", [50 * MILLISECOND, -50 * MILLISECOND])
+def test_when_another_steps_the_clock_the_time_served_is_not(step: Duration) -> None:
+    wire = wire_with(asked())
+    clock = Running(wire)
+    answering = NtpService(wire, lambda: SERVED, clock, ServerSettings())
+    answering.serve(SECOND)
+    clock.run(step, ZERO)
+    answering.serve(SECOND)
+    assert [packet.receive.near(UTC) for _, packet in sent(wire)] == [UTC - TOOK] * 2
+
+
+def test_what_all_replies_of_a_millisecond_say_is_worked_out_once() -> None:
+    wire = wire_with(asked())
+    clock = Running(wire)
+    answering = NtpService(wire, lambda: SERVED, clock, ServerSettings())
+    reads = []
+    for passed in (300, 300, 300, 300, 2000):
+        clock.run(passed * MICROSECOND)
+        answering.serve(SECOND)
+        reads.append(clock.reads)
+    assert reads == [1, 1, 1, 2, 3]
 
 
 def test_silence_is_nothing_and_close_closes() -> None:

@@ -8,6 +8,7 @@ from refclock.server.access import Access
 from refclock.server.admit import (
     KEEP,
     Admission,
+    Client,
     RateLimitSettings,
     Verdict,
 )
@@ -190,3 +191,11 @@ def test_the_denied_are_not_remembered() -> None:
     for _ in range(5):
         assert table.admit(bytes(4), 4, START) is Verdict.DENIED
     assert table.clients() == []
+
+
+def test_of_a_client_the_last_four_departures_are_kept() -> None:
+    source = address("10.0.0.1")
+    client = Client(source, source, START, allowed=True)
+    for number in range(6):
+        client.departed(b"come %d" % number, b"left %d" % number)
+    assert list(client.departures.values()) == [b"left %d" % n for n in range(2, 6)]
