@@ -19,6 +19,7 @@ from refclock.discipline.bound import UNKNOWN, Budget, growth, time_left
 from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.discipline.orders import Orders
 from refclock.events import (
+    AntennaFeed,
     Bracket,
     Command,
     Configured,
@@ -158,7 +159,9 @@ class Engine:
                 self._sawtooth = event
             case Temperature():
                 self._bank.temperature(event)
-            case Identity() | Configured() | Dropped() | Lost() | Found():
+            case AntennaFeed() | Identity() | Configured() | Dropped():
+                pass
+            case Lost() | Found():
                 pass
             case _:
                 assert_never(event)

@@ -150,6 +150,23 @@ class Interference:
     detail: str
 
 
+class Feed(Enum):
+    """What a receiver finds at its antenna's plug, by the current it feeds there."""
+
+    WELL = "well"
+    OPEN = "open"
+    """No current: nothing is plugged in, or an antenna without an amplifier."""
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class AntennaFeed:
+    """What the receiver says of its antenna's feed, where it watches it."""
+
+    seen: Mono
+    feed: Feed
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What the receiver calls itself."""
@@ -267,6 +284,7 @@ Event = (
     | Position
     | Sawtooth
     | Interference
+    | AntennaFeed
     | Identity
     | Configured
     | LineLoad

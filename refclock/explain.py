@@ -13,9 +13,11 @@ from refclock.discipline.bank import Estimate
 from refclock.discipline.bound import UNKNOWN, Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
+    AntennaFeed,
     Configured,
     Dropped,
     Event,
+    Feed,
     Fix,
     Found,
     Identity,
@@ -51,6 +53,7 @@ class Seen:
     used: int | None = None
     tracked: dict[str, int] = field(default_factory=dict)
     """Satellites in view, by system."""
+    feed: Feed = Feed.WELL
     celsius: float | None = None
     load: LineLoad | None = None
     devices: dict[str, str] = field(default_factory=dict)
@@ -86,6 +89,8 @@ class Seen:
                 self.devices["configured"] = text
             case SkyView():
                 self._look(event)
+            case AntennaFeed(feed=feed):
+                self.feed = feed
             case LineLoad():
                 self.load = event
             case Temperature(celsius=celsius):
@@ -218,9 +223,7 @@ def _missing(seen: Seen, refusal: str, now: Mono) -> str:
         since = "" if seen.message is None else f" for {_age(now - seen.message.seen)}"
         return f"no sentence from the receiver{since}: check wiring and speed"
     if seen.good is None or now - seen.good.seen > _RECENT:
-        return (
-            f"the receiver has no fix{_sky(seen)}: give the antenna a view of the sky"
-        )
+        return f"the receiver has no fix{_sky(seen)}: {_REMEDY[seen.feed]}"
     if still:
         since = "" if seen.pulse is None else f" for {_age(now - seen.pulse.seen)}"
         return f"no pulse{since} though the receiver has a fix: check the pulse's wire"
@@ -235,6 +238,14 @@ def _sky(seen: Seen) -> str:
     return f"{fix}, {tracked} satellites in view)" if tracked else f"{fix})"
 
 
+_REMEDY = {
+    Feed.WELL: "give the antenna a view of the sky",
+    Feed.OPEN: (
+        "it finds no antenna (open): check the plug, or if the antenna has no "
+        "amplifier, give it a view of the sky"
+    ),
+    Feed.SHORT: "it finds its antenna shorted: check plug and cable",
+}
 _FIX = {
     Fix.VALID: "valid",
     Fix.GUESS: "valid",

@@ -20,7 +20,15 @@ from typing import Final
 from pynmea2 import GGA, GLL, GNS, RMC, ZDA, NMEASentence
 from pynmea2.nmea_utils import dm_to_sd
 
-from refclock.events import Dropped, Identity, LeapNotice, Position, Reason
+from refclock.events import (
+    AntennaFeed,
+    Dropped,
+    Feed,
+    Identity,
+    LeapNotice,
+    Position,
+    Reason,
+)
 from refclock.gnss.framer import Sentence
 from refclock.timebase import GPS_BEHIND_TAI, SECOND, Duration, Mono
 
@@ -33,6 +41,18 @@ _IDENTITY: Final = re.compile(
     r"|(?:PMTK705|PQVERNO|PQTMVERNO|PDTINFO),(.+)"
     r"|PSRFTXTVersion:? *(.+)"
 )
+_FEED: Final = re.compile(
+    r"..TXT,\d+,\d+,\d+,(?:ANTSTATUS=|ANTENNA )(OK|OPEN|SHORT)|(?:PGTOP|PCD),11,([123])"
+)
+"""u-blox's, CASIC's, and GlobalTop's: shorted, its own patch, an active antenna."""
+_FEEDS: Final = {
+    "OK": Feed.WELL,
+    "OPEN": Feed.OPEN,
+    "SHORT": Feed.SHORT,
+    "1": Feed.SHORT,
+    "2": Feed.WELL,
+    "3": Feed.WELL,
+}
 _GPS_BEGAN: Final = 80
 """A two-digit year from here on is of the last century: GPS time began in 1980."""
 
@@ -63,7 +83,7 @@ class Timed:
     """GNS: one mode letter for each system."""
 
 
-Fact = Timed | Position | LeapNotice | Identity | Dropped
+Fact = Timed | Position | LeapNotice | AntennaFeed | Identity | Dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +149,8 @@ def facts(sentence: Sentence) -> Iterator[Fact]:
     elif named := _IDENTITY.fullmatch(text):
         name = next(filter(None, named.groups()))
         yield Identity(sentence.seen, " ".join(name.replace(",", " ").split()))
+    elif told := _FEED.fullmatch(text):
+        yield AntennaFeed(sentence.seen, _FEEDS[told[1] or told[2]])
 
 
 def _kind(address: str, data: Sequence[str]) -> str:

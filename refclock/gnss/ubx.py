@@ -12,7 +12,9 @@ from struct import error as StructError  # noqa: N812 - it is an exception class
 from typing import Final
 
 from refclock.events import (
+    AntennaFeed,
     Dropped,
+    Feed,
     Fix,
     Identity,
     Interference,
@@ -43,6 +45,7 @@ Fact = (
     | SkyView
     | Position
     | Interference
+    | AntennaFeed
     | Identity
     | Dropped
 )
@@ -79,6 +82,8 @@ _RF_BLOCK: Final = 20
 _GRADES: Final = ("not watched", "none", "indicated", "severe")
 """Of jamming and of spoofing alike."""
 _INDICATED: Final = 2
+_FEEDS: Final = {2: Feed.WELL, 3: Feed.SHORT, 4: Feed.OPEN}
+"""antStatus; 0 and 1: it does not know."""
 
 
 class Ubx:
@@ -125,6 +130,7 @@ class Ubx:
 
     def _mon_hw(self, frame: Binary) -> Iterator[Fact]:
         yield self._interference(frame.seen, jamming=frame.payload[22] >> 2 & 3)
+        yield from _feed(frame.seen, frame.payload[20])
 
     def _mon_rf(self, frame: Binary) -> Iterator[Fact]:
         blocks = frame.payload[1]
@@ -133,6 +139,7 @@ class Ubx:
             raise ValueError("blocks are missing")
         jamming = max(flags & 3 for flags in frame.payload[5::size])
         yield self._interference(frame.seen, jamming=jamming)
+        yield from _feed(frame.seen, frame.payload[6])
 
     def _sec_sig(self, frame: Binary) -> Iterator[Fact]:
         if frame.payload[0] == 1:
@@ -154,6 +161,11 @@ class Ubx:
             self._spoofing >= _INDICATED,
             f"jamming {_GRADES[self._jamming]}, spoofing {_GRADES[self._spoofing]}",
         )
+
+
+def _feed(seen: Mono, state: int) -> Iterator[Fact]:
+    if state in _FEEDS:
+        yield AntennaFeed(seen, _FEEDS[state])
 
 
 def _nav_pvt(frame: Binary) -> Iterator[Fact]:

@@ -5,8 +5,10 @@ import pytest
 from refclock.discipline.bound import UNKNOWN, Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
+    AntennaFeed,
     Dropped,
     Event,
+    Feed,
     Fix,
     Found,
     LineLoad,
@@ -105,6 +107,26 @@ def test_the_first_thing_wrong_from_the_antenna_on_is_named(
     assert says in told(Mode.COLD, *events)
     assert told(Mode.HOLDOVER, *events).startswith("holding over: ")
     assert says in told(Mode.HOLDOVER, *events)
+
+
+@pytest.mark.parametrize(
+    ("feed", "says"),
+    [
+        (Feed.WELL, SKY_WANTED),
+        (Feed.OPEN, ": it finds no antenna (open): check the plug"),
+        (Feed.SHORT, ": it finds its antenna shorted: check plug and cable"),
+    ],
+)
+def test_without_a_fix_what_is_wrong_with_the_antenna_is_named(
+    feed: Feed, says: str
+) -> None:
+    assert says in told(Mode.COLD, message(Fix.NONE), AntennaFeed(NOW, feed))
+
+
+def test_of_an_antenna_that_finds_satellites_nothing_is_said() -> None:
+    """One without an amplifier draws no current."""
+    well = pulse(), message(Fix.VALID), AntennaFeed(NOW, Feed.OPEN)
+    assert "antenna" not in told(Mode.COLD, *well)
 
 
 def test_a_refusal_is_told_where_all_else_is_well() -> None:

@@ -4,7 +4,15 @@ from datetime import date
 
 import pytest
 
-from refclock.events import Dropped, Identity, LeapNotice, Position, Reason
+from refclock.events import (
+    AntennaFeed,
+    Dropped,
+    Feed,
+    Identity,
+    LeapNotice,
+    Position,
+    Reason,
+)
 from refclock.gnss import nmea
 from refclock.gnss.framer import Sentence
 from refclock.gnss.nmea import Fact, Timed
@@ -260,6 +268,24 @@ def test_what_a_receiver_calls_itself(body: str, name: str) -> None:
     assert facts(body) == [Identity(Mono(7), name)]
 
 
+@pytest.mark.parametrize(
+    ("body", "feed"),
+    [
+        ("GNTXT,01,01,02,ANTSTATUS=OK", Feed.WELL),
+        ("GNTXT,01,01,02,ANTSTATUS=OPEN", Feed.OPEN),
+        ("GPTXT,01,01,02,ANTSTATUS=SHORT", Feed.SHORT),
+        ("GPTXT,01,01,01,ANTENNA OK", Feed.WELL),
+        ("BDTXT,01,01,01,ANTENNA OPEN", Feed.OPEN),
+        ("GNTXT,01,01,01,ANTENNA SHORT", Feed.SHORT),
+        ("PGTOP,11,1", Feed.SHORT),
+        ("PGTOP,11,2", Feed.WELL),
+        ("PCD,11,3", Feed.WELL),
+    ],
+)
+def test_what_a_receiver_finds_at_its_antenna(body: str, feed: Feed) -> None:
+    assert facts(body) == [AntennaFeed(Mono(7), feed)]
+
+
 def test_other_texts_are_no_name() -> None:
     assert facts("GNTXT,01,01,00,txbuf alloc") == []
-    assert facts("GPTXT,01,01,02,ANTSTATUS=OK") == []
+    assert facts("GPTXT,01,01,02,ANTSTATUS=INIT") == []

@@ -5,7 +5,9 @@ from struct import pack
 import pytest
 
 from refclock.events import (
+    AntennaFeed,
     Dropped,
+    Feed,
     Fix,
     Identity,
     Interference,
@@ -245,6 +247,18 @@ def test_the_verdict_remembers_what_another_message_said() -> None:
     ubx.facts(frame(1, 3, bytes(7) + b"\x10" + bytes(8)))
     (told,) = ubx.facts(frame(0x0A, 0x38, rf(1, 3)))
     assert told == Interference(SEEN, True, True, "jamming severe, spoofing indicated")
+
+
+@pytest.mark.parametrize(
+    ("state", "feed"),
+    [(0, None), (1, None), (2, Feed.WELL), (3, Feed.SHORT), (4, Feed.OPEN)],
+)
+def test_what_it_finds_at_its_antenna(state: int, feed: Feed | None) -> None:
+    hw = bytes(20) + bytes((state,)) + bytes(39)
+    first = b"\0\0" + bytes((state, 1)) + bytes(20)
+    for number, payload in ((9, hw), (0x38, b"\0\1\0\0" + first)):
+        _, *told = say(0x0A, number, payload)
+        assert told == ([AntennaFeed(SEEN, feed)] if feed else [])
 
 
 def test_what_the_receiver_calls_itself() -> None:
