@@ -40,6 +40,7 @@ from refclock.events import (
     SkyView,
     Temperature,
     Tick,
+    Timeless,
     TimeMessage,
     Witness,
 )
@@ -159,7 +160,7 @@ class Engine:
                 self._sawtooth = event
             case Temperature():
                 self._bank.temperature(event)
-            case AntennaFeed() | Identity() | Configured() | Dropped():
+            case Timeless() | AntennaFeed() | Identity() | Configured() | Dropped():
                 pass
             case Lost() | Found():
                 pass

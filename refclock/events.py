@@ -99,6 +99,15 @@ class LeapNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeless:
+    """Where a receiver names the time it named none, or no date with it: it speaks,
+    and does not know."""
+
+    seen: Mono
+    fix: Fix
+
+
+@dataclass(frozen=True, slots=True)
 class Satellite:
     """One line of the sky view. Degrees; dB-Hz, None while not tracked."""
 
@@ -279,6 +288,7 @@ Event = (
     PulseEdge
     | Bracket
     | TimeMessage
+    | Timeless
     | LeapNotice
     | SkyView
     | Position

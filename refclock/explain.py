@@ -26,6 +26,7 @@ from refclock.events import (
     PulseEdge,
     SkyView,
     Temperature,
+    Timeless,
     TimeMessage,
 )
 from refclock.integrity.monitor import Alarm
@@ -35,6 +36,8 @@ from refclock.status import AlarmStatus, LagStatus, Status, seconds
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Mono
 
 _RECENT = 5 * SECOND
+_LOOKED = 15 * SECOND
+"""Some tell the sky every ten, or a system at a time."""
 _LOADED = 15 * SECOND
 """A line on which anything comes tells its load every ten."""
 
@@ -47,12 +50,15 @@ class Seen:
     message: TimeMessage | None = None
     good: TimeMessage | None = None
     """The last message with a fix."""
-    void: TimeMessage | None = None
-    """The last that said it has none."""
+    void: Mono | None = None
+    """When it last said that it has none."""
+    timeless: Timeless | None = None
     receiver: str | None = None
     used: int | None = None
     tracked: dict[str, int] = field(default_factory=dict)
     """Satellites in view, by system."""
+    looked: Mono | None = None
+    """When any were."""
     feed: Feed = Feed.WELL
     celsius: float | None = None
     load: LineLoad | None = None
@@ -68,9 +74,15 @@ class Seen:
 
     def unvouched(self, now: Mono) -> bool:
         """Does the receiver speak, and say that it has no fix?"""
-        if self.void is None or now - self.void.seen > _RECENT:
+        if self.void is None or now - self.void > _RECENT:
             return False
         return self.good is None or now - self.good.seen > _RECENT
+
+    def in_view(self, now: Mono) -> int:
+        """How many satellites are, in all."""
+        if self.looked is None or now - self.looked > _LOOKED:
+            return 0
+        return sum(self.tracked.values())
 
     def note(self, event: Event) -> None:  # noqa: PLR0912 - a case for every fact
         """Remember what matters of it."""
@@ -82,7 +94,11 @@ class Seen:
                 if event.fix.good:
                     self.good = event
                 elif event.fix is not Fix.UNSAID:
-                    self.void = event
+                    self.void = event.seen
+            case Timeless():
+                self.timeless = event
+                if not event.fix.good and event.fix is not Fix.UNSAID:
+                    self.void = event.seen
             case Identity(name=name):
                 self.receiver = name
             case Configured(text=text):
@@ -109,6 +125,9 @@ class Seen:
     def _look(self, sky: SkyView) -> None:
         if sky.used is not None:
             self.used = sky.used
+        if sky.satellites:
+            self.tracked = self.tracked if self.in_view(sky.seen) else {}
+            self.looked = sky.seen
         for system in {each.system for each in sky.satellites}:
             self.tracked[system] = sum(each.system == system for each in sky.satellites)
 
@@ -177,7 +196,7 @@ def describe(
         receiver=seen.receiver,
         line_load=seen.load.share if seen.load else None,
         satellites_used=seen.used,
-        satellites_seen=sum(seen.tracked.values()) or None,
+        satellites_seen=seen.in_view(now) or None,
         lag={
             kind: LagStatus(lag.mean.seconds, lag.spread.seconds, lag.count)
             for kind, lag in lags.items()
@@ -211,31 +230,41 @@ def _missing(seen: Seen, refusal: str, now: Mono) -> str:
     gone = [name for name in ("receiver", "pulse") if name in seen.lost]
     if gone:
         return "; ".join(f"{name} is gone: {seen.lost[name]}" for name in gone)
-    silent = seen.message is None or now - seen.message.seen > _RECENT
+    if seen.message is None or now - seen.message.seen > _RECENT:
+        return _unheard(seen, now)
     still = seen.pulse is None or now - seen.pulse.seen > _RECENT
-    noisy = seen.load is not None and now - seen.load.seen < _LOADED
-    if silent and seen.message is None and (noisy or seen.dropped.total()):
-        return (
-            "bytes arrive from the receiver but do not decode: wrong speed, "
-            "or it does not speak NMEA"
-        )
-    if silent:
-        since = "" if seen.message is None else f" for {_age(now - seen.message.seen)}"
-        return f"no sentence from the receiver{since}: check wiring and speed"
     if seen.good is None or now - seen.good.seen > _RECENT:
-        return f"the receiver has no fix{_sky(seen)}: {_REMEDY[seen.feed]}"
+        return f"the receiver has no fix{_sky(seen, now)}: {_REMEDY[seen.feed]}"
     if still:
         since = "" if seen.pulse is None else f" for {_age(now - seen.pulse.seen)}"
         return f"no pulse{since} though the receiver has a fix: check the pulse's wire"
     return refusal or "waiting for the next pulse"
 
 
-def _sky(seen: Seen) -> str:
-    fix = "" if seen.message is None else f" (it says {_FIX[seen.message.fix]}"
-    if not fix:
+def _unheard(seen: Seen, now: Mono) -> str:
+    """What comes of a receiver that names no time."""
+    told = seen.timeless
+    if told is not None and now - told.seen <= _RECENT:
+        if told.fix.good:
+            return "the receiver has a fix but names no date: have it send RMC or ZDA"
+        view = f", with {seen.in_view(now)} satellites in view"
+        return f"the receiver speaks but knows no time{view}: {_REMEDY[seen.feed]}"
+    noisy = seen.load is not None and now - seen.load.seen < _LOADED
+    if seen.message is None and (noisy or seen.dropped.total()):
+        return (
+            "bytes arrive from the receiver but do not decode: wrong speed, "
+            "or no NMEA that names the time"
+        )
+    since = "" if seen.message is None else f" for {_age(now - seen.message.seen)}"
+    return f"no sentence from the receiver{since}: check wiring and speed"
+
+
+def _sky(seen: Seen, now: Mono) -> str:
+    if seen.message is None:
         return ""
-    tracked = sum(seen.tracked.values())
-    return f"{fix}, {tracked} satellites in view)" if tracked else f"{fix})"
+    tracked = seen.in_view(now)
+    view = f", {tracked} satellites in view" if tracked else ""
+    return f" (it says {_FIX[seen.message.fix]}{view})"
 
 
 _REMEDY = {

@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from refclock.drivers.line import Line
-from refclock.events import Configured, Event, LineLoad, TimeMessage
+from refclock.events import (
+    Configured,
+    Event,
+    Fix,
+    LineLoad,
+    Timeless,
+    TimeMessage,
+)
 from refclock.gnss import nmea
 from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
@@ -109,8 +116,13 @@ class GnssDriver:
                 yield item
 
     def _timed(self, told: nmea.Timed) -> Iterator[Event]:
+        if told.tod is None:
+            yield Timeless(told.seen, Fix.NONE)
+            yield from self._sky.view()
         for heard in self._epochs.hear(told):
             if isinstance(heard, Epoch):
+                if heard.tod is not None and heard.date is None:
+                    yield Timeless(heard.seen, heard.fix)
                 yield from self._sky.view()
             else:
                 yield heard

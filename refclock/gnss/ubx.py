@@ -24,6 +24,7 @@ from refclock.events import (
     Satellite,
     Sawtooth,
     SkyView,
+    Timeless,
     TimeMessage,
 )
 from refclock.gnss.framer import Binary
@@ -40,6 +41,7 @@ from refclock.timebase import (
 
 Fact = (
     TimeMessage
+    | Timeless
     | LeapNotice
     | Sawtooth
     | SkyView
@@ -181,6 +183,8 @@ def _nav_pvt(frame: Binary) -> Iterator[Fact]:
         fix = Fix.VALID if in_fix and fix_type in {2, 3, 4, 5} else Fix.NONE
     if valid & 3 == 3:
         yield _time(frame.seen, "UBX-NAV-PVT", civil, nano, accuracy, fix)
+    else:
+        yield Timeless(frame.seen, fix)
     if in_fix and fix_type in {2, 3, 4}:
         yield Position(frame.seen, lat * 1e-7, lon * 1e-7, height * 1e-3)
 
@@ -190,6 +194,8 @@ def _nav_timeutc(frame: Binary) -> Iterator[Fact]:
     if valid & 3 == 3:
         fix = Fix.VALID if valid & 4 else Fix.NONE
         yield _time(frame.seen, "UBX-NAV-TIMEUTC", civil, nano, accuracy, fix)
+    else:
+        yield Timeless(frame.seen, Fix.NONE)
 
 
 def _time(

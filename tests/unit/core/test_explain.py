@@ -17,6 +17,7 @@ from refclock.events import (
     Reason,
     Satellite,
     SkyView,
+    Timeless,
     TimeMessage,
 )
 from refclock.explain import Seen, why
@@ -110,6 +111,25 @@ def test_the_first_thing_wrong_from_the_antenna_on_is_named(
 
 
 @pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ((), "speaks but knows no time, with 0 satellites in view" + SKY_WANTED),
+        ((SKY,), "with 4 satellites in view" + SKY_WANTED),
+        ((AntennaFeed(NOW, Feed.OPEN),), "in view: it finds no antenna (open)"),
+        ((Timeless(NOW, Fix.GUESS),), "has a fix but names no date: have it send RMC"),
+    ],
+)
+def test_who_speaks_and_names_no_time_is_not_silent(
+    events: tuple[Event, ...], says: str
+) -> None:
+    timeless = LineLoad(NOW, 0.1), DROPPED, Timeless(NOW, Fix.NONE)
+    assert says in told(Mode.COLD, *timeless, *events)
+    assert SENTENCE_GONE in told(
+        Mode.COLD, message(Fix.VALID, OLD), Timeless(OLD, Fix.NONE)
+    )
+
+
+@pytest.mark.parametrize(
     ("feed", "says"),
     [
         (Feed.WELL, SKY_WANTED),
@@ -158,6 +178,10 @@ def test_a_receiver_that_says_it_has_no_fix_vouches_for_no_pulse() -> None:
     seen.note(message(Fix.NONE, NOW + 6 * SECOND))
     assert seen.unvouched(NOW + 6 * SECOND)
     assert not seen.unvouched(NOW + 12 * SECOND)  # it has fallen silent
+    seen.note(Timeless(NOW + 20 * SECOND, Fix.GUESS))
+    assert not seen.unvouched(NOW + 20 * SECOND)
+    seen.note(Timeless(NOW + 20 * SECOND, Fix.NONE))
+    assert seen.unvouched(NOW + 20 * SECOND)
 
 
 def test_the_sky_is_remembered_by_system() -> None:
@@ -167,3 +191,7 @@ def test_the_sky_is_remembered_by_system() -> None:
     seen.note(SkyView(NOW, None, (Satellite("GPS", 1, 1, 1, None),)))
     assert seen.tracked == {"GPS": 1, "GLONASS": 1}
     assert seen.used == 3
+    seen.note(SkyView(NOW + 10 * SECOND, 0, ()))
+    assert [seen.in_view(NOW + age * SECOND) for age in (15, 16)] == [2, 0]
+    seen.note(SkyView(NOW + 20 * SECOND, 0, (Satellite("GPS", 1, 1, 1, None),)))
+    assert seen.in_view(NOW + 20 * SECOND) == 1

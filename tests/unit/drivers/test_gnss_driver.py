@@ -18,6 +18,7 @@ from refclock.events import (
     Position,
     Reason,
     SkyView,
+    Timeless,
     TimeMessage,
 )
 from refclock.ports import Chunk
@@ -90,6 +91,29 @@ def test_facts_of_a_healthy_receiver() -> None:
     views = [one for one in told if isinstance(one, SkyView)]
     assert [(view.used, len(view.satellites)) for view in views] == [(11, 12)] * 4
     assert sum(isinstance(one, Position) for one in told) == 10
+
+
+@pytest.mark.parametrize(
+    ("burst", "fix"),
+    [
+        (["GNRMC,,V,,,,,,,,,,N", "GNZDA,,,,,,", "GPGSV,1,1,01,05,40,083,46"], Fix.NONE),
+        (["GNGGA,120000.00,4807.038,N,01131.000,E,1,08,0.9,5,M,0,M,,"], Fix.GUESS),
+        (["GNRMC,120000.00,V,,,,,,,,,,N", "GNGSV,1,1,00"], Fix.NONE),
+    ],
+)
+def test_a_receiver_that_names_no_time_is_heard(burst: list[str], fix: Fix) -> None:
+    """And what it sees of the sky, though no epoch of it ever ends."""
+    chunks = [
+        Chunk(
+            b"".join(sealed(body.replace("0000.", f"00{k}.")) for body in burst), at, at
+        )
+        for k, at in (("00", Mono(10)), ("01", Mono(20)))
+    ]
+    told = events(GnssDriver(Wire(chunks, None)))
+    assert Timeless(Mono(10), fix) in told
+    assert not [event for event in told if isinstance(event, TimeMessage)]
+    views = [event for event in told if isinstance(event, SkyView)]
+    assert len(views) == ("GSV" in burst[-1])
 
 
 def test_a_message_came_when_its_first_byte_did() -> None:

@@ -17,6 +17,7 @@ from refclock.events import (
     Satellite,
     Sawtooth,
     SkyView,
+    Timeless,
     TimeMessage,
 )
 from refclock.gnss.framer import Binary
@@ -97,10 +98,9 @@ def test_nav_pvt_is_believed_only_whole(payload: bytes, fix: Fix) -> None:
 
 @pytest.mark.parametrize("valid", [0, 1, 2, 4, 5, 6])
 def test_without_date_or_time_none_is_told(valid: int) -> None:
-    assert not [
-        told for told in say(1, 7, pvt(valid=valid)) if isinstance(told, TimeMessage)
-    ]
-    assert say(1, 0x21, timeutc(valid)) == []
+    timeless, *_ = say(1, 7, pvt(valid=valid))
+    assert timeless == Timeless(SEEN, Fix.NONE)
+    assert say(1, 0x21, timeutc(valid)) == [timeless]
 
 
 @pytest.mark.parametrize("fix", [0, 1, 5])
