@@ -271,6 +271,13 @@ def test_an_outlier_is_rejected_and_costs_nothing() -> None:
     assert kinds(judge) == []
 
 
+def test_outliers_far_between_never_make_a_jump() -> None:
+    judge = tried()
+    verdicts = [pulses(judge, 1500.0, 0.0, start=2 * k) for k in range(20)]
+    assert verdicts == [[Verdict.REJECT, Verdict.USE]] * 20
+    assert kinds(judge, 40) == []
+
+
 def test_a_jump_is_rejected_and_told_for_as_long_as_it_lasts() -> None:
     judge = tried()
     assert set(pulses(judge, *[1500.0] * 600)) == {Verdict.REJECT}
@@ -319,6 +326,14 @@ def test_a_clock_that_began_with_a_straggler_begins_again() -> None:
         Verdict.RESTART,
     ]
     assert kinds(judge) == []
+
+
+def test_a_clock_that_began_again_is_judged_afresh() -> None:
+    judge = integrity()
+    assert pulses(judge, -300.0, -301.0, -302.0)[-1] is Verdict.RESTART
+    assert pulses(judge, 900.0, start=3) == [Verdict.REJECT]
+    pulses(judge, *[0.0] * 59, start=4)
+    assert pulses(judge, *[300.0] * 3, start=63)[-1] is Verdict.RESTART
 
 
 def test_a_clock_is_untried_for_its_first_minute() -> None:

@@ -57,9 +57,10 @@ def test_an_antenna_that_moves_is_told_until_it_is_back(
 
 def test_a_position_that_wanders_or_is_rough_is_no_move() -> None:
     of = judge()
-    stay(of, 15, north_m=-200)
-    stay(of, 15, north_m=200)
+    stay(of, 15, north_m=-200, east_m=-100)
+    stay(of, 15, north_m=200, east_m=100)
     stay(of, 100, north_m=290)
+    stay(of, 100, east_m=290)
     stay(of, 100, north_m=3000, hdop=9.0)
     assert kinds(of) == []
     stay(of, 100, north_m=310, hdop=None)
@@ -71,8 +72,8 @@ def test_a_stray_position_now_and_then_is_no_move() -> None:
     stay(of, 30)
     for _ in range(50):
         stay(of, 4, north_m=5000)
+        assert kinds(of) == []
         stay(of, 1)
-    assert kinds(of) == []
 
 
 def test_a_receiver_that_may_move_is_let() -> None:

@@ -201,9 +201,11 @@ def test_sentences_that_change_the_second_are_told_and_not_followed(by: int) -> 
     sky.labeller.adopt(by * SECOND)
     assert sky.error is not None
     sky.error += by * SECOND
-    sky.ahead.clear()
-    sky.run(10, 100)
-    assert set(sky.ahead) == {ZERO}
+    for pulses in (False, True):
+        sky.pulses = {True: lambda _: True, False: lambda _: False}[pulses]
+        sky.ahead.clear()
+        sky.run(10, 110 if pulses else 100)
+        assert set(sky.ahead) == {ZERO}
 
 
 def test_a_second_sent_twice_of_which_one_is_heard_is_no_lateness() -> None:
@@ -327,6 +329,13 @@ def test_kinds_a_second_apart_contradict_each_other() -> None:
     sky = Sky((Says(every=2.0), zda), warm=False).run(30)
     assert "RMC and ZDA name different seconds" in sky.reasons
     assert not sky.wrong
+
+
+def test_names_that_go_back_make_all_before_them_void() -> None:
+    sky = Sky((Says(named=lambda t: t + 3 if t < 10 else t),), warm=False).run(30)
+    later = [true for true, _ in sky.labels if true - START > s(10.5)]
+    assert later[0] - START > s(11.5)
+    assert not [true for true, _ in sky.wrong if true in later]
 
 
 def test_a_cold_labeller_has_nothing_to_move() -> None:
