@@ -11,6 +11,7 @@ from refclock.client.query import (
     kiss_code,
     measure,
     reference_name,
+    root_distance,
 )
 from refclock.packet import Mode, Packet
 from refclock.timebase import (
@@ -42,6 +43,11 @@ REPLY = Packet(
     receive=NtpTimestamp.of(NOW + 300 * MICROSECOND),
     transmit=NtpTimestamp.of(NOW + 340 * MICROSECOND),
 )
+
+
+def test_a_servers_distance_is_its_dispersion_and_half_its_delay() -> None:
+    far = replace(REPLY, root_delay=NtpShort.of(10 * MILLISECOND))
+    assert abs(root_distance(far) - 6 * MILLISECOND) < 50 * MICROSECOND
 
 
 def test_a_question_tells_nothing_of_us() -> None:

@@ -116,6 +116,7 @@ def test_an_epoch_has_the_first_date_and_all_the_time_it_named() -> None:
         (GGA.replace("06.00", "06.250"), "11:11:06.25"),
         ("GPZDA,235960.5,31,12,2016,,", "2016-12-31T23:59:60.5Z"),
         ("GPZDA,,31,12,2016,,", "2016-12-31"),
+        ("GNGLL,,,,,100000.00,A,A", "10:00:00"),
         ("GPZDA,,,,,,", "no time"),
     ],
 )
