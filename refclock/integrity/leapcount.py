@@ -17,6 +17,7 @@ from refclock.timebase import (
     DAY,
     MINUTE,
     SECOND,
+    ZERO,
     Duration,
     LeapSecond,
     LeapTable,
@@ -28,6 +29,7 @@ _SEASONS: Final = ("01-01", "07-01")
 """Leap seconds come before these days."""
 _AHEAD: Final = 400 * DAY
 """Nobody announces a leap second earlier."""
+_NOTICE: Final = 14 * DAY
 _SETTLES: Final = MINUTE
 """Around a leap second the receiver may count by either."""
 
@@ -106,13 +108,16 @@ class LeapCount:
 
     def date(self, at: Tai, now: Mono) -> None:
         """A table that has expired knows of no leap second to come, and then the
-        receiver alone does, if it tells what it counts."""
-        if at < self._expires or self._counted:
+        receiver alone does, if it tells what it counts. Newer tables are out half a
+        year before."""
+        left = self._expires - at
+        if left > _NOTICE or self._counted:
             self._alarms.clear(AlarmKind.TABLE)
             return
+        expires = "expires" if left > ZERO else "expired"
         self._alarms.raise_(
             AlarmKind.TABLE,
-            f"the table of leap seconds expired on {self._leaps.expires.iso()[:10]}, "
+            f"the table of leap seconds {expires} on {self._leaps.expires.iso()[:10]}, "
             "and the receiver does not tell its count: update the system's tzdata "
             "package, or name a newer file in leap.file",
             now,

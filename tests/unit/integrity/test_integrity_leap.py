@@ -68,6 +68,20 @@ def test_a_table_that_has_expired_is_told_until_there_is_a_newer_one() -> None:
     assert of.alarms(BOOT) == ()
 
 
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [(15, None), (13, "expires on 2026-12-28"), (0, "expired on 2026-12-28")],
+)
+def test_that_it_will_expire_is_told_two_weeks_before(
+    left: int, says: str | None
+) -> None:
+    of = judge()
+    assert believes(of, EXPIRES - left * DAY)
+    texts = [alarm.text for alarm in of.alarms(BOOT)]
+    assert len(texts) == (says is not None)
+    assert all(says in text for text in texts if says)
+
+
 def test_a_receiver_that_counts_needs_no_table() -> None:
     of = judge()
     of.leap_notice(notice(38), None)
