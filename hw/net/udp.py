@@ -195,6 +195,7 @@ class UdpSocket:
 
     def close(self) -> None:
         """Give the socket back."""
+        self._fileno = -1  # the next file opened gets the number
         self._socket.close()
         if self._cards is not None:
             self._cards.close()

@@ -155,6 +155,17 @@ def test_of_the_next_sweep_none_is_odd_for_the_last() -> None:
         assert asked.socket.requests[:_PLACE] == PLAIN[0]
 
 
+def test_once_closed_nothing_is_received() -> None:
+    with ExitStack() as opened:
+        asked = over_loopback("127.0.0.1", opened, PLAIN)
+        asked.socket.receive(SECOND)
+        asked.socket.close()
+        reused = opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        reused.setblocking(False)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            asked.socket.receive(SECOND)
+
+
 def test_who_wants_to_know_is_told_when_it_left(ask: Callable[..., Asked]) -> None:
     asked = ask(*PLAIN)
     _, came = asked.socket.receive(SECOND)
