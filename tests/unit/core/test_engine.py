@@ -635,6 +635,31 @@ def test_the_bank_feels_the_temperature(monkeypatch: pytest.MonkeyPatch) -> None
     assert world.engine.status(world.mono).temperature_c == 48.5
 
 
+def test_before_anything_is_known_nothing_is_told_of_the_clock() -> None:
+    world = World(engine(FREE))
+    status = world.engine.status(world.mono)
+    assert (status.utc, status.offset_s, status.frequency_ppm) == (None, None, None)
+    assert (status.bound_s, status.bound_parts, status.good_for_s) == (None, {}, None)
+    assert (status.refid, status.stratum, status.steering_ppm) == ("", 16, None)
+
+
+@pytest.mark.parametrize("settings", [FREE, STEERING])
+def test_the_clock_is_told_as_it_is(settings: EngineSettings) -> None:
+    """12 ppm fast and, where nobody steers it, ahead of UTC."""
+    world = tracking(settings, 200)
+    status = world.engine.status(world.mono)
+    utc = world.leaps.posix(world.true)
+    assert status.utc is not None
+    assert status.utc[:19] in {utc.iso()[:19], (utc - SECOND).iso()[:19]}
+    assert status.offset_s == pytest.approx((utc.ns - world.local.ns) * 1e-9, abs=1e-6)
+    assert status.frequency_ppm == pytest.approx(12.0, abs=0.01)
+    steered = pytest.approx(-12.0, abs=0.1) if settings is STEERING else None
+    assert status.steering_ppm == steered
+    assert (status.refid, status.stratum) == ("PPS", 1)
+    assert status.bound_s == pytest.approx(sum(status.bound_parts.values()))
+    assert 1e-6 < status.bound_s < 1e-5
+
+
 def test_what_devices_say_of_themselves_is_told() -> None:
     world = World(engine(FREE))
     satellites = (Satellite("GPS", 3, 40, 120, 38), Satellite("GPS", 7, 5, 10, None))
