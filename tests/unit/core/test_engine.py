@@ -650,6 +650,7 @@ def test_the_clock_is_told_as_it_is(settings: EngineSettings) -> None:
     status = world.engine.status(world.mono)
     utc = world.leaps.posix(world.true)
     assert status.utc is not None
+    assert status.bound_s is not None
     assert status.utc[:19] in {utc.iso()[:19], (utc - SECOND).iso()[:19]}
     assert status.offset_s == pytest.approx((utc.ns - world.local.ns) * 1e-9, abs=1e-6)
     assert status.frequency_ppm == pytest.approx(12.0, abs=0.01)

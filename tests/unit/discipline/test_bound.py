@@ -48,6 +48,8 @@ def test_it_grows_no_slower_than_told() -> None:
         grown = SIGMAS * (wandering(after) - wandering(ZERO))
         assert grown <= rate * after.seconds * (1 + 1e-9)
     assert growth(lambda after: 1.0 - after.seconds, over) == 0.0
+    steady = growth(lambda after: 1e-6 + 2e-9 * after.seconds, over)
+    assert steady == pytest.approx(SIGMAS * 2e-9)
 
 
 def test_time_left_is_when_the_limit_is_reached() -> None:
