@@ -179,14 +179,14 @@ def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:
 
 
 def seconds(length_s: float | None) -> str:
-    """A length of time as a person reads it: `312 ns`, `+4.1 µs`, `2 h 05 m`."""
+    """A length of time as a person reads it: `312 ns`, `-4.1 µs`, `2 h 05 min`."""
     if length_s is None:
         return "unknown"
     size = abs(length_s)
     if size >= 120:
         return _long(length_s)
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if size >= scale:
+        if size >= 0.9995 * scale:  # not 1e+03 of the smaller one
             return f"{length_s / scale:.3g} {unit}"
     return f"{length_s * 1e9:.0f} ns"
 

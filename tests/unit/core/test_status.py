@@ -47,6 +47,10 @@ TRACKING = replace(
     line_load=0.43,
     lag={"RMC": LagStatus(0.12, 0.003, 88)},
     temperature_c=48.25,
+    satellites_used=0,
+    satellites_seen=9,
+    receiver="u-blox 8",
+    next_leap="a second is inserted before 2027-01-01T00:00:00Z",
     leap_table_expires="2026-06-28T00:00:00Z",
     alarms=(AlarmStatus("antenna", "the antenna moved 400 m", 3.0),),
     dropped={"checksum_mismatch": 2},
@@ -61,10 +65,16 @@ TRACKING = replace(
         (3.12e-7, "312 ns"),
         (-4.1e-6, "-4.1 µs"),
         (0.0123, "12.3 ms"),
+        (9.994e-4, "999 µs"),
+        (9.996e-4, "1 ms"),
         (1.5, "1.5 s"),
+        (119.4, "119 s"),
+        (120.0, "2 min"),
         (1_500.0, "25 min"),
+        (3_599.0, "1 h 00 min"),
         (22_800.0, "6 h 20 min"),
         (-22_800.0, "-6 h 20 min"),
+        (172_790.0, "2 days"),
         (864_000.0, "10 days"),
     ],
 )
@@ -78,6 +88,8 @@ def test_a_cold_daemon_says_why() -> None:
     assert "stratum 16" in page
     assert "not serving" in page
     assert "none yet" in page
+    assert "satellites - used, - seen\n" in page
+    assert "leap       none announced; table unknown" in page
 
 
 def test_everything_an_operator_asks_is_on_the_page() -> None:
@@ -91,6 +103,8 @@ def test_everything_an_operator_asks_is_on_the_page() -> None:
         "RMC: 120 ms ± 3 ms (88 heard)",
         "-12.3000 ppm",
         "48.2 °C",
+        "satellites 0 used, 9 seen (u-blox 8)",
+        "leap       a second is inserted before 2027-01-01T00:00:00Z; table",
         "EXPIRED on 2026-06-28",
         "fix valid, line 43% full\n",
         "checksum_mismatch 2",

@@ -34,6 +34,12 @@ def test_densities_are_densities() -> None:
     assert total * step == pytest.approx(2.5066, rel=1e-3)
 
 
+def test_the_bulk_of_which_little_is_known_is_students() -> None:
+    tail = Tail()
+    fall = tail.inlier(2 * US, US * US, 4.0) / tail.inlier(0.0, US * US, 4.0)
+    assert fall == pytest.approx(2.0**-2.5)
+
+
 def test_share_and_lateness_are_learned() -> None:
     rng, tail = random.Random(1), Tail()
     for _ in range(6000):
