@@ -91,6 +91,7 @@ def test_facts_of_a_healthy_receiver() -> None:
     views = [one for one in told if isinstance(one, SkyView)]
     assert [(view.used, len(view.satellites)) for view in views] == [(11, 12)] * 4
     assert sum(isinstance(one, Position) for one in told) == 10
+    assert not [one for one in told if isinstance(one, Timeless)]
 
 
 @pytest.mark.parametrize(
