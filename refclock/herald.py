@@ -20,7 +20,9 @@ class Herald:
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
-        self._last = ("", "", frozenset[str]())
+        self._last = "", ""
+        self._alarms: dict[str, str] = {}
+        """By gist, as they were told first."""
         self._lost: dict[str, str] = {}
 
     def notify(self, say: str) -> None:
@@ -44,17 +46,18 @@ class Herald:
     def status(self, status: Status) -> None:
         """Log another mode, another reason for it, alarms that come and go."""
         self.notify(f"WATCHDOG=1\nSTATUS={status.mode}: {status.reason}")
-        alarms = frozenset(alarm.text for alarm in status.alarms)
-        mode, reason, known = self._last
+        mode, reason = self._last
         if status.mode != mode:
             log.info("%s: %s", status.mode, status.reason)
         elif _gist(status.reason) != _gist(reason) and status.mode != "TRACK":
             log.info("still %s: %s", status.mode, status.reason)
-        for text in sorted(alarms - known):
-            log.warning("alarm: %s", text)
-        for text in sorted(known - alarms):
-            log.info("alarm over: %s", text)
-        self._last = (status.mode, status.reason, alarms)
+        self._last = status.mode, status.reason
+        alarms = {_gist(alarm.text): alarm.text for alarm in status.alarms}
+        for gist in sorted(alarms.keys() - self._alarms.keys()):
+            log.warning("alarm: %s", alarms[gist])
+        for gist in sorted(self._alarms.keys() - alarms.keys()):
+            log.info("alarm over: %s", self._alarms[gist])
+        self._alarms = {g: self._alarms.get(g, text) for g, text in alarms.items()}
 
 
 def _gist(reason: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
 from refclock.events import Found, Lost
 from refclock.herald import Herald, _gist
+from refclock.status import AlarmStatus
 from refclock.timebase import Mono
+from tests.unit.core.test_status import COLD
 
 NOW = Mono(1)
 
@@ -40,4 +43,46 @@ def test_a_device_sought_in_vain_is_told_once_a_reason(
         "receiver: not allowed",
         "receiver: opened /dev/gps0",
         "receiver: not allowed",
+    ]
+
+
+def test_a_mode_is_told_and_another_reason_for_it_but_not_while_all_is_well(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "refclock")
+    herald = Herald()
+    for mode, reason in (
+        ("COLD", "no sentence for 12 s"),
+        ("COLD", "no sentence for 13 s"),
+        ("COLD", "no fix"),
+        ("TRACK", "good to 9 µs"),
+        ("TRACK", "and better still"),
+    ):
+        herald.status(replace(COLD, mode=mode, reason=reason))
+    assert caplog.messages == [
+        "COLD: no sentence for 12 s",
+        "still COLD: no fix",
+        "TRACK: good to 9 µs",
+    ]
+
+
+def test_an_alarm_is_told_when_it_comes_and_when_it_goes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not whenever a number in it is another one."""
+    caplog.set_level(logging.INFO, "refclock")
+    herald = Herald()
+    for texts in (
+        ["the antenna is 310 m from where it stood"],
+        ["the antenna is 325 m from where it stood", "the line is 80% full"],
+        ["the line is 90% full"],
+        [],
+    ):
+        alarms = tuple(AlarmStatus("", text, 0.0) for text in texts)
+        herald.status(replace(COLD, alarms=alarms))
+    assert caplog.messages[1:] == [
+        "alarm: the antenna is 310 m from where it stood",
+        "alarm: the line is 80% full",
+        "alarm over: the antenna is 310 m from where it stood",
+        "alarm over: the line is 80% full",
     ]
