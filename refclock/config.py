@@ -21,25 +21,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from refclock.discipline.bound import BoundSettings
-from refclock.discipline.servo import SteerSettings
-from refclock.integrity.monitor import IntegritySettings
-from refclock.label.labeller import LabelSettings
-from refclock.policy import (
-    AcquireSettings,
-    ClockSettings,
-    EngineSettings,
-    HoldoverSettings,
-)
-from refclock.server.listener import LeapMode
-from refclock.server.settings import ServerSettings
-from refclock.settings import Range
-from refclock.wiring import (
+from refclock.board.wiring import (
     PulseSettings,
     ReceiverSettings,
     RtcSettings,
     ThermometerSettings,
 )
+from refclock.discipline.bound import BoundSettings
+from refclock.discipline.servo import SteerSettings
+from refclock.engine.policy import (
+    AcquireSettings,
+    ClockSettings,
+    EngineSettings,
+    HoldoverSettings,
+)
+from refclock.integrity.monitor import IntegritySettings
+from refclock.label.labeller import LabelSettings
+from refclock.server.listener import LeapMode
+from refclock.server.settings import ServerSettings
+from refclock.settings import Range
 
 
 @dataclass(frozen=True, slots=True)

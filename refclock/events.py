@@ -65,6 +65,11 @@ class Fix(Enum):
         """May the time be used?"""
         return self in {Fix.VALID, Fix.GUESS}
 
+    @property
+    def denied(self) -> bool:
+        """Does it say that the time may not be used?"""
+        return not self.good and self is not Fix.UNSAID
+
 
 @dataclass(frozen=True, slots=True)
 class TimeMessage:

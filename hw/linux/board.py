@@ -26,7 +26,7 @@ from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps, find, sources
 from hw.linux.pps_serial import open_dcd
 from hw.linux.uart import Uart, hunt
-from refclock.ports import (
+from refclock.board.ports import (
     Board,
     ByteStream,
     Pin,
@@ -35,8 +35,7 @@ from refclock.ports import (
     SystemClock,
     Thermometer,
 )
-from refclock.timebase import MICROSECOND, NANOSECOND, Duration
-from refclock.wiring import (
+from refclock.board.wiring import (
     PulseSettings,
     PulseSource,
     ReceiverSettings,
@@ -45,6 +44,7 @@ from refclock.wiring import (
     ThermometerSettings,
     ThermometerSource,
 )
+from refclock.timebase import MICROSECOND, NANOSECOND, Duration
 
 STABLE_RECEIVER: Final = "/dev/gps0"
 STABLE_PULSE: Final = "/dev/gpspps0"

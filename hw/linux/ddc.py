@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from smbus2 import i2c_msg
 
 from hw.linux.i2c import open_bus
-from refclock.ports import Chunk
+from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, Duration, Mono
 
 ADDRESS: Final = 0x42

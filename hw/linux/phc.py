@@ -16,11 +16,11 @@ import struct
 from collections import deque
 from typing import Final
 
-from hw.ptp import Cross, Ioctl, PtpClock, carried, device_of
+from hw.abi.ptp import Cross, Ioctl, PtpClock, carried, device_of
+from refclock.board.ports import Flank
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank
 from refclock.timebase import SECOND, Duration
-from refclock.wiring import WantedEdge
 
 GETCAPS: Final = 0x8050_3D01
 EXTTS_REQUEST: Final = 0x4010_3D02

@@ -17,10 +17,10 @@ import gpiod
 from gpiod.line import Clock, Direction
 from gpiod.line import Edge as LineEdge
 
+from refclock.board.ports import Flank, SystemClock
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank, SystemClock
 from refclock.timebase import Duration, Local, Mono
-from refclock.wiring import WantedEdge
 
 HEADER: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 """Labels of the chips behind a Pi's 40-pin header: Pi 5, Pi 4, all before."""

@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from refclock.board.ports import Flank
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Local, Mono
-from refclock.wiring import WantedEdge
 
 Ioctl = Callable[[int, int, bytearray], int]
 

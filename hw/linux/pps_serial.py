@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Final
 
 from hw.linux.pps_kernel import KernelPps
+from refclock.board.ports import Flank, PpsLine
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank, PpsLine
 from refclock.timebase import MILLISECOND, Duration, Local
-from refclock.wiring import WantedEdge
 
 _N_TTY: Final = 0
 _N_PPS: Final = 18

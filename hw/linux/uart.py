@@ -19,7 +19,7 @@ from typing import Final
 
 import serial
 
-from refclock.ports import Chunk
+from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
 RATES: Final = (9600, 115_200, 38_400, 4800, 57_600, 19_200, 230_400, 460_800)

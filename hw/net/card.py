@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from hw.ptp import Cross, PtpClock, carried, rate
+from hw.abi.ptp import Cross, PtpClock, carried, rate
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND
 
 _READ_EVERY_NS: Final = SECOND.ns // 8

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from hw.abi.ptp import PtpClock, Stamping, interface_ioctl, stamping
 from hw.net.card import Card, Tell
 from hw.net.listen import interfaces
-from hw.ptp import PtpClock, Stamping, interface_ioctl, stamping
 
 # linux/sockios.h, linux/net_tstamp.h
 SIOCSHWTSTAMP: Final = 0x89B0

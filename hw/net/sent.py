@@ -33,7 +33,7 @@ from hw.net.mmsg import (
     TX_SOFTWARE,
     want_stamp,
 )
-from refclock.ports import BATCH, Left
+from refclock.board.ports import BATCH, Left
 from refclock.timebase import SECOND
 
 _BY_KERNEL: Final = SOFTWARE | RX_SOFTWARE | OPT_ID | OPT_TSONLY

@@ -44,8 +44,8 @@ from hw.net.mmsg import (
     sendmmsg,
 )
 from hw.net.sent import Sent
-from refclock.packet import HEADER_LENGTH
-from refclock.ports import BATCH, Left
+from refclock.board.ports import BATCH, Left
+from refclock.ntp.packet import HEADER_LENGTH
 from refclock.timebase import SECOND, ZERO, Duration
 
 _TAIL: Final = 1488
@@ -171,14 +171,10 @@ class UdpSocket:
 
         Where the kernel refuses one (no route back) the next are still sent.
         """
-        if 0 not in answered:
-            wanted = len(answered)
-            sent = self._send_run(0, wanted)
-        else:
-            wanted = sent = 0
-            for begin, end in _runs(answered):
-                wanted += end - begin
-                sent += self._send_run(begin, end)
+        wanted = sent = 0
+        for begin, end in _runs(answered) if 0 in answered else [(0, len(answered))]:
+            wanted += end - begin
+            sent += self._send_run(begin, end)
         if self._watched:
             for place in self._watched:
                 self._plain(place)

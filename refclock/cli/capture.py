@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from hw.linux.board import linux_board
-from refclock.cli.compose import compose, leap_table
+from refclock.app.compose import compose, leap_table
 from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, settings_option, until_told
 from refclock.config import ConfigError, load
-from refclock.policy import ClockSettings
+from refclock.engine.policy import ClockSettings
 from refclock.timebase import LeapTableError
 
 HELP: Final = "record what receiver, pulse and thermometer say, to attach to a report"

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from refclock.gnss.report import Report, Row
+from refclock.diagnose.stream import Report, Row
 
 HELP: Final = "say what a recorded receiver said: bytes from a file, explained"
 

@@ -22,19 +22,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld
 from hw.net.ask import Asker
-from refclock.cli.compose import compose
+from hw.sim.live import LiveWorld
+from hw.sim.scenarios import SCENARIOS, Scenario
+from refclock.app.compose import compose
+from refclock.board.ports import Board
 from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_told
-from refclock.client.query import Measurement, Question, measure
 from refclock.config import Config, ConfigError, load, parse
-from refclock.daemon import Daemon
-from refclock.packet import Packet
-from refclock.ports import Board
-from refclock.status import seconds, to_json, to_text
+from refclock.daemon.daemon import Daemon
+from refclock.ntp.exchange import Measurement, Question, measure
+from refclock.ntp.packet import Packet
+from refclock.observe.status import seconds, to_json, to_text
 from refclock.timebase import MICROSECOND, MILLISECOND, Duration
 
 HELP: Final = "the whole server on emulated hardware: no receiver, no root"

@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from hw.net.ask import Asker
-from refclock.client.query import (
+from refclock.ntp.exchange import (
     Measurement,
     Question,
     Refusal,
@@ -22,8 +22,8 @@ from refclock.client.query import (
     measure,
     reference_name,
 )
-from refclock.packet import Packet
-from refclock.status import seconds
+from refclock.ntp.packet import Packet
+from refclock.observe.status import seconds
 from refclock.timebase import SECOND, Duration, Local, NtpTimestamp, Utc
 
 HELP: Final = "ask an NTP server for the time, and show how far we are from it"

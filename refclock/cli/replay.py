@@ -9,10 +9,10 @@ import typing
 from pathlib import Path
 from typing import Any, Final
 
-from refclock.cli.tape import lines
-from refclock.engine import Engine
+from refclock.app.recorder import lines
+from refclock.engine.engine import Engine
+from refclock.engine.recording import Beginning, Outcome, RecordingError
 from refclock.events import Command, Event
-from refclock.recording import Beginning, Outcome, RecordingError
 from refclock.timebase import Mono
 
 HELP: Final = "run a recording through the engine again, and compare bit for bit"

@@ -14,9 +14,9 @@ from typing import Final
 
 from hw.linux.board import linux_board
 from hw.linux.clock import KernelClock
-from refclock.cli.compose import compose, leap_table
+from refclock.app.compose import compose, leap_table
 from refclock.config import Config, ConfigError, load
-from refclock.daemon import Daemon
+from refclock.daemon.daemon import Daemon
 from refclock.timebase import LeapTableError
 
 HELP: Final = "discipline this machine's clock and serve NTP"

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.scenarios import SCENARIOS
-from hw.replay import figures, run_trace
-from hw.rig import fast
-from refclock.cli.plot import PlotError, Series, draw
+from hw.sim.fast import fast
+from hw.sim.scenarios import SCENARIOS
+from hw.sim.trace import figures, run_trace
+from refclock.app.plot import PlotError, Series, draw
 from refclock.discipline.bound import BoundSettings
-from refclock.engine import Engine
-from refclock.policy import EngineSettings
-from refclock.status import seconds
+from refclock.engine.engine import Engine
+from refclock.engine.policy import EngineSettings
+from refclock.observe.status import seconds
 from refclock.timebase import Duration, LeapTable
 
 HELP: Final = "run the engine over a trace or a scenario in fast time, and judge it"

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from typing import Final
 
-from refclock.discipline.gate import Lean, Tail
-from refclock.discipline.noise import DRIFTING, WANDERING, Filter
+from refclock.discipline.filters.kalman import DRIFTING, WANDERING, Filter
+from refclock.discipline.filters.thermal import PITCH, UNKNOWN, Sway, curves, swings
+from refclock.discipline.outliers import Lean, Tail
 from refclock.discipline.sample import Estimate, Innovation, Learned, Sample, Source
 from refclock.discipline.servo import Steering
-from refclock.discipline.temperature import PITCH, UNKNOWN, Sway, curves, swings
 from refclock.events import Temperature
 from refclock.timebase import ZERO, Duration, Mono
 

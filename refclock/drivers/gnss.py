@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from refclock.board.ports import ByteStream
 from refclock.drivers.line import Line
 from refclock.events import (
     Configured,
@@ -21,7 +22,6 @@ from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.sky import Sky
 from refclock.gnss.ubx import Ubx
-from refclock.ports import ByteStream
 from refclock.receiver.configurator import Configurator
 from refclock.timebase import MILLISECOND, SECOND, Mono
 

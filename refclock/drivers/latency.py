@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from refclock.board.ports import Pin, SystemClock
 from refclock.events import Bracket
-from refclock.ports import Pin, SystemClock
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import MICROSECOND, SECOND, ZERO, Duration, Local, Mono
 
 PAUSE_S: Final = 7.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from refclock.ports import Chunk
+from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, Mono
 
 _BITS_PER_BYTE: Final = 10

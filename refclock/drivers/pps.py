@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from refclock.board.ports import PpsLine, SystemClock
 from refclock.events import PulseEdge
-from refclock.ports import PpsLine, SystemClock
 from refclock.timebase import SECOND
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from refclock.board.ports import Rtc, SystemClock
 from refclock.events import Witness
-from refclock.ports import Rtc, SystemClock
 from refclock.timebase import MILLISECOND, Duration
 
 _HALF_A_SECOND = 500 * MILLISECOND

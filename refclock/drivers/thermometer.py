@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from refclock.board.ports import SystemClock, Thermometer
 from refclock.events import Temperature
-from refclock.ports import SystemClock, Thermometer
 
 
 class ThermometerDriver:

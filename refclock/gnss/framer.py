@@ -24,8 +24,8 @@ from itertools import accumulate
 from operator import xor
 from typing import Final
 
+from refclock.board.ports import Chunk
 from refclock.events import Dropped, Reason
-from refclock.ports import Chunk
 from refclock.timebase import SECOND, Duration, Mono
 
 LONGEST: Final = 1024

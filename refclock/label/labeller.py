@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from refclock.events import Fix, PulseEdge, TimeMessage, Witness
-from refclock.label.flank import Flanks
+from refclock.label.edges import Flanks
 from refclock.label.lag import Lag, Names
 from refclock.label.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
 from refclock.settings import Range

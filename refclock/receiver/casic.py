@@ -13,9 +13,9 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from refclock.gnss.framer import Item, Sentence
+from refclock.receiver.profile import Wish
+from refclock.receiver.sentences import Spoken, sealed
 from refclock.receiver.setting import Maker
-from refclock.receiver.spoken import Spoken, sealed
-from refclock.receiver.wish import Wish
 
 QUESTION: Final = sealed("PCAS06,0")
 

@@ -17,8 +17,8 @@ from typing import Final
 from refclock.events import Dropped
 from refclock.gnss.framer import Item, Sentence
 from refclock.receiver import casic, mediatek, ublox
+from refclock.receiver.profile import Wish
 from refclock.receiver.setting import Maker, Setting
-from refclock.receiver.wish import Wish
 from refclock.timebase import MILLISECOND, SECOND, Mono
 
 

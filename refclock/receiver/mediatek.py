@@ -12,9 +12,9 @@ import re
 from typing import Final
 
 from refclock.gnss.framer import Item, Sentence
+from refclock.receiver.profile import Wish
+from refclock.receiver.sentences import Manners, Spoken, sealed
 from refclock.receiver.setting import Maker
-from refclock.receiver.spoken import Manners, Spoken, sealed
-from refclock.receiver.wish import Wish
 
 QUESTION: Final = sealed("PMTK605") + sealed("PAIR020") + sealed("PQTMVERNO")
 """MediaTek's release; Airoha's chip, which new firmware keeps to itself; the module."""

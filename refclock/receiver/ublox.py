@@ -16,8 +16,8 @@ from typing import Final
 
 from refclock.gnss.framer import Item
 from refclock.receiver.cfg import Keys, Message, frame, is_ubx
+from refclock.receiver.profile import Wish
 from refclock.receiver.setting import Maker, Setting, listed
-from refclock.receiver.wish import Wish
 
 _MON_VER: Final = (0x0A, 0x04)
 QUESTION: Final = frame(*_MON_VER)

@@ -22,9 +22,9 @@ from itertools import accumulate, compress, repeat
 from struct import Struct, error
 from typing import Final
 
-from refclock.packet import HEADER_LENGTH, Mode
-from refclock.ports import BATCH
-from refclock.server.served import ALARM, Served
+from refclock.board.ports import BATCH
+from refclock.ntp.packet import HEADER_LENGTH, MAX_DISPERSION, Mode
+from refclock.published import ALARM, Served
 from refclock.timebase import (
     SECOND,
     ZERO,
@@ -35,8 +35,6 @@ from refclock.timebase import (
     NtpTimestamp,
 )
 
-UNSYNCHRONISED_DISPERSION: Final = 16 * SECOND
-"""MAXDISP, RFC 5905 section 7.3."""
 RATE: Final = b"RATE"
 DENY: Final = b"DENY"
 LEAST_KISS_POLL: Final = 6
@@ -95,15 +93,13 @@ class Moment:
     def __init__(self, served: Served, local: Local, mono: Mono) -> None:
         skew = Duration(local.ns - mono.ns)
         tai = served.tai(local, skew)
-        synchronised = served.synchronised(mono, skew)
         leap = served.indicator(tai, mono, skew)
+        synchronised = leap != ALARM
         self._firsts = _FIRSTS[leap]
         self._about_us = _ABOUT_US.pack(
             served.precision,
             NtpShort.of(ZERO).bits,
-            NtpShort.of(
-                served.bound_at(mono) if synchronised else UNSYNCHRONISED_DISPERSION
-            ).bits,
+            NtpShort.of(served.bound_at(mono) if synchronised else MAX_DISPERSION).bits,
             served.ref_id if synchronised else bytes(4),
             NtpTimestamp.of(served.posix(served.updated)).bits if synchronised else 0,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import HOUR, Duration, LeapSecond, Mono, Tai
 
 

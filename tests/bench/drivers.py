@@ -25,17 +25,17 @@ import serial
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.emu.gnss.receiver import Habits
-from hw.emu.scenarios import SCENARIOS
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld
-from hw.rig import fast
+from hw.sim.fast import fast
+from hw.sim.live import LiveWorld
+from hw.sim.scenarios import SCENARIOS
+from refclock.board.ports import Flank
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.pps import PpsDriver
-from refclock.engine import Engine
+from refclock.engine.engine import Engine
+from refclock.engine.policy import EngineSettings
 from refclock.events import Command, Edge, Event, PulseEdge, Tick
-from refclock.policy import EngineSettings
-from refclock.ports import Flank
 from refclock.timebase import Duration, Local
 
 BAUD = 9600

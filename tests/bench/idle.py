@@ -25,9 +25,9 @@ SETTLED_S: Final = 15.0
 """Stratum 1, and every part of the code was run once."""
 BARE: Final = """
 import serial
-from hw.emu.scenarios import SCENARIOS
+from hw.sim.scenarios import SCENARIOS
 from hw.linux.clock import FreeClock
-from hw.live import LiveWorld
+from hw.sim.live import LiveWorld
 world = LiveWorld(SCENARIOS["nominal"], 1, FreeClock())
 world.start()
 line = serial.Serial(world.receiver_path, 9600)

@@ -30,7 +30,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -38,11 +38,11 @@ from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, STAMPS
 from hw.net.udp import UdpSocket
-from refclock.cli.workers import Workers
-from refclock.drivers.ntp import NtpService
+from refclock.app.workers import Workers
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import ListenerSettings
 from refclock.server.reply import Moment
+from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND
 from tests.fakes.published import right
@@ -106,7 +106,7 @@ class Peer:
         return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def echo() -> None:
+def echo() -> NoReturn:
     """What Python takes for one request at the least: its stamp and three fields, and
     nothing of what makes a server."""
     moment = Moment(right(), *FreeClock().read())
@@ -126,7 +126,7 @@ def echo() -> None:
 def serve(given: Mapping[str, Any] | None) -> None:
     """Our service, until killed."""
     if given is None:
-        return echo()
+        echo()
     settings = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **given)
     clock = FreeClock()
     served = [right()]
@@ -245,7 +245,7 @@ COLUMNS = (
     ("replies/s", "rate", "9.0f"),
     ("CPU us", "cpu_us", "7.2f"),
     ("1-by-1", "p50_us", "7.1f"),
-    ("CPU us", "one_us", "7.2f"),
+    ("CPU 1", "one_us", "7.2f"),
     ("loss 1/2", "loss", "9.5f"),
     ("idle us", "idle", "+8.2f"),
     ("p99", "idle_p99", "7.1f"),

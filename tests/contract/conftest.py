@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 import pytest
 from _pytest.mark import ParameterSet
 
-from hw.emu.scenarios import Scenario
 from hw.linux.board import linux_board
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld
+from hw.sim.live import LiveWorld
+from hw.sim.scenarios import Scenario
+from refclock.board.ports import Board
 from refclock.config import Config, load
-from refclock.ports import Board
 
 Port = TypeVar("Port")
 Maker = Callable[[pytest.FixtureRequest], Board]

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from hw.emu.scenarios import Scenario
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart, hunt, proves
-from hw.live import LiveWorld
-from refclock.ports import Board, ByteStream, Chunk
+from hw.sim.live import LiveWorld
+from hw.sim.scenarios import Scenario
+from refclock.board.ports import Board, ByteStream, Chunk
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 from tests.contract.conftest import opened
 

@@ -19,7 +19,7 @@ import pytest
 
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket
-from refclock.ports import Datagrams
+from refclock.board.ports import Datagrams
 from refclock.timebase import SECOND
 from tests.contract.conftest import of_any_machine
 from tests.fakes.wire import Wire

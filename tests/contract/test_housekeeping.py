@@ -19,7 +19,7 @@ from hw.linux.i2c import (
     set_ageing,
 )
 from hw.linux.sensors import RTC_RD_TIME, KernelRtc, KernelThermometer
-from refclock.ports import Board
+from refclock.board.ports import Board
 from refclock.timebase import SECOND, Tai, Utc
 from tests.contract.conftest import Maker, opened
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.ports import Board, Pin
+from refclock.board.ports import Board, Pin
 from refclock.timebase import MILLISECOND, SECOND, Local
 from tests.contract.conftest import opened
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.ports import Board, Flank, PpsLine
+from refclock.board.ports import Board, Flank, PpsLine
 from refclock.timebase import MILLISECOND, SECOND, ZERO
 from tests.contract.conftest import opened
 

@@ -16,8 +16,8 @@ from hw.emu.clock import VirtualClock
 from hw.emu.oscillator import Character, Oscillator
 from hw.linux import clock as kernel
 from hw.linux.clock import FreeClock, KernelClock, Timex
+from refclock.board.ports import SystemClock
 from refclock.events import SetRate, SetStatus, Step
-from refclock.ports import SystemClock
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

@@ -1,7 +1,7 @@
 """What a daemon publishes while its machine's clock is right."""
 
 from hw.linux.clock import FreeClock
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import MICROSECOND, SECOND, Local, Mono, Tai
 
 BEHIND_TAI = 37 * SECOND

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from refclock.ports import BATCH, Left
+from refclock.board.ports import BATCH, Left
 from refclock.timebase import SECOND, Duration
 
 Received = tuple[bytes, int, bytes]

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from refclock.packet import Packet
+from refclock.ntp.packet import Packet
 from tests.kernel.image import Image
 from tests.kernel.machine import LIVE, Guest
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refclock.discipline.mode import Mode
-from refclock.engine import Engine
+from refclock.engine.engine import Engine
+from refclock.engine.policy import EngineSettings, HoldoverSettings
 from refclock.events import Temperature
-from refclock.policy import EngineSettings, HoldoverSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, ZERO, Duration
-from tests.unit.core.by_hand import LEAPS, World
+from tests.unit.engine.by_hand import LEAPS, World
 
 SETTINGS = EngineSettings(holdover=HoldoverSettings(1.0))
 late = st.integers(0, 5_000).map(Duration)

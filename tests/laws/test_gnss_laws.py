@@ -11,13 +11,13 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from refclock.board.ports import Chunk
+from refclock.diagnose.stream import Report
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import Dropped, Event, TimeMessage
 from refclock.gnss import nmea
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
-from refclock.gnss.report import Report
 from refclock.gnss.ubx import Ubx
-from refclock.ports import Chunk
 from refclock.timebase import DAY, Duration, Mono
 
 GOLDEN = b"".join(

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from refclock.discipline.bank import Learned
+from refclock.engine.memory import Memory, MemoryLostError
 from refclock.label.lag import Lag
-from refclock.memory import Memory, MemoryLostError
 from refclock.timebase import Duration, Utc
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

@@ -16,18 +16,18 @@ from typing import Any
 
 import pytest
 
-import refclock.drivers.ntp
-import refclock.packet
+import refclock.ntp.packet
+import refclock.published
 import refclock.server.access
 import refclock.server.admit
-import refclock.server.delay
 import refclock.server.reply
-import refclock.server.served
-from refclock.drivers.ntp import NtpService
+import refclock.server.service
+import refclock.server.transmit
+from refclock.board.ports import BATCH
 from refclock.events import Command
-from refclock.ports import BATCH
+from refclock.published import STALE_AFTER
 from refclock.server.admit import RateLimitSettings
-from refclock.server.served import STALE_AFTER
+from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     DAY,
@@ -231,21 +231,21 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows(seed: int) -> None:
 
 
 PATH: dict[ModuleType, set[str]] = {
-    refclock.drivers.ntp: {
+    refclock.server.service: {
         *("serve", "_refuse_by_form", "_refuse_out_of_reach", "_admit", "_send"),
         *("_interleave", "_moment_at", "_well_formed", "_remember"),
     },
-    refclock.packet: {"check_length"},
+    refclock.ntp.packet: {"check_length"},
     refclock.server.access: {"allows"},
     refclock.server.admit: {
         *("departed", "admit", "afford", "known", "_newcomer", "_has_room", "_key"),
     },
-    refclock.server.delay: {"learn", "first", "last", "watch", "leave"},
+    refclock.server.transmit: {"learn", "first", "last", "watch", "leave"},
     refclock.server.reply: {
         *("__init__", "wire", "begin", "kiss", "finish", "_column"),
         *("asks_interleaved", "interleave", "origin_of", "received_as_told"),
     },
-    refclock.server.served: {
+    refclock.published: {
         *("skew", "synchronised", "_expected", "tai", "posix", "indicator", "bound_at"),
     },
 }

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from refclock.client.query import Question, Refusal, measure
-from refclock.drivers.ntp import NtpService
+from refclock.board.ports import BATCH
 from refclock.events import Command
-from refclock.packet import Packet, PacketError, check_length
-from refclock.ports import BATCH
+from refclock.ntp.exchange import Question, Refusal, measure
+from refclock.ntp.packet import Packet, PacketError, check_length
+from refclock.published import Served
 from refclock.server.admit import RateLimitSettings
 from refclock.server.reply import Moment
-from refclock.server.served import Served
+from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     SECOND,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
 from hw.emu.gnss.receiver import Habits
 from hw.emu.gnss.ublox import Ublox8, Ublox10
+from refclock.board.ports import Chunk
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
-from refclock.ports import Chunk
 from refclock.receiver.configurator import QUESTION, TRIES, Configurator, State
-from refclock.receiver.wish import wish
+from refclock.receiver.profile import wish
 from refclock.timebase import MILLISECOND, Mono
 
 MOST = TRIES * (1 + 2 * 20)

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from refclock.events import Event
-from refclock.ports import Chunk
-from refclock.recording import (
+from refclock.board.ports import Chunk
+from refclock.engine.recording import (
     Beginning,
     Counted,
     Line,
@@ -20,6 +19,7 @@ from refclock.recording import (
     read,
     write,
 )
+from refclock.events import Event
 from refclock.timebase import Mono
 
 KINDS: tuple[type[Line], ...] = (

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refclock.packet import Packet
+from refclock.ntp.packet import Packet
+from refclock.published import STALE_AFTER, Served
 from refclock.server.reply import Moment, answers
-from refclock.server.served import STALE_AFTER, Served
 from refclock.server.smear import Smear, smeared, window
 from refclock.timebase import (
     DAY,

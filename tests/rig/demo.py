@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from refclock.control import ask
+from refclock.daemon.control import ask
 
 REFCLOCK: Final = (sys.executable, "-m", "refclock")
 STARTS_S: Final = 15.0

@@ -24,12 +24,12 @@ from hw.net.ask import Asker
 from hw.net.listen import listen
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
-from refclock.client.query import Measurement, Question, Refusal, measure
-from refclock.drivers.ntp import NtpService
-from refclock.packet import Packet
-from refclock.ports import BATCH
+from refclock.board.ports import BATCH
+from refclock.ntp.exchange import Measurement, Question, Refusal, measure
+from refclock.ntp.packet import Packet
+from refclock.published import Served
 from refclock.server.admit import RateLimitSettings
-from refclock.server.served import Served
+from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local
 from tests.fakes.published import right

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from hw.emu.gnss.receiver import Make
-from hw.emu.scenarios import SCENARIOS
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld
-from refclock.cli.compose import compose
+from hw.sim.live import LiveWorld
+from hw.sim.scenarios import SCENARIOS
+from refclock.app.compose import compose
+from refclock.board.ports import Board
 from refclock.config import Config, parse
-from refclock.daemon import Daemon
-from refclock.ports import Board
+from refclock.daemon.daemon import Daemon
 from refclock.timebase import MICROSECOND
 
 pytestmark = pytest.mark.slow

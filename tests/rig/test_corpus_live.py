@@ -19,15 +19,15 @@ from pathlib import Path
 
 import pytest
 
-from hw.emu.scenarios import SCENARIOS
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld
-from hw.pty import Pty
-from refclock.cli.compose import compose
+from hw.sim.live import LiveWorld
+from hw.sim.pty import Pty
+from hw.sim.scenarios import SCENARIOS
+from refclock.app.compose import compose
+from refclock.board.ports import Board
 from refclock.config import Config, parse
-from refclock.daemon import Daemon
-from refclock.ports import Board
+from refclock.daemon.daemon import Daemon
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Tai, Utc
 
 SHARED = Path(os.environ.get("REFCLOCK_SHARED", Path(__file__).parents[3] / "shared"))

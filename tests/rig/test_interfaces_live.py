@@ -8,10 +8,10 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import interface_of, listen, listen_shared
-from refclock.cli.compose import _services
+from refclock.app.compose import _services
 from refclock.config import parse
-from refclock.daemon import Service
-from refclock.packet import Mode, Packet
+from refclock.daemon.daemon import Service
+from refclock.ntp.packet import Mode, Packet
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Utc
 from tests.fakes.published import right
 from tests.rig.networks import LINK_LOCAL, Network, cabled

@@ -10,12 +10,12 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
-from refclock.cli.compose import _services
+from refclock.app.compose import _services
 from refclock.config import Config, parse
-from refclock.daemon import Service
-from refclock.drivers.ntp import NtpService
-from refclock.packet import Packet
-from refclock.server.served import Served
+from refclock.daemon.daemon import Service
+from refclock.ntp.packet import Packet
+from refclock.published import Served
+from refclock.server.service import NtpService
 from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
 from tests.fakes.published import right
 

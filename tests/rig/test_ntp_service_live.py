@@ -20,9 +20,9 @@ from hw.net.listen import inherited, listen
 from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
 from hw.net.udp import UdpSocket
 from refclock.cli import main
-from refclock.drivers.ntp import NtpService
-from refclock.packet import Packet
+from refclock.ntp.packet import Packet
 from refclock.server.admit import RateLimitSettings
+from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     MILLISECOND,

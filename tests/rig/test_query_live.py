@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from refclock.cli import main
-from refclock.packet import Packet
+from refclock.ntp.packet import Packet
 from refclock.timebase import MILLISECOND, NtpTimestamp, Utc
 
 Answer = Callable[[bytes, int], bytes]

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.cli.workers import Workers
-from refclock.packet import Packet
+from refclock.app.workers import Workers
+from refclock.ntp.packet import Packet
+from refclock.published import Served
 from refclock.server.listener import LeapMode, ListenerSettings
-from refclock.server.served import Served
 from refclock.server.settings import ServerSettings
 from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
 from tests.fakes.published import right

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import pytest
 
-from refclock import engine, events
-from refclock.discipline import bank, gate, orders, servo
+from refclock import events, published
+from refclock.discipline import bank, control, outliers, servo
 from refclock.drivers import line
+from refclock.engine import engine
 from refclock.events import Step
 from refclock.gnss import framer
 from refclock.integrity import antenna, monitor
-from refclock.label import flank, labeller, vote
-from refclock.server import served
+from refclock.label import edges, labeller, vote
 from refclock.timebase import DAY, SECOND, ZERO, Duration, NtpTimestamp, Tai, Utc
 from tests.sim.rows import ROWS
 
@@ -85,10 +85,10 @@ def _adopted_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _leap_forgotten(patch: pytest.MonkeyPatch) -> None:
-    def posix(self: served.Served, tai: Tai) -> Utc:
+    def posix(self: published.Served, tai: Tai) -> Utc:
         return Utc(tai.ns - self.utc_behind_tai.ns)
 
-    patch.setattr(served.Served, "posix", posix)
+    patch.setattr(published.Served, "posix", posix)
 
 
 def _epochs_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -175,12 +175,12 @@ def _waits(patch: pytest.MonkeyPatch) -> None:
 
 
 def _steered(patch: pytest.MonkeyPatch) -> None:
-    right = orders.Orders.__init__
+    right = control.Orders.__init__
 
-    def init(self: orders.Orders, settings: servo.SteerSettings, **_: bool) -> None:
+    def init(self: control.Orders, settings: servo.SteerSettings, **_: bool) -> None:
         right(self, settings, steer=True)
 
-    patch.setattr(orders.Orders, "__init__", init)
+    patch.setattr(control.Orders, "__init__", init)
 
 
 def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
@@ -196,8 +196,8 @@ def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
 _UNNAMED: Final = _instead(engine.Engine, "_predicted", lambda *_: None)
 _UNJUDGED: Final = _instead(monitor.Integrity, "pulse", lambda *_: monitor.Verdict.USE)
 _CERTAIN: Final = _all(
-    _instead(gate.Tail, "straggler", lambda *_: 1e-300),
-    _then(gate.Tail, "inlier", lambda likely: max(likely, 1e-200)),
+    _instead(outliers.Tail, "straggler", lambda *_: 1e-300),
+    _then(outliers.Tail, "inlier", lambda likely: max(likely, 1e-200)),
 )
 
 BREAKS: Final = (
@@ -235,7 +235,7 @@ BREAKS: Final = (
         _all(
             _UNJUDGED,
             _CERTAIN,
-            _instead(flank.Flanks, "begins", lambda *_: True),
+            _instead(edges.Flanks, "begins", lambda *_: True),
             _instead(labeller, "_HALF", ZERO),
         ),
         ("both-edges", "doubled"),

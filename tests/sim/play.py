@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hw.emu.scenarios import Scenario
-from hw.rig import Second, fast
+from hw.sim.fast import Second, fast
+from hw.sim.scenarios import Scenario
 from refclock.discipline.mode import Mode
-from refclock.engine import Engine
+from refclock.engine.engine import Engine
+from refclock.engine.memory import Memory
+from refclock.engine.policy import ClockSettings, EngineSettings
 from refclock.events import Command, Event, Step, Tick
-from refclock.memory import Memory
-from refclock.policy import ClockSettings, EngineSettings
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import Duration, LeapTable, NtpTimestamp
 from tests.sim.rows import Row
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hw.emu.faults import Fault
-from hw.emu.scenarios import SCENARIOS, Scenario
+from hw.sim.scenarios import SCENARIOS, Scenario
 from refclock.timebase import DAY, LeapTable
 
 Window = tuple[int, int]

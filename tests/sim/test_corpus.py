@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from refclock.board.ports import Chunk
 from refclock.cli.decode import _recorded as recorded
+from refclock.diagnose.stream import Report
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import TimeMessage
-from refclock.gnss.report import Report
-from refclock.ports import Chunk
 from refclock.timebase import SECOND, Duration, Mono
 
 _SHARED = os.environ.get("REFCLOCK_SHARED")

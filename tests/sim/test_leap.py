@@ -8,11 +8,11 @@ import pytest
 
 from hw.emu.faults import Fault, Kind
 from hw.emu.gnss.receiver import Habits
-from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.rig import Run, fast
-from refclock.engine import Engine
-from refclock.policy import EngineSettings
-from refclock.server.served import DELETE, INSERT, NO_WARNING
+from hw.sim.fast import Run, fast
+from hw.sim.scenarios import SCENARIOS, Scenario
+from refclock.engine.engine import Engine
+from refclock.engine.policy import EngineSettings
+from refclock.published import DELETE, INSERT, NO_WARNING
 from refclock.timebase import DAY, MILLISECOND, SECOND, Duration, Utc
 from tests.sim.play import FREE, STEERED, engine
 

@@ -8,8 +8,8 @@ from math import isfinite
 
 import pytest
 
-from hw.emu.scenarios import SCENARIOS
-from hw.rig import fast
+from hw.sim.fast import fast
+from hw.sim.scenarios import SCENARIOS
 from tests.sim.play import engine
 
 DAYS = float(os.environ.get("REFCLOCK_DAYS", "2"))

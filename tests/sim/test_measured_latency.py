@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import cache
 from statistics import fmean
 
-from hw.emu.scenarios import SCENARIOS
-from hw.rig import Second, fast
-from refclock.engine import Engine
+from hw.sim.fast import Second, fast
+from hw.sim.scenarios import SCENARIOS
+from refclock.engine.engine import Engine
 from refclock.events import Bracket, Command, Event
 from refclock.timebase import MICROSECOND, Duration
 from tests.sim.play import STEERED, Watched

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.rig import Run, Second
+from hw.sim.fast import Run, Second
+from hw.sim.scenarios import SCENARIOS, Scenario
 from refclock.discipline.mode import Mode, Signal, next_mode
-from refclock.engine import Engine
-from refclock.memory import Memory
-from refclock.policy import AcquireSettings, EngineSettings, HoldoverSettings
+from refclock.engine.engine import Engine
+from refclock.engine.memory import Memory
+from refclock.engine.policy import AcquireSettings, EngineSettings, HoldoverSettings
 from refclock.timebase import Mono
 from tests.sim.play import engine
 
@@ -73,7 +73,7 @@ def test_of_a_clock_not_known_yet_no_sentence_makes_a_server(
             modes.append(changed)
         return changed
 
-    monkeypatch.setattr("refclock.engine.next_mode", noted)
+    monkeypatch.setattr("refclock.engine.engine.next_mode", noted)
     world = speaking(0.25, Fault(Kind.NO_PULSE), Fault(Kind.STEP_S, 100, 1, 5.0))
     lived(world, engine(world, CONTENT), 200)
     assert modes == [Mode.COLD, Mode.HOLDOVER, Mode.COLD, Mode.HOLDOVER]

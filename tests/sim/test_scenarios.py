@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hw.emu.scenarios import SCENARIOS
+from hw.sim.scenarios import SCENARIOS
 from tests.sim.play import complaints, play
 from tests.sim.rows import ROWS, Row
 

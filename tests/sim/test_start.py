@@ -6,9 +6,9 @@ import statistics
 
 import pytest
 
-from hw.emu.scenarios import SCENARIOS
-from hw.rig import Second, fast
-from refclock.memory import Memory
+from hw.sim.fast import Second, fast
+from hw.sim.scenarios import SCENARIOS
+from refclock.engine.memory import Memory
 from refclock.timebase import Duration
 from tests.sim.play import engine
 

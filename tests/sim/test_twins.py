@@ -10,10 +10,10 @@ import pytest
 from hw.emu.faults import Fault, Kind
 from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character, Climate
-from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.rig import fast
-from refclock.discipline import gate
-from refclock.engine import Engine
+from hw.sim.fast import fast
+from hw.sim.scenarios import SCENARIOS, Scenario
+from refclock.discipline import outliers
+from refclock.engine.engine import Engine
 from refclock.events import Command, Event, Sawtooth, Temperature
 from tests.sim.play import Watched, engine
 
@@ -75,6 +75,6 @@ def test_stragglers_are_told_from_the_bulk(monkeypatch: pytest.MonkeyPatch) -> N
         SCENARIOS["nominal"], habits=Habits(tail_share=0.2, tail_s=20e-6, jitter_s=5e-7)
     )
     robust = rms_us(world, Watched(engine(world)), 0.2, 120)
-    monkeypatch.setattr(gate.Tail, "straggler", lambda *_: 1e-9)
+    monkeypatch.setattr(outliers.Tail, "straggler", lambda *_: 1e-9)
     gullible = rms_us(world, Watched(engine(world)), 0.2, 120)
     assert robust < 0.5 * gullible

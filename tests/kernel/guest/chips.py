@@ -16,8 +16,8 @@ from hw.emu.i2c import SHEETS, Chip, ClockChip, UbloxPort
 from hw.linux import i2c, sensors
 from hw.linux.ddc import Ddc, open_ddc
 from hw.linux.pps_serial import WatchedPps, open_dcd
+from refclock.board.wiring import WantedEdge
 from refclock.timebase import MILLISECOND, SECOND, Tai, Utc
-from refclock.wiring import WantedEdge
 from tests.kernel.guest.pulse import edges_of
 from tests.kernel.guest.refusal import refusal
 from tests.kernel.guest.usb import (

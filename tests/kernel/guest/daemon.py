@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from refclock.config import ControlSettings
-from refclock.control import ask
+from refclock.daemon.control import ask
 from tests.kernel.guest.clock import timex
 
 _running: list[subprocess.Popen[bytes]] = []

@@ -7,12 +7,12 @@ import os
 import time
 from typing import Any, Final
 
+from hw.abi.ptp import PtpClock, Stamping, carried, device_of, rate, stamping
 from hw.linux.clock import ADJ_FREQUENCY, Timex
 from hw.linux.phc import PhcPulse
 from hw.net.hardware import any_card, switch_on
 from hw.net.listen import interfaces
-from hw.ptp import PtpClock, Stamping, carried, device_of, rate, stamping
-from refclock.wiring import WantedEdge
+from refclock.board.wiring import WantedEdge
 from tests.kernel.guest.refusal import refusal
 
 CARD: Final = "eth1"

@@ -17,11 +17,11 @@ from hw.linux.clock import FreeClock, KernelClock
 from hw.linux.pin import open_pin
 from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps, find, sources
+from refclock.board.ports import PpsLine
+from refclock.board.wiring import WantedEdge
 from refclock.drivers.latency import LatencyDriver
-from refclock.ports import PpsLine
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local
-from refclock.wiring import WantedEdge
 from tests.fakes.published import right_at
 from tests.kernel.guest.refusal import refusal
 

@@ -9,8 +9,8 @@ from hw.linux.clock import KernelClock
 from hw.linux.pps_gpio import open_gpio
 from hw.linux.pps_kernel import KernelPps
 from hw.linux.uart import Uart
+from refclock.board.wiring import WantedEdge
 from refclock.events import SetRate
-from refclock.wiring import WantedEdge
 from tests.kernel.guest.chips import bus_with
 from tests.kernel.guest.pulse import PULSE
 from tests.kernel.guest.receiver import UART

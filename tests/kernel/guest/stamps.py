@@ -29,8 +29,8 @@ from hw.net.mmsg import (
     STAMPS,
 )
 from hw.net.udp import UdpSocket
-from refclock.drivers.ntp import NtpService
 from refclock.server.admit import RateLimitSettings
+from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND
 from tests.fakes.published import right

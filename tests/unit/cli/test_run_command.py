@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from refclock.app.recorder import lines
 from refclock.cli import main, run
-from refclock.cli.tape import lines
-from refclock.control import ask
-from refclock.daemon import Daemon
-from refclock.recording import Beginning, Counted
+from refclock.daemon.control import ask
+from refclock.daemon.daemon import Daemon
+from refclock.engine.recording import Beginning, Counted
 
 SIGNALS = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 
@@ -167,7 +167,7 @@ def test_a_clock_that_may_not_be_steered_is_told(
             super().run()
             raise PermissionError("steering the clock needs CAP_SYS_TIME")
 
-    monkeypatch.setattr("refclock.cli.compose.Daemon", Forbidden)
+    monkeypatch.setattr("refclock.app.compose.Daemon", Forbidden)
     assert main(["run", "--config", str(settings)]) == 69
     assert "needs CAP_SYS_TIME" in caplog.text
 
@@ -181,7 +181,7 @@ def test_a_bug_ends_the_process_with_its_traceback(
             super().run()
             raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("refclock.cli.compose.Daemon", Wrong)
+    monkeypatch.setattr("refclock.app.compose.Daemon", Wrong)
     assert main(["run", "--config", str(settings)]) == run.EX_SOFTWARE == 70
     assert "ZeroDivisionError: a bug" in caplog.text
     assert "Traceback" in caplog.text

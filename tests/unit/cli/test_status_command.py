@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from refclock.cli import main
-from refclock.control import ControlServer
-from refclock.engine import Engine
-from refclock.policy import EngineSettings
-from refclock.status import ClientStatus, to_json
+from refclock.daemon.control import ControlServer
+from refclock.engine.engine import Engine
+from refclock.engine.policy import EngineSettings
+from refclock.observe.status import ClientStatus, to_json
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 
 LEAPS = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2050, 1, 1))

@@ -10,11 +10,11 @@ from hw.emu.gnss.dialects import Casic, Ear
 from hw.emu.gnss.receiver import Habits
 from hw.emu.gnss.sentences import Report, write
 from hw.emu.gnss.ublox import Ublox8
+from refclock.board.ports import Chunk
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import Configured, Event
-from refclock.ports import Chunk
 from refclock.receiver.configurator import Configurator
-from refclock.receiver.wish import wish
+from refclock.receiver.profile import wish
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
 FACTORY = Habits(sentences=(("RMC", 1), ("GGA", 1), ("GLL", 1)))

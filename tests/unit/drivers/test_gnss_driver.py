@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from refclock.board.ports import Chunk
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import (
     Dropped,
@@ -21,7 +22,6 @@ from refclock.events import (
     Timeless,
     TimeMessage,
 )
-from refclock.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono, Utc
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -16,7 +16,7 @@ from refclock.drivers.latency import (
     next_second,
 )
 from refclock.events import Bracket, Command
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from refclock.board.ports import Chunk
 from refclock.drivers.line import Line
-from refclock.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
 SPEED = 9600

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from refclock.board.ports import Flank
 from refclock.drivers.pps import PpsDriver
 from refclock.events import Command, Edge, PulseEdge
-from refclock.ports import Flank
 from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono
 
 NOW = Local(1_000 * SECOND.ns), Mono(SECOND.ns)

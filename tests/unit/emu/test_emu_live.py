@@ -15,13 +15,13 @@ import pytest
 from hw.emu.faults import Fault, Kind
 from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character, Climate
-from hw.emu.scenarios import SCENARIOS, Scenario
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
-from hw.live import LiveWorld
-from hw.pty import Pty
+from hw.sim.live import LiveWorld
+from hw.sim.pty import Pty
+from hw.sim.scenarios import SCENARIOS, Scenario
+from refclock.board.ports import Flank
 from refclock.events import Command, Edge
-from refclock.ports import Flank
 from refclock.timebase import (
     MILLISECOND,
     SECOND,

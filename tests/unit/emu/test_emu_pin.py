@@ -12,10 +12,10 @@ from hw.emu.faults import Fault, Kind, Timeline
 from hw.emu.gnss.receiver import Habits, Receiver
 from hw.emu.oscillator import Character, Oscillator
 from hw.emu.pin import EmulatedPin
-from hw.emu.scenarios import SCENARIOS
 from hw.emu.world import World, second_after
 from hw.linux.clock import FreeClock
-from hw.live import LiveWorld
+from hw.sim.live import LiveWorld
+from hw.sim.scenarios import SCENARIOS
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

@@ -11,7 +11,7 @@ import pytest
 
 from hw.emu.faults import Fault, Kind, Timeline
 from hw.emu.gnss.receiver import Habits, Line, Receiver
-from hw.emu.scenarios import SCENARIOS
+from hw.sim.scenarios import SCENARIOS
 from refclock.events import Edge
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Tai, Utc
 

@@ -17,9 +17,10 @@ import pytest
 from hw.emu.faults import Fault, Kind
 from hw.emu.gnss.receiver import Habits
 from hw.emu.oscillator import Character
-from hw.emu.scenarios import SCENARIOS, Scenario
-from hw.replay import _within, replay_trace
-from hw.rig import Second, Wire, fast
+from hw.sim.fast import Second, Wire, fast
+from hw.sim.scenarios import SCENARIOS, Scenario
+from hw.sim.trace import _within, replay_trace
+from refclock.board.ports import Chunk
 from refclock.events import (
     Command,
     Event,
@@ -32,8 +33,7 @@ from refclock.events import (
     TimeMessage,
     Witness,
 )
-from refclock.ports import Chunk
-from refclock.server.served import Served
+from refclock.published import Served
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

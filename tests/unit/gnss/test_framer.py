@@ -5,9 +5,9 @@ from operator import xor
 
 import pytest
 
+from refclock.board.ports import Chunk
 from refclock.events import Dropped, Reason
 from refclock.gnss.framer import LONGEST, Binary, Framer, Item, Sentence
-from refclock.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
 
 RMC = b"GNRMC,111106.00,A,4807.0380,N,01131.0000,E,0.0,,010526,,,A,V"

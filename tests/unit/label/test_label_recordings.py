@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from refclock.board.ports import Chunk
 from refclock.events import Fix, LeapNotice, PulseEdge, TimeMessage
 from refclock.gnss import nmea
 from refclock.gnss.epoch import Epochs
 from refclock.gnss.framer import Framer, Sentence
 from refclock.integrity.monitor import AlarmKind, Integrity, IntegritySettings, Refusal
 from refclock.label.labeller import Label, Labeller, LabelSettings, Predicted
-from refclock.ports import Chunk
 from refclock.timebase import (
     MICROSECOND,
     SECOND,

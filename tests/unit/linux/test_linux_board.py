@@ -13,9 +13,8 @@ import pytest
 from hw.linux import board, i2c, sensors
 from hw.linux.board import MODELS, UNKNOWN, linux_board, model, name
 from hw.linux.clock import FreeClock, KernelClock
-from refclock.ports import Board
-from refclock.timebase import MICROSECOND, Duration
-from refclock.wiring import (
+from refclock.board.ports import Board
+from refclock.board.wiring import (
     PulseSettings,
     PulseSource,
     ReceiverSettings,
@@ -25,6 +24,7 @@ from refclock.wiring import (
     ThermometerSource,
     WantedEdge,
 )
+from refclock.timebase import MICROSECOND, Duration
 
 PI_5 = "Raspberry Pi 5 Model B Rev 1.0"
 

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 
 import pytest
 
-from refclock.settings import Range
-from refclock.wiring import (
+from refclock.board.wiring import (
     PulseSettings,
     ReceiverSettings,
     RtcSettings,
     ThermometerSettings,
 )
+from refclock.settings import Range
 
 BOARDS = sorted((Path(__file__).parents[3] / "config" / "boards").glob("*.toml"))
 ROOMS = {

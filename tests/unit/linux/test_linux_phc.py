@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from hw import ptp
+from hw.abi import ptp
+from hw.abi.ptp import Cross, PtpClock, carried, device_of
 from hw.linux import phc
 from hw.linux.phc import PhcPulse
-from hw.ptp import Cross, PtpClock, carried, device_of
+from refclock.board.ports import Flank
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local
-from refclock.wiring import WantedEdge
 
 AHEAD = 37 * SECOND.ns
 """How far the card's clock is ahead of ours: it counts TAI."""

@@ -15,10 +15,10 @@ from gpiod.line import Edge as LineEdge
 
 from hw.linux import pps_gpio
 from hw.linux.pps_gpio import GpioPulse, open_gpio, open_input
+from refclock.board.ports import Flank
+from refclock.board.wiring import WantedEdge
 from refclock.events import Command, Edge
-from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, Local, Mono
-from refclock.wiring import WantedEdge
 
 RISE, FALL = gpiod.EdgeEvent.Type
 

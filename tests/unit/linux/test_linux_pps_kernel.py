@@ -14,10 +14,10 @@ import pytest
 
 from hw.linux import pps_kernel
 from hw.linux.pps_kernel import KernelPps, find, sources, timeout_at
+from refclock.board.ports import Flank
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local
-from refclock.wiring import WantedEdge
 
 BOTH = pps_kernel.CAPTUREASSERT | pps_kernel.CAPTURECLEAR
 

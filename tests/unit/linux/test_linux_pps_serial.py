@@ -17,10 +17,10 @@ import pytest
 
 from hw.linux import pps_serial
 from hw.linux.pps_serial import DisciplinePps, WatchedPps, open_dcd
+from refclock.board.ports import Flank
+from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
-from refclock.ports import Flank
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local
-from refclock.wiring import WantedEdge
 
 
 class Port:

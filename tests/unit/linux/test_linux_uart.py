@@ -12,7 +12,7 @@ import pytest
 
 from hw.linux import uart
 from hw.linux.uart import RATES, Uart, hunt, proves
-from refclock.ports import Chunk
+from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
 
 RMC = b"$GPRMC,111106.00,A,4807.038,N,01131.000,E,0.0,0.0,010526,,,A*5A\r\n"

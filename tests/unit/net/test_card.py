@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
+from hw.abi.ptp import Cross, PtpClock
 from hw.net.card import Card, Trust
-from hw.ptp import Cross, PtpClock
 from refclock.timebase import HOUR, MICROSECOND, MILLISECOND, SECOND
 
 MS, US, S = MILLISECOND.ns, MICROSECOND.ns, SECOND.ns

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.abi.ptp import Cross, Stamping
 from hw.net import hardware
 from hw.net.hardware import (
     SIOCGHWTSTAMP,
@@ -19,7 +20,6 @@ from hw.net.hardware import (
     stamps_both_ways,
     switch_on,
 )
-from hw.ptp import Cross, Stamping
 from refclock.timebase import MILLISECOND, SECOND
 
 ALL, NTP, PTP = 1 << 1, 1 << 15, 1 << 12

@@ -19,7 +19,7 @@ from hw.net.mmsg import (
     TX_SOFTWARE,
 )
 from hw.net.sent import Sent
-from refclock.ports import Left
+from refclock.board.ports import Left
 from refclock.timebase import SECOND
 
 Control = list[tuple[int, int, bytes]]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hw.emu.gnss.dialects import Ear, Tongue
 from hw.emu.gnss.receiver import Habits, sky
 from hw.emu.gnss.sentences import Report, write
+from refclock.board.ports import Chunk
 from refclock.gnss.framer import Framer
-from refclock.ports import Chunk
 from refclock.receiver.configurator import Configurator, State
-from refclock.receiver.wish import wish
+from refclock.receiver.profile import wish
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
 
 FACTORY = Habits(

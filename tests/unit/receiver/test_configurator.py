@@ -20,8 +20,8 @@ from refclock.receiver.configurator import (
     Signal,
     State,
 )
+from refclock.receiver.profile import wish
 from refclock.receiver.setting import Setting
-from refclock.receiver.wish import wish
 from refclock.timebase import MILLISECOND, SECOND, Mono
 from tests.unit.receiver.talk import FACTORY, Desk
 

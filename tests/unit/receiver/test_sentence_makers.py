@@ -10,9 +10,9 @@ import pytest
 
 from refclock.gnss.framer import Binary, Item, Sentence
 from refclock.receiver import casic, mediatek
+from refclock.receiver.profile import wish
+from refclock.receiver.sentences import Manners, Spoken, sealed
 from refclock.receiver.setting import Maker
-from refclock.receiver.spoken import Manners, Spoken, sealed
-from refclock.receiver.wish import wish
 from refclock.timebase import Mono
 
 SEEN = Mono(0)

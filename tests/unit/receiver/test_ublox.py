@@ -12,8 +12,8 @@ import pytest
 
 from refclock.gnss.framer import Binary, Item, Sentence
 from refclock.receiver import ublox
+from refclock.receiver.profile import wish
 from refclock.receiver.setting import Maker, Setting
-from refclock.receiver.wish import wish
 from refclock.timebase import Mono
 
 SEEN = Mono(0)

@@ -9,8 +9,8 @@ import pytest
 
 from refclock.gnss.framer import Binary
 from refclock.receiver import ublox
+from refclock.receiver.profile import wish
 from refclock.receiver.setting import Maker
-from refclock.receiver.wish import wish
 from refclock.timebase import Mono
 
 pyubx2 = pytest.importorskip("pyubx2")

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.packet import Mode, Packet
+from refclock.ntp.packet import Mode, Packet
+from refclock.published import STALE_AFTER, Served
 from refclock.server.reply import (
     RATE,
     Moment,
@@ -14,7 +15,6 @@ from refclock.server.reply import (
     origin_of,
     received_as_told,
 )
-from refclock.server.served import STALE_AFTER, Served
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,

@@ -1,0 +1,1 @@
+"""Structs, ioctl and option numbers of the kernel's interfaces."""

@@ -1,0 +1,1 @@
+"""Worlds, and who runs them: in fast time, live, from a trace."""

@@ -1,0 +1,282 @@
+"""Fast time: the emulated world under the real drivers and the real engine.
+
+The world is asked for what happens in each true second; bytes pass the real
+receiver driver, and what the engine answers is done to the virtual clock at once.
+Nothing here waits and nothing is left to chance but the dice of the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Final, Protocol
+
+from hw.emu.clock import VirtualClock
+from hw.emu.faults import Fault, Kind, Timeline
+from hw.emu.gnss.receiver import Line, Receiver
+from hw.emu.i2c import SHEETS, Bus, ClockChip
+from hw.emu.oscillator import Oscillator
+from hw.emu.pin import EmulatedPin
+from hw.emu.world import World, second_after
+from hw.linux.i2c import DS3231, ChipRtc
+from hw.sim.scenarios import Scenario
+from refclock.board.ports import Chunk
+from refclock.drivers.gnss import GnssDriver
+from refclock.drivers.latency import LatencyDriver
+from refclock.drivers.rtc import RtcDriver
+from refclock.events import (
+    Command,
+    Edge,
+    Event,
+    Found,
+    InForce,
+    Lost,
+    PulseEdge,
+    SetRate,
+    Step,
+    Temperature,
+    Tick,
+)
+from refclock.published import Served
+from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai
+
+UPTIME: Final = Mono(100 * SECOND.ns)
+"""CLOCK_MONOTONIC at the start."""
+_TICK: Final = 300 * MILLISECOND
+"""When in the second the engine is told that time passed."""
+_ASKED: Final = 990 * MILLISECOND
+"""When in the second a client asks: the estimate is as old as it gets."""
+_WATCHED_FROM: Final = 950 * MILLISECOND
+"""When in the second the pin of the next pulse is watched."""
+_WATCHED_EVERY: Final = 8
+_TEMPERATURE_EVERY: Final = 10
+_BATTERY_EVERY: Final = 60
+_BATTERY_SPREAD: Final = 60 * SECOND
+
+
+class Mind(Protocol):
+    """The engine, as far as the world knows it."""
+
+    @property
+    def served(self) -> Served:
+        """What clients are told."""
+        ...
+
+    @property
+    def mode(self) -> Enum:
+        """How much the clock is worth."""
+        ...
+
+    def handle(self, event: Event) -> tuple[Command, ...]:
+        """Take one fact in; what comes back is done at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What a client was served in one second, 10 ms before its end."""
+
+    at: Tai
+    """True time."""
+    error_s: float
+    """Served less true, in UTC as NTP counts it: a wrong leap second shows."""
+    bound_s: float
+    synchronised: bool
+    mode: str
+    clock_error_s: float
+    """What the local clock shows less true UTC."""
+
+
+def fast(
+    scenario: Scenario, engine: Mind, *, hours: float, seed: int
+) -> Iterator[Second]:
+    """Second by second through a scenario; while the machine sleeps, nothing."""
+    run = Run(scenario, engine, seed)
+    for k in range(round(hours * 3600)):
+        if (second := run.second(k)) is not None:
+            yield second
+
+
+class Run:
+    """One scenario and one engine in it. Used by one thread."""
+
+    def __init__(self, scenario: Scenario, engine: Mind, seed: int) -> None:
+        self._start = scenario.begins
+        self._leaps = scenario.leaps
+        self._engine = engine
+        self._faults = Timeline(scenario.faults)
+        self.world = World(self._start)
+        self._oscillator = Oscillator.of(scenario.character, seed)
+        error = Duration.from_seconds(scenario.clock_error_s)
+        self.clock = VirtualClock(
+            self.world.now,
+            self._oscillator,
+            Local(scenario.start.ns + error.ns),
+            UPTIME,
+        )
+        self._receiver = Receiver(
+            scenario.habits, self._start, self._leaps, self._faults, seed
+        )
+        self._wire = Wire(scenario.habits.baud)
+        self._driver = GnssDriver(self._wire)
+        self._seq = dict.fromkeys(Edge, 0)
+        self._battery = self._battery_clock(scenario)
+        self._watcher = self._pin_watcher(scenario, seed)
+        self._arrange()
+
+    def second(self, k: int) -> Second | None:
+        """Live through the k-th true second; None: asleep."""
+        at = self._start + k * SECOND
+        for line in self._receiver.lines(at):
+            self.world.at(line.ends, partial(self._hear, line))
+        for stamped, edge in self._receiver.edges(at + SECOND):
+            self.world.at(stamped, partial(self._pulse, edge))
+        self.world.at(at + _TICK, self._tick)
+        if k % _TEMPERATURE_EVERY == 0:
+            self.world.at(at + _TICK, self._feel)
+        if k % _BATTERY_EVERY == 0 and self._battery is not None:
+            self.world.at(at + _TICK, partial(self._witness, self._battery))
+        if k % _WATCHED_EVERY == 0 and self._watcher is not None:
+            self.world.at(at + _WATCHED_FROM, partial(self._watch, self._watcher))
+        self.world.run(at + _ASKED)
+        asked = None if self._asleep() else self._ask()
+        self.world.run(at + SECOND)
+        return asked
+
+    def _battery_clock(self, scenario: Scenario) -> RtcDriver | None:
+        """The real driver on an emulated chip, if this machine has one."""
+        if scenario.battery_error_s is None:
+            return None
+        chip = ClockChip(SHEETS[DS3231.name], self.world.now)
+        chip.set(scenario.start + Duration.from_seconds(scenario.battery_error_s))
+        return RtcDriver(ChipRtc(Bus(chip), DS3231), self.clock, _BATTERY_SPREAD)
+
+    def _pin_watcher(self, scenario: Scenario, seed: int) -> LatencyDriver | None:
+        """The real driver on an emulated pin, if this machine can look at it."""
+        look_s = scenario.habits.look_s
+        if not look_s:
+            return None
+        pin = EmulatedPin(
+            self.clock,
+            lambda: self._receiver.rises(second_after(self.world.now())),
+            look_s,
+            seed,
+        )
+        return LatencyDriver(
+            pin, self.clock, lambda: self._engine.served, sleep=lambda _: None
+        )
+
+    def _arrange(self) -> None:
+        """What befalls the machine, once."""
+        for fault in self._faults.of(Kind.STEP_S):
+            step = Step(Duration.from_seconds(fault.size))
+            self.world.at(self._after(fault.at_s), partial(self.clock.apply, step))
+        for fault in self._faults.of(Kind.SLEEP):
+            slept = Duration.from_seconds(fault.for_s)
+            wakes = self._after(fault.at_s) + slept
+            self.world.at(wakes, partial(self.clock.slept, slept))
+        for fault in self._faults.of(Kind.UNPLUGGED):
+            self._plugs(fault)
+
+    def _plugs(self, fault: Fault) -> None:
+        def out() -> None:
+            self._tell(Lost("receiver", self.clock.read()[1], "unplugged"))
+
+        def back() -> None:
+            self._driver = GnssDriver(self._wire)
+            self._tell(Found("receiver", self.clock.read()[1], "emulated"))
+
+        self.world.at(self._after(fault.at_s), out)
+        self.world.at(self._after(fault.at_s + fault.for_s), back)
+
+    def _hear(self, line: Line) -> None:
+        _, last = self.clock.read()
+        if not self._asleep():
+            self._wire.bring(Chunk(line.data, last - (line.ends - line.begins), last))
+            for event in self._driver.poll():
+                self._tell(event)
+
+    def _pulse(self, edge: Edge) -> None:
+        local, mono = self.clock.read()
+        self._seq[edge] += 1
+        stamped = PulseEdge(local, mono, self._seq[edge], self.clock.epoch, edge)
+        delay_s = self._faults.size(Kind.TOLD_LATE_S, self._elapsed_s())
+        told = self.world.now() + Duration.from_seconds(delay_s)
+        self.world.at(told, partial(self._tell, stamped))
+
+    def _tick(self) -> None:
+        local, mono = self.clock.read()
+        self._tell(Tick(mono, local, self.clock.epoch))
+
+    def _witness(self, battery: RtcDriver) -> None:
+        for event in battery.poll():
+            self._tell(event)
+
+    def _watch(self, watcher: LatencyDriver) -> None:
+        """It tells at once what it will see; the engine hears of it afterwards."""
+        told = second_after(self.world.now()) + MILLISECOND
+        for bracket in watcher.poll():
+            self.world.at(told, partial(self._tell, bracket))
+
+    def _feel(self) -> None:
+        celsius = self._oscillator.celsius((self.world.now() - self._start).ns)
+        _, mono = self.clock.read()
+        self._tell(Temperature(mono, round(celsius, 1), "emulated crystal"))
+
+    def _tell(self, event: Event) -> None:
+        if not self._asleep():
+            for command in self._engine.handle(event):
+                self.clock.apply(command)
+                if isinstance(command, SetRate):
+                    self._tell(InForce(self.clock.read()[1], command.ppb))
+
+    def _ask(self) -> Second:
+        true = self.world.now()
+        local, mono = self.clock.read()
+        served = self._engine.served
+        utc = served.posix(served.tai(local, Duration(local.ns - mono.ns)))
+        true_utc = self._leaps.posix(true)
+        return Second(
+            true,
+            (utc - true_utc).seconds,
+            served.bound_at(mono).seconds,
+            served.synchronised(mono, Duration(local.ns - mono.ns)),
+            self._engine.mode.name,
+            Duration(local.ns - true_utc.ns).seconds,
+        )
+
+    def _asleep(self) -> bool:
+        return self._faults.on(Kind.SLEEP, self._elapsed_s())
+
+    def _elapsed_s(self) -> float:
+        return (self.world.now() - self._start).seconds
+
+    def _after(self, seconds: float) -> Tai:
+        return self._start + Duration.from_seconds(seconds)
+
+
+class Wire:
+    """A `ByteStream` that holds what was brought until it is read."""
+
+    name = "emulated line"
+
+    def __init__(self, baud: int) -> None:
+        self.bits_per_second: int | None = baud
+        self._brought: Chunk | None = None
+
+    def bring(self, chunk: Chunk) -> None:
+        """The next read gives this."""
+        self._brought = chunk
+
+    def read(self, limit: Duration) -> Chunk | None:  # noqa: ARG002 - never waits
+        """What was brought last, once."""
+        brought, self._brought = self._brought, None
+        return brought
+
+    def write(self, data: bytes) -> None:
+        """It does not listen."""
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,1 @@
+"""Settings and a board made into a daemon; its files and processes."""

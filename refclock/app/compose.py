@@ -1,0 +1,232 @@
+"""Settings and a board made into a daemon: the composition root of `run` and `demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from hw.net.hardware import cards_here
+from hw.net.listen import inherited, interface_of, listen, voice_of
+from hw.net.udp import UdpSocket
+from refclock.app.recorder import Tape, Tapped
+from refclock.app.workers import Workers
+from refclock.board.ports import Board, SystemClock
+from refclock.config import Config
+from refclock.daemon.control import ControlServer
+from refclock.daemon.daemon import Daemon, measured_precision
+from refclock.daemon.supervise import Driver, Source
+from refclock.drivers.gnss import GnssDriver
+from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
+from refclock.drivers.pps import PpsDriver
+from refclock.drivers.rtc import RtcDriver
+from refclock.drivers.thermometer import ThermometerDriver
+from refclock.engine.engine import Engine
+from refclock.engine.memory import Memory, MemoryLostError
+from refclock.engine.recording import Beginning
+from refclock.published import Served
+from refclock.receiver.configurator import Configurator
+from refclock.receiver.profile import wish
+from refclock.server.broadcast import Broadcast
+from refclock.server.listener import ListenerSettings
+from refclock.server.service import NtpService
+from refclock.timebase import SECOND, LeapSecond, LeapTable, LeapTableError
+
+log = logging.getLogger("refclock")
+
+_SYSTEM_LEAP_FILES: Final = (
+    Path("/usr/share/zoneinfo/leap-seconds.list"),
+    Path("/var/lib/refclock/leap-seconds.list"),
+)
+
+
+def leap_table(setting: str) -> LeapTable:
+    """The table `leap.file` names; "auto": the newest of the system's and ours.
+
+    OSError, LeapTableError: the file named cannot be used.
+    """
+    if setting != "auto":
+        return LeapTable.parse(Path(setting).read_text(errors="replace"))
+    packaged = files("refclock.timebase").joinpath("leap-seconds.list").read_text()
+    tables = [LeapTable.parse(packaged)]
+    for path in _SYSTEM_LEAP_FILES:
+        try:
+            tables.append(LeapTable.parse(path.read_text(errors="replace")))
+        except (OSError, LeapTableError) as error:
+            log.debug("%s: %s", path, error)
+    return max(tables, key=lambda table: table.expires)
+
+
+def recall(path: Path) -> Memory | None:
+    """What the last run left at `path`; None, with the reason logged, if nothing."""
+    try:
+        return Memory.parse(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, MemoryLostError) as error:
+        log.warning("%s: %s; starting without memory", path, error)
+        return None
+
+
+def remember(path: Path, memory: Memory) -> None:
+    """Replace the file at `path` whole, or leave it as it was. OSError: cannot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("w") as file:
+        file.write(memory.text())
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def compose(
+    config: Config, board: Board, leaps: LeapTable, record: Path | None = None
+) -> Daemon:
+    """The daemon, its doors open. OSError: a port, socket or file cannot be had.
+
+    `record`: a file to keep the run in, for `refclock replay`.
+    """
+    state = Path(config.state.file)
+    memory = recall(state)
+    beginning = Beginning(
+        config.engine(),
+        leaps,
+        max(leaps.updated, memory.last_good) if memory else leaps.updated,
+        board.pulse_latency,
+        board.pulse_latency_spread,
+        measured_precision(board.clock),
+        memory.text() if memory else None,
+    )
+    recorder = None if record is None else Tape(record, beginning)
+    engine = beginning.engine()
+    daemon = Daemon(
+        engine,
+        board.clock,
+        list(_sources(config, board, recorder, lambda: engine.served)),
+        save=lambda engine: _save(state, engine),
+        save_every=config.state.save_every_s * SECOND,
+        recorder=recorder,
+    )
+    with contextlib.ExitStack() as opened:
+        for service in _services(config, daemon.served, board.clock, leaps.leaps):
+            daemon.attach(service=opened.enter_context(contextlib.closing(service)))
+        door = Path(config.control.socket)
+        daemon.attach(control=ControlServer(door, daemon.answers()))
+        opened.pop_all()
+    return daemon
+
+
+def _services(
+    config: Config,
+    published: Callable[[], Served],
+    clock: SystemClock,
+    leaps: Sequence[LeapSecond],
+) -> Iterator[NtpService | Workers | Broadcast]:
+    """A service for each address, or one that has workers for all of them; and one
+    that tells the time unasked, with the voice of the first of IPv4."""
+    settings = config.server
+    listeners = settings.listeners(config.leap.mode)
+    passed = inherited()
+    if settings.workers > 1:
+        if passed:
+            for made in passed:
+                made.close()
+            raise OSError("sockets passed on by systemd cannot be shared by workers")
+        yield Workers(listeners, published, settings, leaps)
+        return
+    to = settings.broadcast
+    for made, listener in _doors(listeners, passed):
+        voice = None
+        if to and made.family == socket.AF_INET:
+            voice, to = voice_of(made, to), ()
+        tell = partial(log.info, "%s: %s", made.getsockname()[0])
+        udp = UdpSocket(made, cards_here(settings.hardware_stamps, tell))
+        service = NtpService(
+            udp, published, clock, settings, listener=listener, leaps=leaps
+        )
+        yield service
+        if voice:
+            every = settings.broadcast_every_s * SECOND
+            yield Broadcast(*voice, service.moment_now, clock, every)
+    if to:
+        raise OSError(f"to broadcast to {to[0]} takes an IPv4 address to listen at")
+
+
+def _doors(
+    listeners: Sequence[ListenerSettings], passed: Sequence[socket.socket]
+) -> Iterator[tuple[socket.socket, ListenerSettings]]:
+    """Every socket and who listens there; on one passed to us, the plain listener
+    unless another names its place."""
+    for made in passed:
+        address, port, *_ = made.getsockname()
+        place = address, port, interface_of(made)
+        at = (each for each in listeners if each.stands_at(*place))
+        yield made, next(at, listeners[0])
+    if not passed:
+        for listener in listeners:
+            for made in listen(listener.addresses, listener.port, listener.interface):
+                yield made, listener
+
+
+def _sources(
+    config: Config, board: Board, tape: Tape | None, served: Callable[[], Served]
+) -> Iterator[Source]:
+    """Every device the board has, and how a driver is put on it."""
+    if open_receiver := board.open_receiver:
+        found: dict[str, bytes] = {}
+
+        def receiver() -> tuple[Driver, str]:
+            stream = open_receiver()
+            heard = stream if tape is None else Tapped(stream, tape)
+            if not config.receiver.configure:
+                return GnssDriver(heard), stream.name
+            configurator = Configurator(wish(stream.bits_per_second), found)
+            tell = partial(log.info, "receiver: %s")
+            return GnssDriver(heard, configurator, tell), stream.name
+
+        yield Source("receiver", receiver)
+    if open_pulse := board.open_pulse:
+
+        def pulse() -> tuple[Driver, str]:
+            line = open_pulse()
+            return PpsDriver(line, board.clock), line.name
+
+        yield Source("pulse", pulse)
+    if open_pin := board.open_pin:
+
+        def pin() -> tuple[Driver, str]:
+            try:
+                seen = open_pin()
+            except OSError as error:
+                return Unseen(), f"nothing: {error}; the board's prior stands"
+            return LatencyDriver(seen, board.clock, served, time.sleep), seen.name
+
+        yield Source("latency", pin, PAUSE_S)
+    if open_thermometer := board.open_thermometer:
+
+        def thermometer() -> tuple[Driver, str]:
+            sensor = open_thermometer()
+            return ThermometerDriver(sensor, board.clock), sensor.name
+
+        yield Source("thermometer", thermometer, config.thermometer.every_s)
+    if open_rtc := board.open_rtc:
+
+        def rtc() -> tuple[Driver, str]:
+            chip = open_rtc()
+            return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
+
+        yield Source("rtc", rtc, config.rtc.every_s)
+
+
+def _save(path: Path, engine: Engine) -> None:
+    try:
+        remember(path, engine.memory())
+    except OSError as error:
+        log.warning("%s: %s; nothing will be remembered", path, error)

@@ -1,0 +1,183 @@
+"""Processes that serve what this one knows, where one CPU is not enough.
+
+Each worker has a socket of its own on every address (SO_REUSEPORT); the kernel
+deals requests out by the client's address, so that one client always finds the
+worker that knows it. What is served is shared through memory. A worker that
+ends is started anew; when we are gone, they go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from hw.linux.clock import FreeClock
+from hw.net.hardware import cards_here
+from hw.net.listen import listen_shared
+from hw.net.shared import Shared
+from hw.net.udp import UdpSocket
+from refclock.observe.status import ClientStatus, busiest
+from refclock.published import Served
+from refclock.server.listener import ListenerSettings
+from refclock.server.service import NtpService
+from refclock.server.settings import ServerSettings
+from refclock.timebase import SECOND, Duration, LeapSecond
+
+log = logging.getLogger("refclock")
+
+_CLIENTS: Final = 100
+"""Told by each worker to its parent."""
+_LOOK_S: Final = 0.02
+"""How late a worker learns what was published; it carries the time on itself."""
+_REST_S: Final = 1.0
+"""Between two starts of a worker: one that can never run must not keep us busy."""
+
+
+class Workers:
+    """The service of all workers, from here. Used by one thread."""
+
+    def __init__(
+        self,
+        listeners: Sequence[ListenerSettings],
+        published: Callable[[], Served],
+        settings: ServerSettings,
+        leaps: Sequence[LeapSecond] = (),
+    ) -> None:
+        """As many as `settings` say. OSError: a port cannot be had."""
+        self._leaps = leaps
+        with contextlib.ExitStack() as opened:
+            self._doors = [
+                (listener, [opened.enter_context(made) for made in group])
+                for listener in listeners
+                for group in listen_shared(
+                    listener.addresses,
+                    listener.port,
+                    listener.interface,
+                    settings.workers,
+                )
+            ]
+            self._opened = opened.pop_all()
+        self._published = published
+        self._last = published()
+        self._restarts = 0
+        self._settings, self._served = Shared(), Shared()
+        self._tell(settings)
+        self._served.set(self._last)
+        self._counters = [Shared() for _ in range(settings.workers)]
+        self._started_s = [0.0] * settings.workers
+        self._workers = [self._start(number) for number in range(settings.workers)]
+
+    def serve(self, limit: Duration) -> None:
+        """Pass on what is published and keep all workers alive, for `limit`."""
+        until = time.monotonic_ns() + limit.ns
+        while time.monotonic_ns() < until:
+            served = self._published()
+            if served is not self._last:
+                self._last = served
+                self._served.set(served)
+            for number, worker in enumerate(self._workers):
+                rested = time.monotonic() - self._started_s[number] > _REST_S
+                if rested and worker.poll() is not None:
+                    self._restarts += 1
+                    self._workers[number] = self._start(number)
+            time.sleep(_LOOK_S)
+
+    def counters(self) -> dict[str, int]:
+        """The sums over all workers, of a second ago."""
+        total: Counter[str] = Counter({"worker restarts": self._restarts})
+        for counters, _ in self._told():
+            total.update(counters)
+        return dict(total)
+
+    def clients(self, most: int) -> list[ClientStatus]:
+        """The busiest of each worker, of a second ago: a client has but one worker."""
+        return busiest(
+            chain.from_iterable(clients for _, clients in self._told()), most
+        )
+
+    def readmit(self, settings: ServerSettings) -> None:
+        """Start all workers anew, with these access rules and limits."""
+        self._tell(settings)
+        for worker in self._workers:
+            worker.terminate()
+
+    def close(self) -> None:
+        """End the workers, and give everything back."""
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait()
+        self._opened.close()
+        for block in (self._settings, self._served, *self._counters):
+            block.close()
+
+    def _told(self) -> Iterator[tuple[Mapping[str, int], Sequence[ClientStatus]]]:
+        """What each worker said last: its counters, and its busiest clients."""
+        for block in self._counters:
+            with contextlib.suppress(OSError):  # it died in the act; the next will say
+                yield block.get() or ({}, ())
+
+    def _tell(self, settings: ServerSettings) -> None:
+        """What a worker reads when it starts; it has a socket for each listener."""
+        self._settings.set((settings, [each for each, _ in self._doors], self._leaps))
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        blocks = self._settings, self._served, self._counters[number]
+        fds = [block.fd for block in blocks]
+        fds += [sockets[number].fileno() for _, sockets in self._doors]
+        command = [sys.executable, "-m", __name__, str(os.getpid()), *map(str, fds)]
+        self._started_s[number] = time.monotonic()
+        return subprocess.Popen(command, pass_fds=fds)  # noqa: S603 - ourselves
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Be a worker until the parent is gone."""
+    parent, *fds = map(int, arguments)
+    (settings, listeners, leaps), counters = Shared(fds[0]).get(), Shared(fds[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
+    services = [
+        NtpService(
+            UdpSocket(
+                socket.socket(fileno=fd),
+                cards_here(settings.hardware_stamps, log.warning),
+            ),
+            Shared(fds[1]).get,
+            FreeClock(),
+            settings,
+            listener=listener,
+            leaps=leaps,
+        )
+        for fd, listener in zip(fds[3:], listeners, strict=True)
+    ]
+    for service in services:
+        threading.Thread(target=_for_ever, args=(service,), daemon=True).start()
+    while os.getppid() == parent:
+        total: Counter[str] = Counter()
+        for service in services:
+            total.update(service.counters())
+        clients = chain.from_iterable(s.clients(_CLIENTS) for s in services)
+        counters.set((dict(total), busiest(clients, _CLIENTS)))
+        time.sleep(1)
+
+
+def _for_ever(service: NtpService) -> None:
+    try:
+        while True:
+            service.serve(SECOND)
+    finally:
+        os._exit(1)  # half a worker is worse than none: the parent starts a new one
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""What a board must offer, and the settings it is found by."""

@@ -1,1 +1,0 @@
-"""Asking other servers: pure; what was sent and received in, a measurement out."""

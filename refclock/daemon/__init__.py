@@ -1,0 +1,1 @@
+"""Threads, supervision of devices, journal, control socket."""

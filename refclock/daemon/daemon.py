@@ -1,0 +1,299 @@
+"""Threads around one engine.
+
+    pumps (receiver, pulse, thermometer, rtc) -> inbox -> engine -> clock
+                                  engine -> Published -> NTP threads, control socket
+
+One inbox, one writer, frozen values across every boundary. Every wait is
+bounded, so stopping is one flag. A lost device is reopened with back-off; any
+other exception, in any thread, ends the process, and the service manager starts
+it anew: a half-alive time server is worse than none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import chain, pairwise
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from refclock.board.ports import SystemClock
+from refclock.daemon.control import Answers
+from refclock.daemon.journal import Herald
+from refclock.daemon.supervise import Source, pump
+from refclock.engine.engine import Engine
+from refclock.engine.recording import Counted, Line, Outcome
+from refclock.events import Event, InForce, SetRate, Tick
+from refclock.observe.status import ClientStatus, Status, busiest, to_json
+from refclock.published import Served
+from refclock.server.settings import ServerSettings
+from refclock.timebase import SECOND, Duration, Mono
+
+_TICK: Final = SECOND
+_JOIN_S: Final = 4.0
+"""A receiver takes up to 2 s to be put back as it was."""
+_SHOWN: Final = 10
+_ALL: Final = 10_000
+"""Clients told on the status page, and if one asks for all."""
+
+T = TypeVar("T")
+
+
+class Published(Generic[T]):
+    """One writer, many readers, no lock: a reader gets a whole value, never a mix."""
+
+    def __init__(self, first: T) -> None:
+        self._value = first
+
+    def set(self, value: T) -> None:
+        """Replace the value whole."""
+        self._value = value
+
+    def get(self) -> T:
+        """The value as last published."""
+        return self._value
+
+
+class Service(Protocol):
+    """What answers the network."""
+
+    def serve(self, limit: Duration) -> None:
+        """Answer what comes, waiting at most `limit`."""
+        ...
+
+    def counters(self) -> dict[str, Any]:
+        """What was asked, answered and refused so far."""
+        ...
+
+    def clients(self, most: int) -> Sequence[ClientStatus]:
+        """The `most` that asked most."""
+        ...
+
+    def readmit(self, settings: ServerSettings) -> None:
+        """Other access rules and limits, from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        ...
+
+
+class Control(Protocol):
+    """What answers the operator."""
+
+    def serve(self, limit_s: float) -> None:
+        """Answer what comes, waiting at most `limit_s`."""
+        ...
+
+    def close(self) -> None:
+        """Take the socket away."""
+        ...
+
+
+class Recorder(Protocol):
+    """What keeps a run on paper. May be called from any thread."""
+
+    def write(self, line: Line) -> None:
+        """Keep it, in the order told."""
+        ...
+
+    def close(self) -> None:
+        """No more will come."""
+        ...
+
+
+class Daemon:
+    """The engine and its threads. `run` returns when `stop` was called."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: SystemClock,
+        sources: Sequence[Source],
+        save: Callable[[Engine], None],
+        save_every: Duration,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._sources = sources
+        self._save = save
+        self._save_every = save_every
+        self._recorder = recorder
+        self._services: list[Service] = []
+        self._controls: list[Control] = []
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._counted: dict[str, Any] | None = None
+        """What was counted when the doors closed."""
+        self._herald = Herald()
+        _, now = clock.read()
+        self._status = Published(engine.status(now))
+        self._served = Published(engine.served)
+
+    # what other threads may call
+
+    def served(self) -> Served:
+        """What the NTP service serves from."""
+        return self._served.get()
+
+    def status(self) -> Status:
+        """The snapshot of the last second."""
+        return self._status.get()
+
+    def counters(self) -> dict[str, Any]:
+        """What all services counted, summed where they are numbers."""
+        if self._counted is not None:
+            return self._counted
+        total: dict[str, Any] = {}
+        for service in self._services:
+            for name, count in service.counters().items():
+                together = isinstance(count, int) and name in total
+                total[name] = total[name] + count if together else count
+        return total
+
+    def clients(self, most: int) -> list[ClientStatus]:
+        """The `most` that asked most, of all services together."""
+        if self._counted is not None:
+            return []
+        services = self._services
+        return busiest(chain.from_iterable(s.clients(most) for s in services), most)
+
+    def answers(self) -> Answers:
+        """What the control socket can be asked."""
+        return {
+            "status": lambda: to_json(
+                self.status(), self.counters(), self.clients(_SHOWN)
+            ),
+            "clients": lambda: json.dumps([*map(asdict, self.clients(_ALL))]),
+        }
+
+    def attach(
+        self, *, service: Service | None = None, control: Control | None = None
+    ) -> None:
+        """Give it another door to the outside; before `run`."""
+        if service is not None:
+            self._services.append(service)
+        if control is not None:
+            self._controls.append(control)
+
+    def readmit(self, settings: ServerSettings) -> None:
+        """From now on, whom to answer and how often is as `settings` say."""
+        for service in self._services:
+            service.readmit(settings)
+
+    def errand(self, do: Callable[[], None]) -> None:
+        """Have `do` done by the engine's own thread, between two events."""
+        self._errands.put(do)
+
+    def stop(self) -> None:
+        """End `run`, from a signal handler or another thread."""
+        self._stop.set()
+
+    # the threads
+
+    def run(self) -> None:
+        """Pump, think and serve until stopped; raises what any thread raised."""
+        put, now, stop = self._inbox.put, self._now, self._stop
+        jobs = [
+            (each.name, partial(pump, each, put, now, stop)) for each in self._sources
+        ]
+        jobs += [
+            ("serve", partial(self._each, partial(service.serve, SECOND)))
+            for service in self._services
+        ]
+        jobs += [
+            ("control", partial(self._each, partial(control.serve, 1.0)))
+            for control in self._controls
+        ]
+        threads = [
+            threading.Thread(target=self._guarded, args=(job,), name=name, daemon=True)
+            for name, job in jobs
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._guarded(self._think)
+        finally:
+            self._stop.set()
+            self._herald.notify("STOPPING=1")
+            for command in self._engine.farewell():
+                self._clock.apply(command)
+            until = time.monotonic() + _JOIN_S
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
+            self._counted = self.counters()
+            for service in self._services:
+                service.close()
+            for control in self._controls:
+                control.close()
+            self._save(self._engine)
+            if self._recorder is not None:
+                self._recorder.write(Counted(json.dumps(self._counted)))
+                self._recorder.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # raised again by `run`
+            if self._failure is None:
+                self._failure = error
+        finally:
+            self._stop.set()
+
+    def _each(self, sweep: Callable[[], None]) -> None:
+        while not self._stop.is_set():
+            sweep()
+
+    def _think(self) -> None:
+        self._herald.notify("READY=1")
+        tick_at = self._now()
+        save_at = tick_at + self._save_every
+        while not self._stop.is_set():
+            local, now = self._clock.read()
+            if now >= tick_at:
+                self._handle(Tick(now, local, self._clock.epoch))
+                status = self._engine.status(now)
+                self._status.set(status)
+                self._herald.status(status)
+                tick_at = now + _TICK
+                while not self._errands.empty():
+                    self._errands.get()()
+                if now >= save_at:
+                    save_at = now + self._save_every
+                    self._save(self._engine)
+            with contextlib.suppress(queue.Empty):
+                self._handle(self._inbox.get(timeout=(tick_at - now).seconds))
+
+    def _handle(self, event: Event) -> None:
+        self._herald.event(event)
+        commands = self._engine.handle(event)
+        if self._recorder is not None:
+            self._recorder.write(event)
+            if commands or isinstance(event, Tick):
+                self._recorder.write(Outcome(commands, self._engine.served))
+        for command in commands:
+            self._clock.apply(command)
+            if isinstance(command, SetRate):
+                self._handle(InForce(self._now(), command.ppb))
+        self._served.set(self._engine.served)
+
+    def _now(self) -> Mono:
+        return self._clock.read()[1]
+
+
+def measured_precision(clock: SystemClock) -> int:
+    """log2 of the seconds one reading of the clock takes (RFC 5905 section 7.3)."""
+    readings = [clock.read()[0].ns for _ in range(64)]
+    gaps = [b - a for a, b in pairwise(readings) if b > a]
+    return math.ceil(math.log2(min(gaps, default=1_000) * 1e-9))

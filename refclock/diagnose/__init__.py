@@ -1,0 +1,1 @@
+"""Reasons in words; what a stream of bytes is."""

@@ -1,0 +1,1 @@
+"""The filters of the bank: one class for each model of the clock."""

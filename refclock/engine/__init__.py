@@ -1,0 +1,1 @@
+"""Facts to their judges, and what the clock is told."""

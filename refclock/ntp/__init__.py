@@ -1,0 +1,1 @@
+"""NTP on the wire: packets, and the client's side of an exchange."""

@@ -1,0 +1,181 @@
+"""The service as shipped, no setting touched: who is limited, and what it costs."""
+
+import random
+from collections import Counter
+from ipaddress import ip_address
+
+import pytest
+
+from refclock.board.ports import BATCH
+from refclock.events import Command
+from refclock.ntp.packet import Packet
+from refclock.published import Served
+from refclock.server.access import Access
+from refclock.server.admit import Admission, Verdict
+from refclock.server.service import NtpService
+from refclock.server.settings import ServerSettings
+from refclock.timebase import SECOND, Duration, Local, Mono, Utc
+from tests.fakes.published import right_at
+from tests.fakes.wire import Wire
+
+BEGIN = Utc.of(2026, 11, 23, 6).ns
+REQUEST = bytes([0x23, 0, 6, 0]) + bytes(36) + b"asked me"
+SHIPPED = ServerSettings()
+CLIENTS = ["192.168.1.20", "fd00:1:2:3::4", "fe80::7"]
+
+
+class Bench(Wire):
+    """A service and its clients on one clock that the test moves."""
+
+    epoch = 0
+
+    def __init__(
+        self, draw: random.Random | None = None, settings: ServerSettings = SHIPPED
+    ) -> None:
+        super().__init__(now_ns=BEGIN)
+        self.draws = 0
+        self.draw = draw
+        self.service = NtpService(self, self.served, self, settings, self.drawn)
+
+    def drawn(self) -> float:
+        self.draws += 1
+        assert self.draw, "an honest client was in doubt"
+        return self.draw.random()
+
+    def read(self) -> tuple[Local, Mono]:
+        return Local(self.clock_ns), Mono(self.clock_ns - BEGIN)
+
+    def apply(self, command: Command) -> None:
+        raise NotImplementedError
+
+    def served(self) -> Served:
+        return right_at(*self.read())
+
+    def ask(self, after: Duration, *asked: tuple[str, bytes]) -> list[Packet]:
+        """What is answered in a sweep of these."""
+        self.clock_ns += after.ns
+        self.sent.clear()
+        self.datagrams = [
+            (ip_address(source).packed, self.clock_ns, request)
+            for source, request in asked
+        ]
+        self.service.serve(SECOND)
+        return [Packet.decode(reply) for _, reply in self.sent]
+
+
+@pytest.mark.parametrize("source", CLIENTS)
+@pytest.mark.parametrize("spacing", [0, 1, 10**6, 2 * 10**9 // 7], ids=str)
+@pytest.mark.parametrize("every_s", [3, 16, 64])
+def test_a_burst_of_8_within_2_s_is_never_punished(
+    source: str, spacing: int, every_s: int
+) -> None:
+    bench = Bench()
+    for _ in range(100):
+        for _ in range(8):
+            (packet,) = bench.ask(Duration(spacing), (source, REQUEST))
+            assert packet.stratum == 1
+        bench.ask(Duration(every_s * SECOND.ns - 8 * spacing))
+    assert bench.draws == 0
+
+
+@pytest.mark.parametrize("source", CLIENTS)
+def test_nor_is_a_burst_that_comes_in_one_sweep(source: str) -> None:
+    bench = Bench()
+    for _ in range(100):
+        for packet in bench.ask(4 * SECOND, *[(source, REQUEST)] * 8):
+            assert packet.stratum == 1
+        assert len(bench.sent) == 8
+    assert bench.draws == 0
+
+
+def test_hosts_of_one_ipv6_network_starting_together_are_not_punished() -> None:
+    bench = Bench()
+    for _ in range(50):
+        for host in range(4):
+            for _ in range(8):
+                (packet,) = bench.ask(Duration(1), (f"fd00::{host}", REQUEST))
+                assert packet.stratum == 1
+        bench.ask(16 * SECOND)
+    assert bench.draws == 0
+
+
+def test_of_what_is_too_much_a_sixteenth_is_answered_and_one_is_warned() -> None:
+    bench = Bench(random.Random(5905))
+    asked = 200 * BATCH
+    kinds = Counter[str]()
+    gaps = Counter[int]()
+    last = 0
+    for sweep in range(200):
+        for packet in bench.ask(Duration(1_000), *[(CLIENTS[0], REQUEST)] * BATCH):
+            assert packet.origin.bits.to_bytes(8, "big") == b"asked me"
+            if packet.stratum:
+                kinds["served"] += 1
+                continue
+            assert (packet.leap, packet.ref_id, packet.poll) == (3, b"RATE", 7)
+            assert packet.reference.bits == packet.root_dispersion.bits == 0
+            kinds["warned"] += 1
+        for place, reply in bench.sent:
+            if reply[1] == 0:
+                at = sweep * BATCH + place
+                gaps[at - last] += 1
+                last = at
+    assert asked / 16 * 0.8 < kinds["warned"] < asked / 16 * 1.2
+    assert asked / 16 * 0.8 < kinds["served"] < asked / 16 * 1.2 + 32
+    assert len(gaps) > 30  # nobody can tell which will be
+    assert max(gaps.values()) < kinds["warned"] / 8
+
+
+def test_a_kiss_answers_the_request_even_if_that_was_interleaved() -> None:
+    """Else one who guesses when a reply left could have a client silenced."""
+    bench = Bench(random.Random(1))
+    (packet,) = bench.ask(SECOND, (CLIENTS[0], REQUEST))
+    warned = 0
+    for _ in range(1000):
+        request = (
+            REQUEST[:24]
+            + packet.receive.bits.to_bytes(8, "big")
+            + b"received"
+            + REQUEST[40:]
+        )
+        for reply in bench.ask(Duration(1_000_000), (CLIENTS[0], request)):
+            if reply.ref_id == b"RATE":
+                warned += 1
+                assert reply.origin.bits.to_bytes(8, "big") == b"asked me"
+            else:
+                packet = reply
+    assert warned > 10
+    (client,) = bench.service.clients(9)
+    assert client.interleaved > 10
+
+
+@pytest.mark.parametrize("tell_denied", [False, True])
+def test_the_denied_hear_nothing_unless_it_is_asked_for(*, tell_denied: bool) -> None:
+    bench = Bench(settings=ServerSettings(tell_denied=tell_denied))
+    for _ in range(50):
+        replies = bench.ask(SECOND, ("8.8.8.8", REQUEST), ("2001:db8::1", REQUEST))
+        assert len(replies) == (2 if tell_denied else 0)
+        for packet in replies:
+            assert (packet.stratum, packet.ref_id) == (0, b"DENY")
+            assert packet.origin.bits.to_bytes(8, "big") == b"asked me"
+    assert bench.service.counters()["denied"] == 100
+    assert bench.service.clients(9) == []
+
+
+def test_made_up_addresses_cost_no_honest_client_its_state() -> None:
+    everyone = Access(["0.0.0.0/0", "::/0"], [])
+    draw = random.Random(4)
+    table = Admission(everyone, SHIPPED.rate_limit, draw.random)
+    honest = [bytes([192, 168, 1, host]) for host in range(1, 200)]
+    for source in honest:
+        for _ in range(2):
+            assert table.admit(source, 4, 0) is Verdict.SERVE
+    before = {source: table.known(source) for source in honest}
+    for at in range(200_000):
+        source = draw.randbytes(4 if at % 2 else 16)
+        for _ in range(1 + at % 3):
+            assert table.admit(source, 4, at * 1_000) is Verdict.SERVE
+    for source in honest:
+        assert table.known(source) is before[source] is not None
+        assert table.afford(source, 4, SECOND.ns, 8)
+    assert len(table.clients()) == SHIPPED.rate_limit.clients
+    assert table.newcomers() <= SHIPPED.rate_limit.clients
