@@ -25,10 +25,10 @@ class PulseEdge:
 
     at: Local
     """The kernel's stamp, as stamped: no latency taken off."""
-    seen: Mono
+    mono: Mono
     seq: int
     """The line's own count of this edge; a gap tells of lost edges."""
-    epoch: int
+    era: int
     """How often the local clock had been stepped when `at` was read."""
     edge: Edge = Edge.ASSERT
 
@@ -41,8 +41,8 @@ class Bracket:
     """Read before the last look that found the old level."""
     high: Local
     """Read after the first look that found the new one."""
-    seen: Mono
-    epoch: int
+    mono: Mono
+    era: int
     """How often the local clock had been stepped when both were read."""
 
 
@@ -51,24 +51,24 @@ class Fix(Enum):
 
     VALID = "A"
     """From satellites: status A, or a fix quality, and nothing against it."""
-    GUESS = "A*"
+    PRESUMED = "A*"
     """GGA or GNS alone vouch for it; good when a date came beside it."""
     NONE = "V"
     ESTIMATED = "E"
     """Status A, but dead reckoning, manual or simulated."""
     CONTRADICTION = "X"
-    UNSAID = "?"
+    UNKNOWN = "?"
     """ZDA alone: it has no word for validity."""
 
     @property
     def good(self) -> bool:
         """May the time be used?"""
-        return self in {Fix.VALID, Fix.GUESS}
+        return self in {Fix.VALID, Fix.PRESUMED}
 
     @property
     def denied(self) -> bool:
         """Does it say that the time may not be used?"""
-        return not self.good and self is not Fix.UNSAID
+        return not self.good and self is not Fix.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,12 @@ class TimeMessage:
 
     utc: Utc
     """As written, fraction kept. 23:59:60 is written as the midnight after it."""
-    seen: Mono
+    mono: Mono
     """When the first byte of the sentence came, not the last."""
     kind: str
     """`RMC`, `ZDA`, `GGA`, `UBX-NAV-PVT` …: lag is learned per kind."""
     fix: Fix
-    sixty: bool = False
+    leap_second: bool = False
     """The sentence said second 60: `utc` is one second too late."""
     queued: bool = False
     """It waited on a saturated line; its arrival tells nothing."""
@@ -94,7 +94,7 @@ class TimeMessage:
 class LeapNotice:
     """The receiver told its leap-second count, or an announcement."""
 
-    seen: Mono
+    mono: Mono
     kind: str
     utc_behind_tai: Duration | None
     """TAI - UTC now as the receiver counts it; None where it does not know."""
@@ -104,11 +104,11 @@ class LeapNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeless:
+class NoTime:
     """Where a receiver names the time it named none, or no date with it: it speaks,
     and does not know."""
 
-    seen: Mono
+    mono: Mono
     fix: Fix
 
 
@@ -127,7 +127,7 @@ class Satellite:
 class SkyView:
     """The satellites of one system or of all, and how many are in the fix."""
 
-    seen: Mono
+    mono: Mono
     used: int | None = None
     satellites: tuple[Satellite, ...] = ()
 
@@ -136,7 +136,7 @@ class SkyView:
 class Position:
     """Where the receiver says its antenna is: WGS 84 degrees, metres."""
 
-    seen: Mono
+    mono: Mono
     latitude: float
     longitude: float
     altitude_m: float | None = None
@@ -147,7 +147,7 @@ class Position:
 class Sawtooth:
     """The receiver's own word on the granularity error of one pulse (TIM-TP qErr)."""
 
-    seen: Mono
+    mono: Mono
     pulse: Utc | None
     """The second of the pulse it is about; None: the next one to come."""
     error: Duration
@@ -158,7 +158,7 @@ class Sawtooth:
 class Interference:
     """The receiver's own jamming and spoofing verdict."""
 
-    seen: Mono
+    mono: Mono
     jammed: bool
     spoofed: bool
     detail: str
@@ -177,7 +177,7 @@ class Feed(Enum):
 class AntennaFeed:
     """What the receiver says of its antenna's feed, where it watches it."""
 
-    seen: Mono
+    mono: Mono
     feed: Feed
 
 
@@ -185,7 +185,7 @@ class AntennaFeed:
 class Identity:
     """What the receiver calls itself."""
 
-    seen: Mono
+    mono: Mono
     name: str
 
 
@@ -193,7 +193,7 @@ class Identity:
 class Configured:
     """What was changed in the receiver, or could not be; the last one sums it up."""
 
-    seen: Mono
+    mono: Mono
     text: str
 
 
@@ -201,7 +201,7 @@ class Configured:
 class LineLoad:
     """How busy the receiver's line was in the last ten seconds."""
 
-    seen: Mono
+    mono: Mono
     share: float
     """Of what it can carry."""
 
@@ -210,7 +210,7 @@ class LineLoad:
 class Temperature:
     """One reading of one thermometer."""
 
-    seen: Mono
+    mono: Mono
     celsius: float
     sensor: str
 
@@ -223,8 +223,8 @@ class Witness:
     offset: Duration
     """reference - local at `at`."""
     at: Local
-    seen: Mono
-    epoch: int
+    mono: Mono
+    era: int
     spread: Duration
     """How wrong it may be: the truth lies within ± this."""
 
@@ -233,9 +233,9 @@ class Witness:
 class Tick:
     """Time passed; both clocks, read together."""
 
-    seen: Mono
+    mono: Mono
     local: Local
-    epoch: int
+    era: int
 
 
 class Reason(StrEnum):
@@ -258,7 +258,7 @@ class Reason(StrEnum):
 class Dropped:
     """Bytes refused, and why. `detail` shows them."""
 
-    seen: Mono
+    mono: Mono
     reason: Reason
     detail: str
 
@@ -268,7 +268,7 @@ class Lost:
     """A device is gone; its driver goes on trying."""
 
     source: str
-    seen: Mono
+    mono: Mono
     why: str
 
 
@@ -276,7 +276,7 @@ class Lost:
 class InForce:
     """The clock obeyed: a rate commanded holds from now on."""
 
-    seen: Mono
+    mono: Mono
     ppb: float
 
 
@@ -285,7 +285,7 @@ class Found:
     """A device was opened. `detail`: path, speed."""
 
     source: str
-    seen: Mono
+    mono: Mono
     detail: str
 
 
@@ -293,7 +293,7 @@ Event = (
     PulseEdge
     | Bracket
     | TimeMessage
-    | Timeless
+    | NoTime
     | LeapNotice
     | SkyView
     | Position

@@ -39,7 +39,7 @@ NO_WARNING, INSERT, DELETE, ALARM = range(4)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ClockSnapshot:
     """Our time and how far it may be off, as estimated at `at`."""
 
     stratum: int
@@ -68,11 +68,11 @@ class Served:
     """What the local clock was ordered to be stepped by; it may be done or not."""
 
     @property
-    def skew(self) -> Duration:
+    def realtime_offset(self) -> Duration:
         """Local - monotonic at publication."""
         return Duration(self.local.ns - self.at.ns)
 
-    def synchronised(self, now: Mono, skew: Duration | None = None) -> bool:
+    def synchronised(self, now: Mono, realtime_offset: Duration | None = None) -> bool:
         """May `now` be served as true time? `skew`: local - mono as it is now.
 
         A large step that nobody ordered may be a machine that slept: the local
@@ -80,7 +80,9 @@ class Served:
         """
         if self.stratum >= 16 or now - self.at >= STALE_AFTER:
             return False
-        return skew is None or self._expected(skew - self.skew)
+        return realtime_offset is None or self._expected(
+            realtime_offset - self.realtime_offset
+        )
 
     def _expected(self, step: Duration) -> bool:
         """Is it small enough to be another's correction, or was it announced?"""
@@ -89,7 +91,7 @@ class Served:
             ordered.append(self.leap.before - self.leap.after)
         return any(abs(step - each) < FOREIGN for each in ordered)
 
-    def rerated(self, now: Mono, factor: float) -> Served:
+    def with_rate(self, now: Mono, factor: float) -> ClockSnapshot:
         """Carried forward to `now`, since when the clock runs by `factor` slower."""
         since = now - self.at
         return replace(
@@ -101,9 +103,9 @@ class Served:
             bound=self.bound_at(now),
         )
 
-    def tai(self, local: Local, skew: Duration) -> Tai:
+    def tai(self, local: Local, realtime_offset: Duration) -> Tai:
         """The instant the local clock called `local`, where local - mono is `skew`."""
-        stepped = skew - self.skew
+        stepped = realtime_offset - self.realtime_offset
         if abs(stepped) < STEPPED:
             stepped = ZERO
         since = local.ns - stepped.ns - self.local.ns
@@ -118,9 +120,11 @@ class Served:
             return Utc(tai.ns - leap.after.ns)
         return Utc(tai.ns - self.utc_behind_tai.ns)
 
-    def indicator(self, tai: Tai, now: Mono, skew: Duration | None = None) -> int:
+    def indicator(
+        self, tai: Tai, now: Mono, realtime_offset: Duration | None = None
+    ) -> int:
         """The leap indicator to send at `tai`."""
-        if not self.synchronised(now, skew):
+        if not self.synchronised(now, realtime_offset):
             return ALARM
         if self.leap is None or not ZERO < self.leap.at - tai <= DAY:
             return NO_WARNING

@@ -36,14 +36,14 @@ class VirtualClock:
         self._error_ns = 0.0
         """Mono less what true time makes of it, at `_since`."""
         self._leap: LeapSecond | None = None
-        self._epoch = 0
+        self._era = 0
         self.status: SetStatus | None = None
         """What other programs were told last."""
 
     @property
-    def epoch(self) -> int:
+    def era(self) -> int:
         """How often the clock was stepped, as far as read."""
-        return self._epoch
+        return self._era
 
     @property
     def rate(self) -> float:
@@ -89,7 +89,7 @@ class VirtualClock:
 
     def _step(self, by: Duration) -> None:
         self._ahead += by
-        self._epoch += 1
+        self._era += 1
 
     def _error_at(self, elapsed: int) -> float:
         if elapsed < self._since:

@@ -18,7 +18,7 @@ class Kind(StrEnum):
     NO_SATELLITES = "has a fix and no satellites"
     MOVED_M = "its antenna is so many metres north of where it stands"
     # what it says
-    SILENT = "says nothing"
+    PULSE_LOST_AFTER = "says nothing"
     LIE_S = "names a time so many seconds ahead, flags as ever"
     WEEKS = "its date is so many weeks ahead"
     LEAP_DEFAULT = "its leap-second count is the firmware's, not the sky's"

@@ -33,14 +33,14 @@ _TIMES_S: Final = tuple(4.0**k for k in range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
-class Climate:
+class Environment:
     """The temperature around the crystal."""
 
     mean_c: float = 45.0
     swing_c: float = 0.0
     """Amplitude of a sine."""
     period_s: float = 3600.0
-    draught_c: float = 0.0
+    wander_c: float = 0.0
     """Deviation of a random wander."""
     draught_s: float = 120.0
     """How long it remembers."""
@@ -51,7 +51,7 @@ class Climate:
 
 
 @dataclass(frozen=True, slots=True)
-class Character:
+class OscillatorModel:
     """How an oscillator strays. Deviations are one sigma."""
 
     offset_ppb: float = 7860.0
@@ -64,7 +64,7 @@ class Character:
     curve_ppb: float = 6.1
     """Per square kelvin."""
     turnover_c: float = 53.0
-    climate: Climate = field(default_factory=Climate)
+    environment: Environment = field(default_factory=Environment)
 
 
 Knot = tuple[float, float]
@@ -85,9 +85,9 @@ class Oscillator:
         self._lock = Lock()
 
     @classmethod
-    def of(cls, character: Character, seed: int) -> Oscillator:
+    def of(cls, oscillator_model: OscillatorModel, seed: int) -> Oscillator:
         """One of that character."""
-        return cls(_knots(character, seed))
+        return cls(_knots(oscillator_model, seed))
 
     def phase(self, elapsed_ns: int) -> float:
         """What it counted beyond true time (ns), so long after the start."""
@@ -131,37 +131,39 @@ class Oscillator:
         self._phase.append(knot[0])
 
 
-def temperatures(climate: Climate, rng: Random) -> Iterator[float]:
+def temperatures(environment: Environment, rng: Random) -> Iterator[float]:
     """One a second, C."""
     phase = rng.uniform(0.0, 2.0 * pi)
-    keep = exp(-1.0 / climate.draught_s)
-    kick = climate.draught_c * sqrt(1.0 - keep * keep)
+    keep = exp(-1.0 / environment.draught_s)
+    kick = environment.wander_c * sqrt(1.0 - keep * keep)
     draught, t = 0.0, 0
     while True:
-        celsius = climate.mean_c + draught
-        celsius += climate.swing_c * sin(2.0 * pi * t / climate.period_s + phase)
-        if t >= climate.step_at_s:
-            gone = exp(-(t - climate.step_at_s) / climate.settle_s)
-            celsius += climate.step_c * (1.0 - gone)
+        celsius = environment.mean_c + draught
+        celsius += environment.swing_c * sin(
+            2.0 * pi * t / environment.period_s + phase
+        )
+        if t >= environment.step_at_s:
+            gone = exp(-(t - environment.step_at_s) / environment.settle_s)
+            celsius += environment.step_c * (1.0 - gone)
         yield celsius
         draught = keep * draught + kick * rng.gauss(0.0, 1.0)
         t += 1
 
 
-def _knots(character: Character, seed: int) -> Iterator[Knot]:
+def _knots(oscillator_model: OscillatorModel, seed: int) -> Iterator[Knot]:
     white = dice(seed, "white")
     walk = dice(seed, "walk")
     flicker = _flicker(dice(seed, "flicker"))
     walked = phase = 0.0
-    mean = (character.climate.mean_c - character.turnover_c) ** 2
-    for celsius in temperatures(character.climate, dice(seed, "climate")):
+    mean = (oscillator_model.environment.mean_c - oscillator_model.turnover_c) ** 2
+    for celsius in temperatures(oscillator_model.environment, dice(seed, "climate")):
         yield phase, celsius
-        bent = (celsius - character.turnover_c) ** 2 - mean
-        ppb = character.offset_ppb + walked - character.curve_ppb * bent
-        ppb += character.white_ppb * white.gauss(0.0, 1.0)
-        if character.flicker_ppb:
-            ppb += character.flicker_ppb * next(flicker)
-        walked += character.walk_ppb * walk.gauss(0.0, 1.0)
+        bent = (celsius - oscillator_model.turnover_c) ** 2 - mean
+        ppb = oscillator_model.offset_ppb + walked - oscillator_model.curve_ppb * bent
+        ppb += oscillator_model.white_ppb * white.gauss(0.0, 1.0)
+        if oscillator_model.flicker_ppb:
+            ppb += oscillator_model.flicker_ppb * next(flicker)
+        walked += oscillator_model.walk_ppb * walk.gauss(0.0, 1.0)
         phase += ppb  # a part in 1e9 for one second is 1 ns
 
 
@@ -184,7 +186,7 @@ def _flicker(rng: Random) -> Iterator[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TraceRow:
     """One second of a trace."""
 
     t_s: int
@@ -197,7 +199,7 @@ class Row:
     """Did it come at all?"""
 
 
-def read_trace(path: Path) -> Iterator[Row]:
+def read_trace(path: Path) -> Iterator[TraceRow]:
     """The rows of a CSV file, plain or .gz, columns by name; others are ignored.
 
     ValueError: not such a file, or its seconds are not 0, 1, 2, ...
@@ -211,11 +213,11 @@ def read_trace(path: Path) -> Iterator[Row]:
                 raise ValueError(f"{path}: row {k}: {error!r}") from error
 
 
-def _row(k: int, row: Mapping[str, str]) -> Row:
+def _row(k: int, row: Mapping[str, str]) -> TraceRow:
     if float(row["t_s"]) != k:
         raise ValueError(f"t_s is {row['t_s']}, not {k}")
     celsius = row.get("temperature_c") or None
-    return Row(
+    return TraceRow(
         k,
         float(row["free_phase_ns"]),
         float(row["pps_noise_ns"]),

@@ -109,15 +109,15 @@ class FreeClock:
     def __init__(self, now: Callable[[int], int] = time.clock_gettime_ns) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._epoch = 0
+        self._era = 0
         low, high, _, _ = self._together()
         self._low, self._high = low, high
         """Between them lies local - monotonic, in ns."""
 
     @property
-    def epoch(self) -> int:
+    def era(self) -> int:
         """How often the clock was stepped, as far as read."""
-        return self._epoch
+        return self._era
 
     def read(self) -> tuple[Local, Mono]:
         """Both clocks at the same moment."""
@@ -125,7 +125,7 @@ class FreeClock:
             low, high, local, mono = self._together()
             if low > self._high or high < self._low:
                 apart = max(low - self._high, self._low - high)
-                self._epoch += apart > _NOISE_NS
+                self._era += apart > _NOISE_NS
                 self._low, self._high = low, high
             else:
                 self._low, self._high = max(low, self._low), min(high, self._high)
@@ -169,9 +169,9 @@ class KernelClock:
         self._unit = ADJ_NANO if found.status & STA_NANO else ADJ_MICRO
 
     @property
-    def epoch(self) -> int:
+    def era(self) -> int:
         """How often the clock was stepped, by us or by others, as far as read."""
-        return self._clock.epoch
+        return self._clock.era
 
     def read(self) -> tuple[Local, Mono]:
         """Both clocks at the same moment."""

@@ -17,7 +17,7 @@ from collections import deque
 from typing import Final
 
 from hw.abi.ptp import Cross, Ioctl, PtpClock, carried, device_of
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import SECOND, Duration
@@ -57,7 +57,7 @@ class PhcPulse:
         self._channel = channel
         self._edge = Edge.CLEAR if edge is WantedEdge.CLEAR else Edge.ASSERT
         self._count = 0
-        self._fresh: deque[Flank] = deque()
+        self._fresh: deque[EdgeEvent] = deque()
         self._clock = PtpClock(self._path, os.O_RDWR, ioctl)
         try:
             self._last = self._start(pin)
@@ -70,7 +70,7 @@ class PhcPulse:
         """Device and channel, for people."""
         return f"{self._path} channel {self._channel}"
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`.
 
         The card does not say which edge it was: it is the one asked for.
@@ -83,7 +83,7 @@ class PhcPulse:
                     self._count += 1
                     card = seconds * SECOND.ns + nanoseconds
                     at = carried(card, self._last, cross)
-                    self._fresh.append(Flank(self._count, at, self._edge))
+                    self._fresh.append(EdgeEvent(self._count, at, self._edge))
             self._last = cross
         return self._fresh.popleft() if self._fresh else None
 

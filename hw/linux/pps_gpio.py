@@ -17,7 +17,7 @@ import gpiod
 from gpiod.line import Clock, Direction
 from gpiod.line import Edge as LineEdge
 
-from refclock.board.ports import Flank, SystemClock
+from refclock.board.ports import EdgeEvent, SystemClock
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import Duration, Local, Mono
@@ -54,14 +54,14 @@ class GpioPulse:
         self._monotonic = monotonic
         self._last = 0
         self._count = dict.fromkeys(Edge, 0)
-        self._fresh: deque[Flank] = deque()
+        self._fresh: deque[EdgeEvent] = deque()
 
     @property
     def name(self) -> str:
         """Chip and line, for people."""
         return self._name
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`.
 
         OSError: the chip is gone.
@@ -74,7 +74,7 @@ class GpioPulse:
         """Give the line back."""
         self._request.release()
 
-    def _flank(self, event: gpiod.EdgeEvent) -> Flank:
+    def _flank(self, event: gpiod.EdgeEvent) -> EdgeEvent:
         edge = _EDGE[event.event_type]
         lost = event.line_seqno - self._last - 1
         self._last = event.line_seqno
@@ -82,7 +82,7 @@ class GpioPulse:
             self._count[_OTHER[edge]] += lost - lost // 2
             lost //= 2
         self._count[edge] += 1 + lost
-        return Flank(self._count[edge], self._local(event.timestamp_ns), edge)
+        return EdgeEvent(self._count[edge], self._local(event.timestamp_ns), edge)
 
     def _local(self, stamp_ns: int) -> Local:
         if self._monotonic is None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Local, Mono
@@ -81,7 +81,7 @@ class KernelPps:
         try:
             self._mode = self._capture(_WANTED[edge])
             self._seen = dict.fromkeys(Edge, 0)
-            self._fresh: deque[Flank] = deque()
+            self._fresh: deque[EdgeEvent] = deque()
             self._look(ZERO)
             self._fresh.clear()  # whatever came before we asked
         except OSError:
@@ -93,7 +93,7 @@ class KernelPps:
         """Device, for people."""
         return self._path
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`.
 
         OSError: the device is gone.
@@ -137,7 +137,7 @@ class KernelPps:
             return False
         rise, fall, rise_s, rise_ns, _, fall_s, fall_ns, _ = _INFO.unpack_from(asked)
         new = [
-            Flank(seq, Local(s * SECOND.ns + ns), edge)
+            EdgeEvent(seq, Local(s * SECOND.ns + ns), edge)
             for edge, bit, seq, s, ns in (
                 (Edge.ASSERT, CAPTUREASSERT, rise, rise_s, rise_ns),
                 (Edge.CLEAR, CAPTURECLEAR, fall, fall_s, fall_ns),

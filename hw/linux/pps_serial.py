@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from hw.linux.pps_kernel import KernelPps
-from refclock.board.ports import Flank, PpsLine
+from refclock.board.ports import EdgeEvent, PpsLine
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, Duration, Local
@@ -49,7 +49,7 @@ class DisciplinePps:
         """Device, for people."""
         return f"DCD as {self._line.name}"
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`."""
         return self._line.wait(limit)
 
@@ -69,7 +69,7 @@ class WatchedPps:
         self._path = path
         self._wanted = set(Edge) if edge is WantedEdge.AUTO else {Edge(edge.value)}
         self._count = dict.fromkeys(Edge, 0)
-        self._fresh: queue.Queue[Flank | OSError] = queue.Queue(_KEPT)
+        self._fresh: queue.Queue[EdgeEvent | OSError] = queue.Queue(_KEPT)
         self._done = threading.Event()
         watch = threading.Thread(
             target=self._watch, args=(port,), name=self.name, daemon=True
@@ -81,7 +81,7 @@ class WatchedPps:
         """Device, for people."""
         return f"DCD of {self._path}, watched"
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`.
 
         OSError: the port is gone, or tells nothing of its lines.
@@ -109,14 +109,14 @@ class WatchedPps:
         finally:
             os.close(port)
 
-    def _flank(self, at: Local, lines: bytes) -> Flank:
+    def _flank(self, at: Local, lines: bytes) -> EdgeEvent:
         carrier = int.from_bytes(lines, sys.byteorder) & termios.TIOCM_CD
         edge = Edge.ASSERT if carrier else Edge.CLEAR
         self._count[edge] += 1
-        return Flank(self._count[edge], at, edge)
+        return EdgeEvent(self._count[edge], at, edge)
 
-    def _tell(self, news: Flank | OSError) -> None:
-        if isinstance(news, Flank) and news.edge not in self._wanted:
+    def _tell(self, news: EdgeEvent | OSError) -> None:
+        if isinstance(news, EdgeEvent) and news.edge not in self._wanted:
             return
         if self._fresh.full():
             with contextlib.suppress(queue.Empty):

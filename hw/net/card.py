@@ -53,7 +53,7 @@ class Trust:
         self._good = self._bad = 0
 
     @property
-    def believed(self) -> bool:
+    def accepted(self) -> bool:
         """For now."""
         return self._good >= _GOOD_WINDOWS
 
@@ -62,7 +62,7 @@ class Trust:
         """For good."""
         return self._bad >= _BAD_WINDOWS
 
-    def hear(self, gaps: Sequence[int], doubt: int, now: int) -> bool:
+    def observe(self, gaps: Sequence[int], doubt: int, now: int) -> bool:
         """Whether these stamps can be used; all in ns, `now` of the local clock."""
         least = min(gaps)
         if not self._count:
@@ -71,7 +71,7 @@ class Trust:
         self._count += len(gaps)
         if self._count >= _WINDOW and not 0 <= now - self._since < _WINDOW_NS:
             self._judge(doubt)
-        return self.believed and max(gaps) <= _LONGEST_NS
+        return self.accepted and max(gaps) <= _LONGEST_NS
 
     def _judge(self, doubt: int) -> None:
         self._count = 0
@@ -129,14 +129,14 @@ class Card:
         ours, theirs = rate(self._readings[0], last)
         local = [last.local - (last.card - ns) * ours // theirs for ns in card]
         gaps = [sign * (k - c) for k, c in zip(kernel, local, strict=True)]
-        good = trust.hear(gaps, last.doubt + _SLACK_NS, now)
+        good = trust.observe(gaps, last.doubt + _SLACK_NS, now)
         if trust.lost:
             self._lose("its stamps do not agree with the kernel's")
-        believed = self._came.believed and self._went.believed
-        if believed and not self._used:
+        accepted = self._came.accepted and self._went.accepted
+        if accepted and not self._used:
             self._tell(f"{self._name}: stamps of the card are used")
             self._used = True
-        if not (believed and good):
+        if not (accepted and good):
             return kernel
         # which of the two is first is sure, however vaguely the card's clock is read
         first = min if sign > 0 else max

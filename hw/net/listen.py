@@ -134,7 +134,7 @@ def make_room(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
-def voice_of(
+def broadcast_sender(
     bound: socket.socket, to: Sequence[str]
 ) -> tuple[Callable[[bytes], None], Callable[[], None]]:
     """Sends to all these broadcast addresses, from where `bound` listens to the same

@@ -77,7 +77,7 @@ class Sent:
         self.waiting[self._tickets] = tell
         self._tickets += 1
 
-    def hear(self) -> None:
+    def observe(self) -> None:
         """Pass on the stamps that have come, but for those a card's may follow."""
         while self.waiting:
             try:
@@ -107,7 +107,7 @@ class Sent:
 
     def hear_all(self) -> None:
         """Those no card stamped until now were stamped by the kernel alone."""
-        self.hear()
+        self.observe()
         for ticket, left in self._by_kernel.items():
             self._tell(ticket, left)
         self._by_kernel.clear()

@@ -179,7 +179,7 @@ class UdpSocket:
             for place in self._watched:
                 self._plain(place)
             self._watched.clear()
-            self._sent.hear()
+            self._sent.observe()
             if sent < wanted:
                 self._sent.count_anew()
         return sent

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
-from hw.emu.gnss.receiver import Line, Receiver
+from hw.emu.gnss.receiver import Receiver, TimedLine
 from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.emu.oscillator import Oscillator
 from hw.emu.pin import EmulatedPin
@@ -39,7 +39,7 @@ from refclock.events import (
     Temperature,
     Tick,
 )
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai
 
 UPTIME: Final = Mono(100 * SECOND.ns)
@@ -60,7 +60,7 @@ class Mind(Protocol):
     """The engine, as far as the world knows it."""
 
     @property
-    def served(self) -> Served:
+    def snapshot(self) -> ClockSnapshot:
         """What clients are told."""
         ...
 
@@ -108,7 +108,7 @@ class Run:
         self._engine = engine
         self._faults = Timeline(scenario.faults)
         self.world = World(self._start)
-        self._oscillator = Oscillator.of(scenario.character, seed)
+        self._oscillator = Oscillator.of(scenario.oscillator_model, seed)
         error = Duration.from_seconds(scenario.clock_error_s)
         self.clock = VirtualClock(
             self.world.now,
@@ -117,9 +117,9 @@ class Run:
             UPTIME,
         )
         self._receiver = Receiver(
-            scenario.habits, self._start, self._leaps, self._faults, seed
+            scenario.receiver_model, self._start, self._leaps, self._faults, seed
         )
-        self._wire = Wire(scenario.habits.baud)
+        self._wire = Wire(scenario.receiver_model.baud)
         self._driver = GnssDriver(self._wire)
         self._seq = dict.fromkeys(Edge, 0)
         self._battery = self._battery_clock(scenario)
@@ -155,7 +155,7 @@ class Run:
 
     def _pin_watcher(self, scenario: Scenario, seed: int) -> LatencyDriver | None:
         """The real driver on an emulated pin, if this machine can look at it."""
-        look_s = scenario.habits.look_s
+        look_s = scenario.receiver_model.look_s
         if not look_s:
             return None
         pin = EmulatedPin(
@@ -165,7 +165,7 @@ class Run:
             seed,
         )
         return LatencyDriver(
-            pin, self.clock, lambda: self._engine.served, sleep=lambda _: None
+            pin, self.clock, lambda: self._engine.snapshot, sleep=lambda _: None
         )
 
     def _arrange(self) -> None:
@@ -191,7 +191,7 @@ class Run:
         self.world.at(self._after(fault.at_s), out)
         self.world.at(self._after(fault.at_s + fault.for_s), back)
 
-    def _hear(self, line: Line) -> None:
+    def _hear(self, line: TimedLine) -> None:
         _, last = self.clock.read()
         if not self._asleep():
             self._wire.bring(Chunk(line.data, last - (line.ends - line.begins), last))
@@ -201,14 +201,14 @@ class Run:
     def _pulse(self, edge: Edge) -> None:
         local, mono = self.clock.read()
         self._seq[edge] += 1
-        stamped = PulseEdge(local, mono, self._seq[edge], self.clock.epoch, edge)
+        stamped = PulseEdge(local, mono, self._seq[edge], self.clock.era, edge)
         delay_s = self._faults.size(Kind.TOLD_LATE_S, self._elapsed_s())
         told = self.world.now() + Duration.from_seconds(delay_s)
         self.world.at(told, partial(self._tell, stamped))
 
     def _tick(self) -> None:
         local, mono = self.clock.read()
-        self._tell(Tick(mono, local, self.clock.epoch))
+        self._tell(Tick(mono, local, self.clock.era))
 
     def _witness(self, battery: RtcDriver) -> None:
         for event in battery.poll():
@@ -235,14 +235,14 @@ class Run:
     def _ask(self) -> Second:
         true = self.world.now()
         local, mono = self.clock.read()
-        served = self._engine.served
-        utc = served.posix(served.tai(local, Duration(local.ns - mono.ns)))
+        snapshot = self._engine.snapshot
+        utc = snapshot.posix(snapshot.tai(local, Duration(local.ns - mono.ns)))
         true_utc = self._leaps.posix(true)
         return Second(
             true,
             (utc - true_utc).seconds,
-            served.bound_at(mono).seconds,
-            served.synchronised(mono, Duration(local.ns - mono.ns)),
+            snapshot.bound_at(mono).seconds,
+            snapshot.synchronised(mono, Duration(local.ns - mono.ns)),
             self._engine.mode.name,
             Duration(local.ns - true_utc.ns).seconds,
         )

@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Final
 
 from hw.emu.faults import Kind, Timeline
-from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
-from hw.emu.gnss.receiver import Habits, Make, Receiver
+from hw.emu.gnss.dialects import Airoha, Casic, CommandParser, Mediatek, VendorProtocol
+from hw.emu.gnss.receiver import Make, Receiver, ReceiverModel
 from hw.emu.gnss.ublox import Ublox8, Ublox10
 from hw.emu.oscillator import Oscillator
 from hw.emu.world import second_after
 from hw.linux.pin import WatchedPin
 from hw.sim.pty import Pty, pieces
 from hw.sim.scenarios import Scenario
-from refclock.board.ports import Flank, SystemClock
+from refclock.board.ports import EdgeEvent, SystemClock
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, Utc
 
@@ -38,7 +38,7 @@ _TOO_OLD: Final = 500 * MILLISECOND
 """An edge nobody waited for was overwritten by the next."""
 _LISTENS_S: Final = 0.2
 """It looks for the end of its world so often while it waits for a command."""
-_TONGUES: Final[Mapping[Make, Callable[[Habits], Tongue]]] = {
+_TONGUES: Final[Mapping[Make, Callable[[ReceiverModel], VendorProtocol]]] = {
     Make.UBLOX_8: Ublox8,
     Make.UBLOX_8T: Ublox8,
     Make.UBLOX_10: Ublox10,
@@ -69,11 +69,13 @@ class LiveWorld:
         self._clock = clock
         self._sleep = sleep
         self._faults = Timeline(scenario.faults)
-        self._oscillator = Oscillator.of(scenario.character, seed)
+        self._oscillator = Oscillator.of(scenario.oscillator_model, seed)
         self._receiver = Receiver(
-            scenario.habits, self._start, self.leaps, self._faults, seed
+            scenario.receiver_model, self._start, self.leaps, self._faults, seed
         )
-        self._ear = Ear(_TONGUES[scenario.habits.make](scenario.habits))
+        self._ear = CommandParser(
+            _TONGUES[scenario.receiver_model.make](scenario.receiver_model)
+        )
         self._first = second_after(self._start)
         self._place = Path(tempfile.mkdtemp(prefix="refclock-"))
         self._pty = Pty(self._place / "gps")
@@ -161,9 +163,9 @@ class LiveWorld:
             left = max(self._until(true), 0.0)
             held = self._pty.open
             if told := self._pty.read(min(left, _LISTENS_S) if held else 0.0):
-                for answer in self._ear.hear(told):
+                for answer in self._ear.observe(told):
                     self._pty.write(answer)
-                self._receiver.obey(self._ear.tongue.habits)
+                self._receiver.obey(self._ear.tongue.receiver_model)
             elif left == 0.0:
                 return True
             elif not held:
@@ -195,7 +197,7 @@ class LivePulse:
         self._due: deque[tuple[Mono, Edge]] = deque()
         self._seq = dict.fromkeys(Edge, 0)
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge, stamped as reckoned, or None within `limit`."""
         local, now = self._clock.read()
         until = now + limit
@@ -208,7 +210,7 @@ class LivePulse:
             local, now = self._clock.read()
         _, edge = self._due.popleft()
         self._seq[edge] += 1
-        return Flank(self._seq[edge], Local(when.ns + local.ns - now.ns), edge)
+        return EdgeEvent(self._seq[edge], Local(when.ns + local.ns - now.ns), edge)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from hw.emu.gnss.receiver import Line
+from hw.emu.gnss.receiver import TimedLine
 from refclock.timebase import Duration, Tai
 
 _FIFO: Final = 16
@@ -69,7 +69,7 @@ class Pty:
         return not poll.poll(0)
 
 
-def pieces(line: Line) -> Iterator[tuple[Tai, bytes]]:
+def pieces(line: TimedLine) -> Iterator[tuple[Tai, bytes]]:
     """What a UART tells of at once, and when it has it whole."""
     took = (line.ends - line.begins).ns
     for i in range(0, len(line.data), _FIFO):

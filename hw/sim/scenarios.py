@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.gnss.receiver import Habits
-from hw.emu.oscillator import Character, Climate
+from hw.emu.gnss.receiver import ReceiverModel
+from hw.emu.oscillator import Environment, OscillatorModel
 from refclock.timebase import SECOND, LeapSecond, LeapTable, Tai, Utc
 
 _UTC_BEHIND_TAI: Final = 37 * SECOND
@@ -22,8 +22,8 @@ class Scenario:
     name: str
     description: str
     faults: tuple[Fault, ...] = ()
-    habits: Habits = field(default_factory=Habits)
-    character: Character = field(default_factory=Character)
+    receiver_model: ReceiverModel = field(default_factory=ReceiverModel)
+    oscillator_model: OscillatorModel = field(default_factory=OscillatorModel)
     start: Utc = Utc.of(2026, 12, 1, 12)
     live_at_start: bool = False
     """A live world begins at `start` too, and not at the machine's own time."""
@@ -75,12 +75,14 @@ _ALL_BY_DEFAULT: Final = tuple(
 
 
 def _lagging(name: str, description: str, lag_s: float, *faults: Fault) -> Scenario:
-    return Scenario(name, description, faults, Habits(lag_s=lag_s))
+    return Scenario(name, description, faults, ReceiverModel(lag_s=lag_s))
 
 
 def _off(name: str, ppb: float) -> Scenario:
     return Scenario(
-        name, f"a crystal {ppb / 1000:+g} ppm off", character=Character(offset_ppb=ppb)
+        name,
+        f"a crystal {ppb / 1000:+g} ppm off",
+        oscillator_model=OscillatorModel(offset_ppb=ppb),
     )
 
 
@@ -89,7 +91,7 @@ _DEMO: Final = (
     Scenario(
         "factory-set",
         "a receiver as it comes from its maker: see `receiver.configure`",
-        habits=Habits(sentences=_ALL_BY_DEFAULT),
+        receiver_model=ReceiverModel(sentences=_ALL_BY_DEFAULT),
     ),
     Scenario(
         "fix-lost",
@@ -115,7 +117,7 @@ _DEMO: Final = (
     Scenario(
         "leap-insert",
         "a leap second is inserted after a minute",
-        habits=Habits(ubx=True),
+        receiver_model=ReceiverModel(ubx=True),
         start=_BEFORE_MIDNIGHT,
         live_at_start=True,
         leap=_INSERTED,
@@ -123,11 +125,11 @@ _DEMO: Final = (
     Scenario(
         "noisy-oscillator",
         "a restless crystal in a draught",
-        character=Character(
+        oscillator_model=OscillatorModel(
             white_ppb=5.0,
             flicker_ppb=5.0,
             walk_ppb=10.0,
-            climate=Climate(swing_c=2.0, draught_c=1.0),
+            environment=Environment(swing_c=2.0, wander_c=1.0),
         ),
     ),
     Scenario(
@@ -178,7 +180,7 @@ _SECONDS: Final = (
         "leap-count-told",
         "the same, and the receiver says that the count is its firmware's",
         (Fault(Kind.LEAP_DEFAULT, 0, 185),),
-        Habits(ubx=True),
+        ReceiverModel(ubx=True),
     ),
     Scenario(
         "gps-time",
@@ -198,7 +200,7 @@ _SECONDS: Final = (
     Scenario(
         "leap-delete",
         "a leap second is deleted after a minute",
-        habits=Habits(ubx=True),
+        receiver_model=ReceiverModel(ubx=True),
         start=_BEFORE_MIDNIGHT,
         live_at_start=True,
         leap=_DELETED,
@@ -206,7 +208,7 @@ _SECONDS: Final = (
     Scenario(
         "leap-late",
         "no table knows the leap second; the receiver tells it 30 s before",
-        habits=Habits(ubx=True, leap_notice_s=30.0),
+        receiver_model=ReceiverModel(ubx=True, leap_notice_s=30.0),
         start=_BEFORE_MIDNIGHT,
         live_at_start=True,
         leap=_INSERTED,
@@ -215,7 +217,7 @@ _SECONDS: Final = (
     Scenario(
         "leap-59-twice",
         "a leap second; the receiver writes 23:59:59 twice",
-        habits=Habits(ubx=True, sixty=False),
+        receiver_model=ReceiverModel(ubx=True, leap_second=False),
         start=_BEFORE_MIDNIGHT,
         live_at_start=True,
         leap=_INSERTED,
@@ -232,7 +234,7 @@ _SENTENCES: Final = (
     Scenario(
         "sentences-lost",
         "for a minute pulses come without sentences",
-        (Fault(Kind.SILENT, 1800, 60),),
+        (Fault(Kind.PULSE_LOST_AFTER, 1800, 60),),
     ),
     _lagging("lag-20ms", "sentences come 20 ms after the second", 0.02),
     _lagging("lag-900ms", "sentences come 0.9 s after the second", 0.9),
@@ -242,7 +244,7 @@ _SENTENCES: Final = (
         0.3,
         Fault(Kind.LAG_DRIFT_S_PER_S, 600, 2000, size=2e-4),
     ),
-    Scenario("five-hertz", "five fixes a second", (), Habits(hz=5, baud=38_400)),
+    Scenario("five-hertz", "five fixes a second", (), ReceiverModel(hz=5, baud=38_400)),
     Scenario("corrupt", "wrong bits", (Fault(Kind.CORRUPT, 600, 600, size=0.2),)),
     Scenario("cut", "sentences cut short", (Fault(Kind.CUT, 600, 600, size=0.2),)),
     Scenario(
@@ -255,7 +257,7 @@ _SENTENCES: Final = (
         "saturated",
         "more to say than the line can carry",
         (),
-        Habits(sentences=_ALL_EACH_SECOND, baud=4800),
+        ReceiverModel(sentences=_ALL_EACH_SECOND, baud=4800),
     ),
     Scenario("wrong-baud", "another speed", (Fault(Kind.WRONG_BAUD, 600, 300),)),
 )
@@ -265,7 +267,11 @@ _PULSES: Final = (
     Scenario("doubled", "pulses twice", (Fault(Kind.DOUBLED, 1800, 600, size=0.3),)),
     Scenario("late", "pulses 5 ms late", (Fault(Kind.SHIFT_S, 1800, 3, size=5e-3),)),
     Scenario("early", "pulses 5 ms early", (Fault(Kind.SHIFT_S, 1800, 3, size=-5e-3),)),
-    Scenario("both-edges", "the falling flank too", habits=Habits(clear_too=True)),
+    Scenario(
+        "both-edges",
+        "the falling flank too",
+        receiver_model=ReceiverModel(clear_too=True),
+    ),
     Scenario("off-1us", "one pulse", (Fault(Kind.SHIFT_S, 1800, 1, size=1e-6),)),
     Scenario("off-100us", "one pulse", (Fault(Kind.SHIFT_S, 1800, 1, size=1e-4),)),
     Scenario("off-300ms", "one pulse", (Fault(Kind.SHIFT_S, 1800, 1, size=0.3),)),
@@ -273,18 +279,18 @@ _PULSES: Final = (
         "sawtooth",
         "a pulse on a grid of 40 ns",
         (),
-        Habits(sawtooth_s=20e-9, jitter_s=5e-9, tail_share=0.0),
+        ReceiverModel(sawtooth_s=20e-9, jitter_s=5e-9, tail_share=0.0),
     ),
     Scenario(
         "sawtooth-told",
         "the same, and the receiver tells by how much",
         (),
-        Habits(ubx=True, sawtooth_s=20e-9, jitter_s=5e-9, tail_share=0.0),
+        ReceiverModel(ubx=True, sawtooth_s=20e-9, jitter_s=5e-9, tail_share=0.0),
     ),
     Scenario(
         "interrupts",
         "one pulse in fifty is stamped late, by 20 us on average",
-        habits=Habits(tail_share=0.02, tail_s=20e-6),
+        receiver_model=ReceiverModel(tail_share=0.02, tail_s=20e-6),
     ),
 )
 
@@ -302,12 +308,14 @@ _MACHINE: Final = (
     Scenario(
         "temperature-swing",
         "three degrees up and down every hour",
-        character=Character(climate=Climate(swing_c=3.0)),
+        oscillator_model=OscillatorModel(environment=Environment(swing_c=3.0)),
     ),
     Scenario(
         "temperature-step",
         "ten degrees more within minutes",
-        character=Character(climate=Climate(step_c=10.0, step_at_s=1800)),
+        oscillator_model=OscillatorModel(
+            environment=Environment(step_c=10.0, step_at_s=1800)
+        ),
     ),
     Scenario(
         "clock-stepped",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from hw.emu.clock import VirtualClock
-from hw.emu.oscillator import Knot, Oscillator, Row, read_trace
+from hw.emu.oscillator import Knot, Oscillator, TraceRow, read_trace
 from hw.emu.world import World
 from hw.sim.fast import UPTIME, Mind
 from hw.sim.scenarios import Scenario
@@ -104,7 +104,7 @@ def figures(
 class Replay:
     """One trace and one engine on it. Used by one thread."""
 
-    def __init__(self, rows: Sequence[Row], engine: Mind) -> None:
+    def __init__(self, rows: Sequence[TraceRow], engine: Mind) -> None:
         self._rows = rows
         self._engine = engine
         self._start = _WORLD.begins
@@ -126,7 +126,7 @@ class Replay:
             at = self._start + row.t_s * SECOND
             self._world.run(at)
             _, mono = self._clock.read()
-            error_s, bound_s = self._served()
+            error_s, bound_s = self._snapshot()
             scores.at_pulse_s.append(error_s)
             scores.bound_s.append(bound_s)
             if row.t_s > 0:
@@ -141,7 +141,7 @@ class Replay:
                 scores.between_s += between
         return scores
 
-    def _through(self, at: Tai, row: Row) -> Iterator[float]:
+    def _through(self, at: Tai, row: TraceRow) -> Iterator[float]:
         """The second after a pulse; served less true at instants in it."""
         self._world.run(at + _LAG)
         local, mono = self._clock.read()
@@ -151,15 +151,15 @@ class Replay:
             self._tell(Temperature(mono, row.celsius, "trace"))
         for instant in _BETWEEN:
             self._world.run(at + instant)
-            yield self._served()[0]
+            yield self._snapshot()[0]
             if instant == _TICK:
                 local, mono = self._clock.read()
-                self._tell(Tick(mono, local, self._clock.epoch))
+                self._tell(Tick(mono, local, self._clock.era))
 
-    def _pulse(self, row: Row) -> None:
+    def _pulse(self, row: TraceRow) -> None:
         local, mono = self._clock.read()
         late = Duration(round(row.noise_ns))
-        self._tell(PulseEdge(local + late, mono + late, row.t_s, self._clock.epoch))
+        self._tell(PulseEdge(local + late, mono + late, row.t_s, self._clock.era))
 
     def _tell(self, event: Event) -> None:
         for command in self._engine.handle(event):
@@ -167,15 +167,15 @@ class Replay:
             if isinstance(command, SetRate):
                 self._tell(InForce(self._clock.read()[1], command.ppb))
 
-    def _served(self) -> tuple[float, float]:
+    def _snapshot(self) -> tuple[float, float]:
         """Served less true now, and the bound given with it, s."""
         local, mono = self._clock.read()
-        served = self._engine.served
-        tai = served.tai(local, Duration(local.ns - mono.ns))
-        return (tai - self._world.now()).seconds, served.bound_at(mono).seconds
+        snapshot = self._engine.snapshot
+        tai = snapshot.tai(local, Duration(local.ns - mono.ns))
+        return (tai - self._world.now()).seconds, snapshot.bound_at(mono).seconds
 
 
-def _knots(rows: Sequence[Row]) -> Iterator[Knot]:
+def _knots(rows: Sequence[TraceRow]) -> Iterator[Knot]:
     """The trace, and one second more at its last frequency."""
     for row in rows:
         yield row.phase_ns, row.celsius or 0.0

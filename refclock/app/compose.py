@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from hw.net.hardware import cards_here
-from hw.net.listen import inherited, interface_of, listen, voice_of
+from hw.net.listen import broadcast_sender, inherited, interface_of, listen
 from hw.net.udp import UdpSocket
-from refclock.app.recorder import Tape, Tapped
+from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.workers import Workers
 from refclock.board.ports import Board, SystemClock
 from refclock.config import Config
 from refclock.daemon.control import ControlServer
 from refclock.daemon.daemon import Daemon, measured_precision
-from refclock.daemon.supervise import Driver, Source
+from refclock.daemon.supervise import Device, Driver
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
 from refclock.drivers.pps import PpsDriver
@@ -31,9 +32,9 @@ from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory, MemoryLostError
 from refclock.engine.recording import Beginning
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.receiver.configurator import Configurator
-from refclock.receiver.profile import wish
+from refclock.receiver.profile import profile
 from refclock.server.broadcast import Broadcast
 from refclock.server.listener import ListenerSettings
 from refclock.server.service import NtpService
@@ -104,18 +105,18 @@ def compose(
         measured_precision(board.clock),
         memory.text() if memory else None,
     )
-    recorder = None if record is None else Tape(record, beginning)
+    recorder = None if record is None else FileRecorder(record, beginning)
     engine = beginning.engine()
     daemon = Daemon(
         engine,
         board.clock,
-        list(_sources(config, board, recorder, lambda: engine.served)),
+        list(_sources(config, board, recorder, lambda: engine.snapshot)),
         save=lambda engine: _save(state, engine),
         save_every=config.state.save_every_s * SECOND,
         recorder=recorder,
     )
     with contextlib.ExitStack() as opened:
-        for service in _services(config, daemon.served, board.clock, leaps.leaps):
+        for service in _services(config, daemon.snapshot, board.clock, leaps.leaps):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
         daemon.attach(control=ControlServer(door, daemon.answers()))
@@ -125,7 +126,7 @@ def compose(
 
 def _services(
     config: Config,
-    published: Callable[[], Served],
+    published: Callable[[], ClockSnapshot],
     clock: SystemClock,
     leaps: Sequence[LeapSecond],
 ) -> Iterator[NtpService | Workers | Broadcast]:
@@ -142,24 +143,30 @@ def _services(
         yield Workers(listeners, published, settings, leaps)
         return
     to = settings.broadcast
-    for made, listener in _doors(listeners, passed):
+    for made, listener in _sockets(listeners, passed):
         voice = None
         if to and made.family == socket.AF_INET:
-            voice, to = voice_of(made, to), ()
+            voice, to = broadcast_sender(made, to), ()
         tell = partial(log.info, "%s: %s", made.getsockname()[0])
         udp = UdpSocket(made, cards_here(settings.hardware_stamps, tell))
         service = NtpService(
-            udp, published, clock, settings, listener=listener, leaps=leaps
+            udp,
+            published,
+            clock,
+            settings,
+            random.random,
+            listener=listener,
+            leaps=leaps,
         )
         yield service
         if voice:
             every = settings.broadcast_every_s * SECOND
-            yield Broadcast(*voice, service.moment_now, clock, every)
+            yield Broadcast(*voice, service.template_now, clock, every, time.sleep)
     if to:
         raise OSError(f"to broadcast to {to[0]} takes an IPv4 address to listen at")
 
 
-def _doors(
+def _sockets(
     listeners: Sequence[ListenerSettings], passed: Sequence[socket.socket]
 ) -> Iterator[tuple[socket.socket, ListenerSettings]]:
     """Every socket and who listens there; on one passed to us, the plain listener
@@ -176,29 +183,32 @@ def _doors(
 
 
 def _sources(
-    config: Config, board: Board, tape: Tape | None, served: Callable[[], Served]
-) -> Iterator[Source]:
+    config: Config,
+    board: Board,
+    tape: FileRecorder | None,
+    snapshot: Callable[[], ClockSnapshot],
+) -> Iterator[Device]:
     """Every device the board has, and how a driver is put on it."""
     if open_receiver := board.open_receiver:
         found: dict[str, bytes] = {}
 
         def receiver() -> tuple[Driver, str]:
             stream = open_receiver()
-            heard = stream if tape is None else Tapped(stream, tape)
+            heard = stream if tape is None else RecordedStream(stream, tape)
             if not config.receiver.configure:
                 return GnssDriver(heard), stream.name
-            configurator = Configurator(wish(stream.bits_per_second), found)
+            configurator = Configurator(profile(stream.bits_per_second), found)
             tell = partial(log.info, "receiver: %s")
             return GnssDriver(heard, configurator, tell), stream.name
 
-        yield Source("receiver", receiver)
+        yield Device("receiver", receiver)
     if open_pulse := board.open_pulse:
 
         def pulse() -> tuple[Driver, str]:
             line = open_pulse()
             return PpsDriver(line, board.clock), line.name
 
-        yield Source("pulse", pulse)
+        yield Device("pulse", pulse)
     if open_pin := board.open_pin:
 
         def pin() -> tuple[Driver, str]:
@@ -206,23 +216,23 @@ def _sources(
                 seen = open_pin()
             except OSError as error:
                 return Unseen(), f"nothing: {error}; the board's prior stands"
-            return LatencyDriver(seen, board.clock, served, time.sleep), seen.name
+            return LatencyDriver(seen, board.clock, snapshot, time.sleep), seen.name
 
-        yield Source("latency", pin, PAUSE_S)
+        yield Device("latency", pin, PAUSE_S)
     if open_thermometer := board.open_thermometer:
 
         def thermometer() -> tuple[Driver, str]:
             sensor = open_thermometer()
             return ThermometerDriver(sensor, board.clock), sensor.name
 
-        yield Source("thermometer", thermometer, config.thermometer.every_s)
+        yield Device("thermometer", thermometer, config.thermometer.every_s)
     if open_rtc := board.open_rtc:
 
         def rtc() -> tuple[Driver, str]:
             chip = open_rtc()
             return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
 
-        yield Source("rtc", rtc, config.rtc.every_s)
+        yield Device("rtc", rtc, config.rtc.every_s)
 
 
 def _save(path: Path, engine: Engine) -> None:

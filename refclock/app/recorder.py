@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from refclock.board.ports import ByteStream, Chunk
-from refclock.engine.recording import Beginning, Line, RecordingError, read, write
+from refclock.engine.recording import Beginning, Entry, RecordingError, read, write
 from refclock.timebase import Duration
 
 
-class Tape:
+class FileRecorder:
     """Keeps what it is told, in the order told. For any thread."""
 
     def __init__(self, path: Path, beginning: Beginning) -> None:
@@ -23,7 +23,7 @@ class Tape:
         self._file = _opened(path, "wt")
         self.write(beginning)
 
-    def write(self, line: Line) -> None:
+    def write(self, line: Entry) -> None:
         """Keep it; what comes after `close` is lost."""
         with self._lock:
             if not self._file.closed:
@@ -35,10 +35,10 @@ class Tape:
             self._file.close()
 
 
-class Tapped:
+class RecordedStream:
     """A receiver's line whose bytes are kept as they pass. Used by one thread."""
 
-    def __init__(self, stream: ByteStream, tape: Tape) -> None:
+    def __init__(self, stream: ByteStream, tape: FileRecorder) -> None:
         self._stream = stream
         self._tape = tape
 
@@ -68,7 +68,7 @@ class Tapped:
         self._stream.close()
 
 
-def lines(path: Path) -> Iterator[Line]:
+def lines(path: Path) -> Iterator[Entry]:
     """What was kept. OSError: no such file; RecordingError: not all of it is ours."""
     with _opened(path, "rt") as file:
         try:

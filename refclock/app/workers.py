@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -27,8 +28,8 @@ from hw.net.hardware import cards_here
 from hw.net.listen import listen_shared
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
-from refclock.observe.status import ClientStatus, busiest
-from refclock.published import Served
+from refclock.published import ClockSnapshot
+from refclock.server.clients import ClientStatus, busiest
 from refclock.server.listener import ListenerSettings
 from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
@@ -50,14 +51,14 @@ class Workers:
     def __init__(
         self,
         listeners: Sequence[ListenerSettings],
-        published: Callable[[], Served],
+        published: Callable[[], ClockSnapshot],
         settings: ServerSettings,
         leaps: Sequence[LeapSecond] = (),
     ) -> None:
         """As many as `settings` say. OSError: a port cannot be had."""
         self._leaps = leaps
         with contextlib.ExitStack() as opened:
-            self._doors = [
+            self._sockets = [
                 (listener, [opened.enter_context(made) for made in group])
                 for listener in listeners
                 for group in listen_shared(
@@ -71,9 +72,9 @@ class Workers:
         self._published = published
         self._last = published()
         self._restarts = 0
-        self._settings, self._served = Shared(), Shared()
+        self._settings, self._snapshot = Shared(), Shared()
         self._tell(settings)
-        self._served.set(self._last)
+        self._snapshot.set(self._last)
         self._counters = [Shared() for _ in range(settings.workers)]
         self._started_s = [0.0] * settings.workers
         self._workers = [self._start(number) for number in range(settings.workers)]
@@ -82,10 +83,10 @@ class Workers:
         """Pass on what is published and keep all workers alive, for `limit`."""
         until = time.monotonic_ns() + limit.ns
         while time.monotonic_ns() < until:
-            served = self._published()
-            if served is not self._last:
-                self._last = served
-                self._served.set(served)
+            snapshot = self._published()
+            if snapshot is not self._last:
+                self._last = snapshot
+                self._snapshot.set(snapshot)
             for number, worker in enumerate(self._workers):
                 rested = time.monotonic() - self._started_s[number] > _REST_S
                 if rested and worker.poll() is not None:
@@ -106,7 +107,7 @@ class Workers:
             chain.from_iterable(clients for _, clients in self._told()), most
         )
 
-    def readmit(self, settings: ServerSettings) -> None:
+    def reload_access(self, settings: ServerSettings) -> None:
         """Start all workers anew, with these access rules and limits."""
         self._tell(settings)
         for worker in self._workers:
@@ -119,7 +120,7 @@ class Workers:
         for worker in self._workers:
             worker.wait()
         self._opened.close()
-        for block in (self._settings, self._served, *self._counters):
+        for block in (self._settings, self._snapshot, *self._counters):
             block.close()
 
     def _told(self) -> Iterator[tuple[Mapping[str, int], Sequence[ClientStatus]]]:
@@ -130,12 +131,12 @@ class Workers:
 
     def _tell(self, settings: ServerSettings) -> None:
         """What a worker reads when it starts; it has a socket for each listener."""
-        self._settings.set((settings, [each for each, _ in self._doors], self._leaps))
+        self._settings.set((settings, [each for each, _ in self._sockets], self._leaps))
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
-        blocks = self._settings, self._served, self._counters[number]
+        blocks = self._settings, self._snapshot, self._counters[number]
         fds = [block.fd for block in blocks]
-        fds += [sockets[number].fileno() for _, sockets in self._doors]
+        fds += [sockets[number].fileno() for _, sockets in self._sockets]
         command = [sys.executable, "-m", __name__, str(os.getpid()), *map(str, fds)]
         self._started_s[number] = time.monotonic()
         return subprocess.Popen(command, pass_fds=fds)  # noqa: S603 - ourselves
@@ -155,6 +156,7 @@ def main(arguments: Sequence[str]) -> None:
             Shared(fds[1]).get,
             FreeClock(),
             settings,
+            random.random,
             listener=listener,
             leaps=leaps,
         )

@@ -53,7 +53,7 @@ class ByteStream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Flank:
+class EdgeEvent:
     """One edge as the line stamped it."""
 
     seq: int
@@ -69,7 +69,7 @@ class PpsLine(Protocol):
         """Device and how it is read, for people."""
         ...
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`."""
         ...
 
@@ -101,7 +101,7 @@ class SystemClock(Protocol):
     """The local clock. `read` may be called from any thread."""
 
     @property
-    def epoch(self) -> int:
+    def era(self) -> int:
         """How often the clock was stepped, by us or by others, as far as read."""
         ...
 

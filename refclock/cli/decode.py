@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from refclock.diagnose.stream import Report, Row
+from refclock.diagnose.stream import EpochRow, StreamReport
 
 HELP: Final = "say what a recorded receiver said: bytes from a file, explained"
 
@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Decode the file and print what is in it."""
-    report = Report(args.recorded or _recorded(args.file))
+    report = StreamReport(args.recorded or _recorded(args.file))
     try:
         if args.json:
             _print_json(args.file, report)
@@ -82,14 +82,14 @@ def _recorded(file: Path) -> date | None:
         return None
 
 
-def _rows(file: Path, report: Report) -> Iterator[Row]:
+def _rows(file: Path, report: StreamReport) -> Iterator[EpochRow]:
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):
             yield from report.feed(block)
     yield from report.finish()
 
 
-def _print_json(file: Path, report: Report) -> None:
+def _print_json(file: Path, report: StreamReport) -> None:
     """Epochs are printed as they come, so that a long file needs no memory."""
     rows = _rows(file, report)
     first = next(rows, None)  # a file that cannot be opened prints nothing
@@ -101,7 +101,7 @@ def _print_json(file: Path, report: Report) -> None:
     print("\n],", json.dumps(_summary(report), indent=1)[1:])
 
 
-def _summary(report: Report) -> dict[str, object]:
+def _summary(report: StreamReport) -> dict[str, object]:
     first, last = report.valid_utc or (None, None)
     ubx_first, ubx_last = report.ubx_utc or (None, None)
     history = report.history
@@ -130,7 +130,7 @@ def _summary(report: Report) -> dict[str, object]:
     }
 
 
-def _lines(file: Path, report: Report) -> Iterator[str]:
+def _lines(file: Path, report: StreamReport) -> Iterator[str]:
     history = report.history
     yield f"{file}: {report.bytes} bytes"
     yield f"receiver   {'; '.join(report.names) or 'does not say what it is'}"
@@ -159,7 +159,7 @@ def _told(counts: dict[str, int]) -> str:
     return f" ({told})" if told else ""
 
 
-def _advice(report: Report) -> Iterator[str]:
+def _advice(report: StreamReport) -> Iterator[str]:
     """What a first glance tells, for whoever has to make it work."""
     sentences, refused = report.types.total(), report.rejected.total()
     if not sentences and report.frames:

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             board = _board(config, scenario, world, clock)
             daemon = compose(config, board, scenario.table, args.capture)
-            return _show(args, daemon, Client(config, clock, world))
+            return _show(args, daemon, DemoClient(config, clock, world))
         except OSError as error:
             print(f"refclock demo: {error.strerror or error}", file=sys.stderr)
             return EX_UNAVAILABLE
@@ -125,16 +125,16 @@ def _board(
     return Board(
         name="an emulated receiver",
         clock=clock,
-        open_receiver=lambda: Uart(world.receiver_path, scenario.habits.baud),
+        open_receiver=lambda: Uart(world.receiver_path, scenario.receiver_model.baud),
         open_pulse=world.open_pulse,
         open_thermometer=world.open_thermometer,
         open_pin=world.open_pin if config.pulse.measure else None,
-        pulse_latency=Duration.from_seconds(scenario.habits.latency_s),
+        pulse_latency=Duration.from_seconds(scenario.receiver_model.latency_s),
         pulse_latency_spread=MICROSECOND,
     )
 
 
-class Client:
+class DemoClient:
     """Asks as any client does, and compares with the emulator's own truth.
 
     Of some exchanges the quickest counts (RFC 5905 section 10): the others were
@@ -210,7 +210,7 @@ def _measure(asker: Asker) -> Measurement | None:
     return None
 
 
-def _show(args: argparse.Namespace, daemon: Daemon, client: Client) -> int:
+def _show(args: argparse.Namespace, daemon: Daemon, client: DemoClient) -> int:
     """Run the daemon, with the client and the view beside it."""
     stop = threading.Event()
     beside = [threading.Thread(target=client.ask, args=(stop,))]
@@ -240,7 +240,7 @@ def _show(args: argparse.Namespace, daemon: Daemon, client: Client) -> int:
 
 
 def _watch(
-    args: argparse.Namespace, daemon: Daemon, client: Client, stop: threading.Event
+    args: argparse.Namespace, daemon: Daemon, client: DemoClient, stop: threading.Event
 ) -> None:
     """The live view: a page redrawn on a terminal, a line a second elsewhere."""
     live = sys.stdout.isatty()
@@ -256,15 +256,15 @@ def _watch(
             print(_line(age, status, client), flush=True)
 
 
-def _line(age: float, status: dict[str, Any], client: Client) -> str:
-    served = f"error {seconds(client.errors_s[-1])}" if client.errors_s else "-"
+def _line(age: float, status: dict[str, Any], client: DemoClient) -> str:
+    error = f"error {seconds(client.errors_s[-1])}" if client.errors_s else "-"
     return (
         f"{age:4.0f} s  {status['mode']:<8} stratum {status['stratum']:<2}  "
-        f"bound {seconds(status['bound_s'])}  served {served}  {status['reason']}"
+        f"bound {seconds(status['bound_s'])}  served {error}  {status['reason']}"
     )
 
 
-def _truth(client: Client) -> str:
+def _truth(client: DemoClient) -> str:
     """What the emulator knows and the daemon does not."""
     if not client.errors_s:
         return "truth      nothing was served yet"

@@ -17,7 +17,7 @@ from hw.net.ask import Asker
 from refclock.ntp.exchange import (
     Measurement,
     Question,
-    Refusal,
+    ReplyFault,
     kiss_code,
     measure,
     reference_name,
@@ -132,7 +132,7 @@ def _exchanges(
             time.sleep(args.interval)
         previous = last[0].receive if last and args.interleaved else NtpTimestamp(0)
         question, reply, sent, received = _exchange(asker, wait, args, previous)
-        measured: Measurement | Refusal | None = None
+        measured: Measurement | ReplyFault | None = None
         if not args.interleaved:
             measured = measure(reply, sent, received)
         elif last and question.interleaved(reply):
@@ -141,7 +141,7 @@ def _exchanges(
         elif number >= _INTRODUCTIONS:
             raise QueryError("it does not know the interleaved mode")
         last = reply, sent, received
-        if isinstance(measured, Refusal):
+        if isinstance(measured, ReplyFault):
             raise QueryError(measured)
         if measured is not None:
             yield measured
@@ -161,7 +161,7 @@ def _exchange(
             if isinstance(reply, Packet):
                 return question, reply, sent, received
             why = str(reply)
-            if reply is Refusal.KISS:
+            if reply is ReplyFault.KISS:
                 why = f"{reply}: {kiss_code(Packet.decode(data))}"
             if not reply.stray:
                 raise QueryError(why)

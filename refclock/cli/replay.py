@@ -51,12 +51,12 @@ def replay(path: Path) -> dict[str, Any]:
             raise RecordingError("it does not say how the engine was made")
         elif isinstance(line, _FACTS):
             commands = engine.handle(line)
-            last = line.seen
+            last = line.mono
             first = last if facts == 0 else first
             facts += 1
         elif isinstance(line, Outcome):
             outcomes += 1
-            if difference is None and line != Outcome(commands, engine.served):
+            if difference is None and line != Outcome(commands, engine.snapshot):
                 difference = number
     if engine is None:
         raise RecordingError("it is empty")

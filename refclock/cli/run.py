@@ -94,7 +94,7 @@ def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
         daemon.stop()
 
     def again(_signal: int, _frame: FrameType | None) -> None:
-        daemon.errand(reload)
+        daemon.call_soon(reload)
 
     for name, handler in (("SIGTERM", end), ("SIGINT", end), ("SIGHUP", again)):
         signal.signal(getattr(signal, name), handler)
@@ -115,7 +115,7 @@ def _reload(daemon: Daemon, path: Path, running: Config) -> None:
     except (OSError, ConfigError) as error:
         log.warning("not reloaded: %s", error)
         return
-    daemon.readmit(fresh.server)
+    daemon.reload_access(fresh.server)
     for room in sorted(fresh.differs(running) - {"server"}):
         log.warning("[%s] changed; it takes a restart", room)
     log.info("reloaded %s", path)

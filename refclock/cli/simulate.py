@@ -107,15 +107,16 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     """The figures of a scenario: served time, 10 ms before the end of each second."""
     scenario = SCENARIOS[args.scenario]
     if args.holdover_at is not None:
-        dark = tuple(
-            Fault(kind, args.holdover_at) for kind in (Kind.NO_PULSE, Kind.SILENT)
+        must_not_serve = tuple(
+            Fault(kind, args.holdover_at)
+            for kind in (Kind.NO_PULSE, Kind.PULSE_LOST_AFTER)
         )
-        scenario = replace(scenario, faults=(*scenario.faults, *dark))
+        scenario = replace(scenario, faults=(*scenario.faults, *must_not_serve))
     mind = Engine(
         EngineSettings(),
         scenario.table,
         scenario.table.updated,
-        latency=Duration.from_seconds(scenario.habits.latency_s),
+        latency=Duration.from_seconds(scenario.receiver_model.latency_s),
         precision=_PRECISION,
     )
     seen = list(fast(scenario, mind, hours=args.hours, seed=args.seed))

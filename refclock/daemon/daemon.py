@@ -25,13 +25,14 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from refclock.board.ports import SystemClock
 from refclock.daemon.control import Answers
-from refclock.daemon.journal import Herald
-from refclock.daemon.supervise import Source, pump
+from refclock.daemon.journal import Journal
+from refclock.daemon.supervise import Device, supervise
 from refclock.engine.engine import Engine
-from refclock.engine.recording import Counted, Line, Outcome
+from refclock.engine.recording import Counted, Entry, Outcome
 from refclock.events import Event, InForce, SetRate, Tick
-from refclock.observe.status import ClientStatus, Status, busiest, to_json
-from refclock.published import Served
+from refclock.observe.status import Status, to_json
+from refclock.published import ClockSnapshot
+from refclock.server.clients import ClientStatus, busiest
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, Duration, Mono
 
@@ -75,7 +76,7 @@ class Service(Protocol):
         """The `most` that asked most."""
         ...
 
-    def readmit(self, settings: ServerSettings) -> None:
+    def reload_access(self, settings: ServerSettings) -> None:
         """Other access rules and limits, from any thread."""
         ...
 
@@ -99,7 +100,7 @@ class Control(Protocol):
 class Recorder(Protocol):
     """What keeps a run on paper. May be called from any thread."""
 
-    def write(self, line: Line) -> None:
+    def write(self, line: Entry) -> None:
         """Keep it, in the order told."""
         ...
 
@@ -115,7 +116,7 @@ class Daemon:
         self,
         engine: Engine,
         clock: SystemClock,
-        sources: Sequence[Source],
+        sources: Sequence[Device],
         save: Callable[[Engine], None],
         save_every: Duration,
         recorder: Recorder | None = None,
@@ -129,21 +130,21 @@ class Daemon:
         self._services: list[Service] = []
         self._controls: list[Control] = []
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._counted: dict[str, Any] | None = None
         """What was counted when the doors closed."""
-        self._herald = Herald()
+        self._journal = Journal()
         _, now = clock.read()
         self._status = Published(engine.status(now))
-        self._served = Published(engine.served)
+        self._snapshot = Published(engine.snapshot)
 
     # what other threads may call
 
-    def served(self) -> Served:
+    def snapshot(self) -> ClockSnapshot:
         """What the NTP service serves from."""
-        return self._served.get()
+        return self._snapshot.get()
 
     def status(self) -> Status:
         """The snapshot of the last second."""
@@ -185,14 +186,14 @@ class Daemon:
         if control is not None:
             self._controls.append(control)
 
-    def readmit(self, settings: ServerSettings) -> None:
+    def reload_access(self, settings: ServerSettings) -> None:
         """From now on, whom to answer and how often is as `settings` say."""
         for service in self._services:
-            service.readmit(settings)
+            service.reload_access(settings)
 
-    def errand(self, do: Callable[[], None]) -> None:
+    def call_soon(self, do: Callable[[], None]) -> None:
         """Have `do` done by the engine's own thread, between two events."""
-        self._errands.put(do)
+        self._calls.put(do)
 
     def stop(self) -> None:
         """End `run`, from a signal handler or another thread."""
@@ -204,7 +205,8 @@ class Daemon:
         """Pump, think and serve until stopped; raises what any thread raised."""
         put, now, stop = self._inbox.put, self._now, self._stop
         jobs = [
-            (each.name, partial(pump, each, put, now, stop)) for each in self._sources
+            (each.name, partial(supervise, each, put, now, stop))
+            for each in self._sources
         ]
         jobs += [
             ("serve", partial(self._each, partial(service.serve, SECOND)))
@@ -224,8 +226,8 @@ class Daemon:
             self._guarded(self._think)
         finally:
             self._stop.set()
-            self._herald.notify("STOPPING=1")
-            for command in self._engine.farewell():
+            self._journal.notify("STOPPING=1")
+            for command in self._engine.shutdown():
                 self._clock.apply(command)
             until = time.monotonic() + _JOIN_S
             for thread in threads:
@@ -256,19 +258,19 @@ class Daemon:
             sweep()
 
     def _think(self) -> None:
-        self._herald.notify("READY=1")
+        self._journal.notify("READY=1")
         tick_at = self._now()
         save_at = tick_at + self._save_every
         while not self._stop.is_set():
             local, now = self._clock.read()
             if now >= tick_at:
-                self._handle(Tick(now, local, self._clock.epoch))
+                self._handle(Tick(now, local, self._clock.era))
                 status = self._engine.status(now)
                 self._status.set(status)
-                self._herald.status(status)
+                self._journal.status(status)
                 tick_at = now + _TICK
-                while not self._errands.empty():
-                    self._errands.get()()
+                while not self._calls.empty():
+                    self._calls.get()()
                 if now >= save_at:
                     save_at = now + self._save_every
                     self._save(self._engine)
@@ -276,17 +278,17 @@ class Daemon:
                 self._handle(self._inbox.get(timeout=(tick_at - now).seconds))
 
     def _handle(self, event: Event) -> None:
-        self._herald.event(event)
+        self._journal.event(event)
         commands = self._engine.handle(event)
         if self._recorder is not None:
             self._recorder.write(event)
             if commands or isinstance(event, Tick):
-                self._recorder.write(Outcome(commands, self._engine.served))
+                self._recorder.write(Outcome(commands, self._engine.snapshot))
         for command in commands:
             self._clock.apply(command)
             if isinstance(command, SetRate):
                 self._handle(InForce(self._now(), command.ppb))
-        self._served.set(self._engine.served)
+        self._snapshot.set(self._engine.snapshot)
 
     def _now(self) -> Mono:
         return self._clock.read()[1]

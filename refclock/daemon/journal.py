@@ -13,7 +13,7 @@ from refclock.observe.status import Status
 log = logging.getLogger("refclock")
 
 
-class Herald:
+class Journal:
     """Used by the engine's thread alone."""
 
     def __init__(self) -> None:

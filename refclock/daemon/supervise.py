@@ -26,7 +26,7 @@ class Driver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Device:
     """A device to pump events from."""
 
     name: str
@@ -36,8 +36,8 @@ class Source:
     """Pause between two polls; 0 where the poll itself waits."""
 
 
-def pump(
-    source: Source,
+def supervise(
+    source: Device,
     put: Callable[[Event], None],
     now: Callable[[], Mono],
     stop: threading.Event,

@@ -50,7 +50,7 @@ _TEXTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EpochRow:
     """An epoch, as a person would write it down."""
 
     i: int
@@ -74,7 +74,7 @@ class Anomaly:
     detail: str
 
 
-class Report:
+class StreamReport:
     """Feed it, finish it, read it. Used by one thread."""
 
     def __init__(self, recorded: Date | None = None) -> None:
@@ -99,26 +99,26 @@ class Report:
         self.ubx_utc: tuple[str, str] | None = None
         """First and last of the valid times in UBX frames."""
 
-    def feed(self, data: bytes) -> Iterator[Row]:
+    def feed(self, data: bytes) -> Iterator[EpochRow]:
         """The epochs these bytes complete."""
         self.bytes += len(data)
         for item in self._framer.feed(Chunk(data, _NO_TIME, _NO_TIME)):
             yield from self._read(item)
 
-    def finish(self) -> Iterator[Row]:
+    def finish(self) -> Iterator[EpochRow]:
         """The last epoch: no more will come."""
         for item in self._framer.finish():
             yield from self._read(item)
         yield from self._close(self._epochs.finish())
         self.history.finish(self._recorded)
 
-    def _read(self, item: Item) -> Iterator[Row]:
+    def _read(self, item: Item) -> Iterator[EpochRow]:
         match item:
             case Sentence():
                 self._count(item)
                 for fact in nmea.facts(item):
                     if isinstance(fact, nmea.Timed):
-                        yield from self._close(self._epochs.hear(fact))
+                        yield from self._close(self._epochs.observe(fact))
                     else:
                         self._note(fact)
             case Binary():
@@ -152,7 +152,7 @@ class Report:
             case _:
                 pass
 
-    def _close(self, heard: list[TimeMessage | Epoch]) -> Iterator[Row]:
+    def _close(self, heard: list[TimeMessage | Epoch]) -> Iterator[EpochRow]:
         for epoch in heard:
             if isinstance(epoch, Epoch):
                 row = _row(self.history.epochs, epoch)
@@ -160,15 +160,15 @@ class Report:
                 if row.utc is not None and row.strict_ok:
                     first = self.valid_utc[0] if self.valid_utc else row.utc
                     self.valid_utc = first, row.utc
-                self.history.hear(epoch)
+                self.history.observe(epoch)
                 yield row
 
 
-def _row(i: int, epoch: Epoch) -> Row:
+def _row(i: int, epoch: Epoch) -> EpochRow:
     date = None if epoch.date is None else epoch.date.isoformat()
-    vouched = epoch.fix is Fix.GUESS and "ZDA" in epoch.kinds
-    strict = epoch.utc is not None and (epoch.fix is Fix.VALID or vouched)
-    return Row(
+    confirmed = epoch.fix is Fix.PRESUMED and "ZDA" in epoch.kinds
+    strict = epoch.utc is not None and (epoch.fix is Fix.VALID or confirmed)
+    return EpochRow(
         i,
         epoch.offset,
         None if epoch.utc is None else epoch.text,
@@ -195,7 +195,7 @@ class History:
         self._steps = array("q")
         """Nanoseconds to the epoch before; 0: it has none."""
 
-    def hear(self, epoch: Epoch) -> None:
+    def observe(self, epoch: Epoch) -> None:
         """The next one."""
         self._look_at(epoch)
         step = None if epoch.tod is None else self._go_on(epoch, epoch.tod)
@@ -235,7 +235,7 @@ class History:
         ]
         if twice:
             self._add(i, "same_second_sent_twice", f"{twice[0]} at {epoch.clock}")
-        if epoch.sixty:
+        if epoch.leap_second:
             self._add(i, "second_60", f"{epoch.clock}")
 
     def _go_on(self, epoch: Epoch, tod: Duration) -> Duration | None:

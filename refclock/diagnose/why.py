@@ -23,16 +23,16 @@ from refclock.events import (
     Identity,
     LineLoad,
     Lost,
+    NoTime,
     PulseEdge,
     SkyView,
     Temperature,
-    Timeless,
     TimeMessage,
 )
 from refclock.integrity.monitor import Alarm
 from refclock.label.lag import Lag
 from refclock.observe.status import AlarmStatus, LagStatus, Status, seconds
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Mono
 
 _RECENT = 5 * SECOND
@@ -52,7 +52,7 @@ class Seen:
     """The last message with a fix."""
     void: Mono | None = None
     """When it last said that it has none."""
-    timeless: Timeless | None = None
+    timeless: NoTime | None = None
     receiver: str | None = None
     used: int | None = None
     tracked: dict[str, int] = field(default_factory=dict)
@@ -72,11 +72,11 @@ class Seen:
         """Does the receiver say that it has a fix?"""
         return self.message is not None and self.message.fix.good
 
-    def unvouched(self, now: Mono) -> bool:
+    def no_fix(self, now: Mono) -> bool:
         """Does the receiver speak, and say that it has no fix?"""
         if self.void is None or now - self.void > _RECENT:
             return False
-        return self.good is None or now - self.good.seen > _RECENT
+        return self.good is None or now - self.good.mono > _RECENT
 
     def in_view(self, now: Mono) -> int:
         """How many satellites are, in all."""
@@ -94,11 +94,11 @@ class Seen:
                 if event.fix.good:
                     self.good = event
                 elif event.fix.denied:
-                    self.void = event.seen
-            case Timeless():
+                    self.void = event.mono
+            case NoTime():
                 self.timeless = event
                 if event.fix.denied:
-                    self.void = event.seen
+                    self.void = event.mono
             case Identity(name=name):
                 self.receiver = name
             case Configured(text=text):
@@ -126,9 +126,9 @@ class Seen:
         if sky.used is not None:
             self.used = sky.used
         if sky.satellites:
-            if not self.in_view(sky.seen):
+            if not self.in_view(sky.mono):
                 self.tracked.clear()
-            self.looked = sky.seen
+            self.looked = sky.mono
         for system in {each.system for each in sky.satellites}:
             self.tracked[system] = sum(each.system == system for each in sky.satellites)
 
@@ -157,7 +157,7 @@ def why(
 
 def describe(
     mode: Mode,
-    served: Served,
+    snapshot: ClockSnapshot,
     seen: Seen,
     now: Mono,
     *,
@@ -174,16 +174,16 @@ def describe(
     alarms: Sequence[Alarm],
 ) -> Status:
     """The engine's state as an operator reads it. `rate`: reference - raw clock."""
-    tai = served.tai(served.local, served.skew)
-    message, leap = seen.message, served.leap
-    offset = None if estimate is None else estimate.offset - served.utc_behind_tai
+    tai = snapshot.tai(snapshot.local, snapshot.realtime_offset)
+    message, leap = seen.message, snapshot.leap
+    offset = None if estimate is None else estimate.offset - snapshot.utc_behind_tai
     return Status(
         mode=mode.name,
         reason=why,
-        stratum=served.stratum,
-        refid=served.ref_id.rstrip(b"\0").decode() if mode.serves else "",
-        leap=_LEAP[served.indicator(tai, now)],
-        utc=served.posix(tai).iso() if estimate else None,
+        stratum=snapshot.stratum,
+        refid=snapshot.ref_id.rstrip(b"\0").decode() if mode.serves else "",
+        leap=_LEAP[snapshot.indicator(tai, now)],
+        utc=snapshot.posix(tai).iso() if estimate else None,
         offset_s=offset.seconds if offset is not None else None,
         frequency_ppm=rate * -1e6 if rate is not None else None,
         steering_ppm=steering_ppb * 1e-3 if steering_ppb is not None else None,
@@ -191,7 +191,7 @@ def describe(
         bound_parts=budget.lines() if estimate else {},
         good_for_s=good_for.seconds if good_for else None,
         last_pulse_age_s=_since(pulse, now),
-        last_sentence_age_s=_since(message.seen if message else None, now),
+        last_sentence_age_s=_since(message.mono if message else None, now),
         pulses=pulses,
         fix=message.fix.name.lower() if message else None,
         receiver=seen.receiver,
@@ -231,13 +231,13 @@ def _missing(seen: Seen, refusal: str, now: Mono) -> str:
     gone = [name for name in ("receiver", "pulse") if name in seen.lost]
     if gone:
         return "; ".join(f"{name} is gone: {seen.lost[name]}" for name in gone)
-    if seen.message is None or now - seen.message.seen > _RECENT:
+    if seen.message is None or now - seen.message.mono > _RECENT:
         return _unheard(seen, now)
-    still = seen.pulse is None or now - seen.pulse.seen > _RECENT
-    if seen.good is None or now - seen.good.seen > _RECENT:
+    still = seen.pulse is None or now - seen.pulse.mono > _RECENT
+    if seen.good is None or now - seen.good.mono > _RECENT:
         return f"the receiver has no fix{_sky(seen, now)}: {_REMEDY[seen.feed]}"
     if still:
-        since = "" if seen.pulse is None else f" for {_age(now - seen.pulse.seen)}"
+        since = "" if seen.pulse is None else f" for {_age(now - seen.pulse.mono)}"
         return f"no pulse{since} though the receiver has a fix: check the pulse's wire"
     return refusal or "waiting for the next pulse"
 
@@ -245,18 +245,18 @@ def _missing(seen: Seen, refusal: str, now: Mono) -> str:
 def _unheard(seen: Seen, now: Mono) -> str:
     """What comes of a receiver that names no time."""
     told = seen.timeless
-    if told is not None and now - told.seen <= _RECENT:
+    if told is not None and now - told.mono <= _RECENT:
         if told.fix.good:
             return "the receiver has a fix but names no date: have it send RMC or ZDA"
         view = f", with {seen.in_view(now)} satellites in view"
         return f"the receiver speaks but knows no time{view}: {_REMEDY[seen.feed]}"
-    noisy = seen.load is not None and now - seen.load.seen < _LOADED
+    noisy = seen.load is not None and now - seen.load.mono < _LOADED
     if seen.message is None and (noisy or seen.dropped.total()):
         return (
             "bytes arrive from the receiver but do not decode: wrong speed, "
             "or no NMEA that names the time"
         )
-    since = "" if seen.message is None else f" for {_age(now - seen.message.seen)}"
+    since = "" if seen.message is None else f" for {_age(now - seen.message.mono)}"
     return f"no sentence from the receiver{since}: check wiring and speed"
 
 
@@ -278,11 +278,11 @@ _REMEDY = {
 }
 _FIX = {
     Fix.VALID: "valid",
-    Fix.GUESS: "valid",
+    Fix.PRESUMED: "valid",
     Fix.NONE: "void",
     Fix.ESTIMATED: "estimated, not from satellites",
     Fix.CONTRADICTION: "both valid and void",
-    Fix.UNSAID: "nothing of its fix",
+    Fix.UNKNOWN: "nothing of its fix",
 }
 
 

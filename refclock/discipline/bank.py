@@ -23,15 +23,26 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 from typing import Final
 
-from refclock.discipline.filters.kalman import DRIFTING, WANDERING, Filter
-from refclock.discipline.filters.thermal import PITCH, UNKNOWN, Sway, curves, swings
-from refclock.discipline.outliers import Lean, Tail
-from refclock.discipline.sample import Estimate, Innovation, Learned, Sample, Source
-from refclock.discipline.servo import Steering
+from refclock.discipline.filters.harmonic import OMEGA, HarmonicFilter, harmonic_filters
+from refclock.discipline.filters.kalman import DRIFTING, WANDERING, ClockFilter
+from refclock.discipline.filters.thermal import (
+    UNKNOWN,
+    ThermalFilter,
+    thermal_filters,
+)
+from refclock.discipline.outliers import InnovationBias, OutlierModel
+from refclock.discipline.sample import (
+    Estimate,
+    Innovation,
+    Learned,
+    Sample,
+    SampleSource,
+)
+from refclock.discipline.servo import ControlInput
 from refclock.events import Temperature
 from refclock.timebase import ZERO, Duration, Mono
 
-__all__ = ["Bank", "Estimate", "Innovation", "Learned", "Sample", "Source"]
+__all__ = ["Bank", "Estimate", "Innovation", "Learned", "Sample", "SampleSource"]
 
 MEMORY: Final = 2000.0
 """Over how many pulses the evidence is weighed."""
@@ -46,15 +57,15 @@ NEGLIGIBLE: Final = 1e-3
 DRIFT, SWING, CURVE = -10.0, -6.0, 4.0
 """Log weight, in the long run, of hypotheses with more than two states."""
 MINUTE: Final = 60.0
-FINEST: Final = 1e-19
+LEAST_R: Final = 1e-19
 """Least r, s^2: instants are whole nanoseconds."""
 EARLY: Final = 25.0
 """No straggler is early: a pulse five sigmas early tells that r is greater."""
-SHAKEN: Final = 20.0
+RESET_COUNT: Final = 20.0
 """So many pulses then still stand behind r."""
-LOST: Final = 3.0
+DIVERGED_RATIO: Final = 3.0
 """A filter with an r so many times that of the others mistakes wander for noise."""
-REIGN: Final = 100
+RESEED_INTERVAL: Final = 100
 """After so many pulses under one leader the lost are called back."""
 SETTLED: Final = 3
 """Pulses before there is an estimate: two for a rate, one to confirm it."""
@@ -78,13 +89,13 @@ class Bank:
     """All we know of the clock. Used by one thread."""
 
     def __init__(self, learned: Learned | None = None) -> None:
-        self._filters: list[Filter | Sway] = [
-            *(Filter(noise, 0.0) for noise in WANDERING),
-            *(Filter(noise, DRIFT) for noise in DRIFTING),
-            *swings(SWING),
+        self._filters: list[ClockFilter | ThermalFilter | HarmonicFilter] = [
+            *(ClockFilter(noise, 0.0) for noise in WANDERING),
+            *(ClockFilter(noise, DRIFT) for noise in DRIFTING),
+            *harmonic_filters(SWING),
         ]
-        self._tail = Tail()
-        self._lean = Lean()
+        self._tail = OutlierModel()
+        self._lean = InnovationBias()
         self._rate: tuple[float, float] | None = None
         """Rate and its sigma, where known before the first pulse."""
         self._curve: tuple[float, ...] = ()
@@ -94,7 +105,7 @@ class Bank:
             self._remember(learned)
         self._near, self._far = _weights(self._filters)
         self._leader = self._reign = 0
-        self._steering = Steering()
+        self._steering = ControlInput()
         self._base = ZERO
         """The filters hold X - base."""
         self._heard = 0
@@ -115,17 +126,17 @@ class Bank:
             self._start(sample)
             return Innovation(sample.offset, 0.0, 1.0, 1.0)
         innovation = self._innovation(sample)
-        self._carry(sample.seen, innovation.predicted)
+        self._propagate(sample.mono, innovation.predicted)
         self._silent_s = 0.0
         z = (sample.offset - self._base).seconds
-        if sample.source is Source.PULSE:
-            self._weigh(z, innovation)
+        if sample.source is SampleSource.PULSE:
+            self._update_filters(z, innovation)
         else:
             for f in self._filters:
                 f.update(z - f.x, sample.variance / f.r, innovation.weight)
         return innovation
 
-    def surprise(self, sample: Sample) -> Innovation:
+    def innovation(self, sample: Sample) -> Innovation:
         """What `sample` would tell, without taking it in."""
         if not self.started:
             return Innovation(sample.offset, 0.0, 1.0, 1.0)
@@ -158,29 +169,29 @@ class Bank:
 
     def temperature(self, reading: Temperature) -> None:
         """The thermometer that sits nearest the oscillator was read."""
-        if not self.started or self._filters[self._leader].count < SHAKEN:
+        if not self.started or self._filters[self._leader].count < RESET_COUNT:
             return
-        now = self._mixture(self._steering.raw(reading.seen))
-        x = now.x - self._steering.added(reading.seen)
-        self._carry(reading.seen, self._base + Duration.from_seconds(x))
+        now = self._mixture(self._steering.raw(reading.mono))
+        x = now.x - self._steering.added(reading.mono)
+        self._propagate(reading.mono, self._base + Duration.from_seconds(x))
         if self._heated is None:
             self._listen(reading.celsius)
             since_s = 0.0
         else:
-            since_s = (reading.seen - self._heated).seconds
-        self._heated = reading.seen
+            since_s = (reading.mono - self._heated).seconds
+        self._heated = reading.mono
         for f in self._filters:
-            if isinstance(f, Sway) and not f.pitch:
-                f.feel((reading.celsius - self._curve[0]) / 10.0, since_s)
+            if isinstance(f, ThermalFilter):
+                f.sense((reading.celsius - self._curve[0]) / 10.0, since_s)
 
-    def upset(self) -> None:
+    def reset_phase(self) -> None:
         """Forget the phase, keep the rate: the clock jumped, nobody knows how far."""
         if self.started:
             now = self._mixture(0.0)
             self._rate = now.y, sqrt(now.yy) + AGEING
         self._curve = self._learned_curve()
         self._heated = None
-        self._filters = [f for f in self._filters if isinstance(f, Filter) or f.pitch]
+        self._filters = [f for f in self._filters if not isinstance(f, ThermalFilter)]
         self._near, self._far = _weights(self._filters)
         self._heard = self._leader = self._reign = 0
 
@@ -190,41 +201,41 @@ class Bank:
         rate, sigma = self._rate or (0.0, 5e-4)
         if self.started:
             rate, sigma = now.y, sqrt(now.yy)
-        lasting = [f for f in self._filters if isinstance(f, Filter) or f.pitch]
-        pitched = [f for f in lasting if isinstance(f, Sway)]
+        lasting = [f for f in self._filters if not isinstance(f, ThermalFilter)]
+        harmonic = [f for f in lasting if isinstance(f, HarmonicFilter)]
         return Learned(
             rate,
             sigma,
             sqrt(now.r),
-            tuple(f.merit for f in lasting),
+            tuple(f.long_log_weight for f in lasting),
             self._tail.share,
             self._tail.scale,
-            max(pitched, key=lambda f: f.evidence).pitch if pitched else PITCH,
+            max(harmonic, key=lambda f: f.log_weight).omega if harmonic else OMEGA,
             self._learned_curve(),
         )
 
     def _remember(self, learned: Learned) -> None:
         """Begin where another bank ended."""
         self._rate = learned.rate, learned.rate_sigma + AGEING
-        self._tail = Tail(learned.share, learned.scale)
+        self._tail = OutlierModel(learned.share, learned.scale)
         self._curve = tuple(learned.curve)
-        same = len(learned.evidence) == len(self._filters)
-        evidence = learned.evidence if same else [0.0] * len(self._filters)
-        for f, known in zip(self._filters, evidence, strict=True):
-            f.r, f.count = learned.jitter_s**2, SHAKEN
-            f.evidence = f.merit = known
-            if isinstance(f, Sway):
-                f.pitch = learned.pitch
+        same = len(learned.log_weight) == len(self._filters)
+        log_weight = learned.log_weight if same else [0.0] * len(self._filters)
+        for f, known in zip(self._filters, log_weight, strict=True):
+            f.r, f.count = learned.jitter_s**2, RESET_COUNT
+            f.log_weight = f.long_log_weight = known
+            if isinstance(f, HarmonicFilter):
+                f.omega = learned.omega
 
     def _start(self, sample: Sample) -> None:
         """One sample makes an offset; with a second one, or from memory, a rate.
 
         Two leave nothing to guess: the gains need no prior for r or for the rate.
         """
-        t = self._steering.raw(sample.seen)
-        x = (sample.offset - self._base).seconds + self._steering.added(sample.seen)
+        t = self._steering.raw(sample.mono)
+        x = (sample.offset - self._base).seconds + self._steering.added(sample.mono)
         self._base = sample.offset
-        self._steering.restart(sample.seen)
+        self._steering.restart(sample.mono)
         if self._rate is not None:
             y, sigma = self._rate
             for f in self._filters:
@@ -237,20 +248,20 @@ class Bank:
             self._heard = 1
 
     def _innovation(self, sample: Sample) -> Innovation:
-        mixed = self._mixture(self._steering.raw(sample.seen))
-        x = mixed.x - self._steering.added(sample.seen)
+        mixed = self._mixture(self._steering.raw(sample.mono))
+        x = mixed.x - self._steering.added(sample.mono)
         predicted = self._base + Duration.from_seconds(x)
         e = (sample.offset - self._base).seconds - x
-        if sample.source is not Source.PULSE:
+        if sample.source is not SampleSource.PULSE:
             s2 = mixed.xx + sample.variance
             weight = min(1.0, 5.0 / (4.0 + e * e / s2))
         else:
             s2 = mixed.xx + mixed.r
             inlier = self._tail.inlier(e, s2, RECENT)
-            weight = inlier / (inlier + self._tail.straggler(e, sqrt(s2)))
+            weight = inlier / (inlier + self._tail.outlier(e, sqrt(s2)))
         return Innovation(predicted, e, sqrt(s2), weight)
 
-    def _carry(self, now: Mono, base: Duration) -> None:
+    def _propagate(self, now: Mono, base: Duration) -> None:
         """Bring every filter to `now`, counting from `base`: what they hold stays
         small, and so exact."""
         t = max(self._steering.raw(now), 0.0)
@@ -262,11 +273,11 @@ class Bank:
         self._silent_s += t
         self._steering.restart(now)
 
-    def _weigh(self, z: float, innovation: Innovation) -> None:
+    def _update_filters(self, z: float, innovation: Innovation) -> None:
         """Take in a pulse `z`: every filter by itself, then the evidence."""
         residual, sigma = innovation.residual_s, innovation.sigma_s
         tail = self._tail
-        straggler = tail.straggler(residual, sigma)
+        outlier = tail.outlier(residual, sigma)
         jumping = tail.agrees(residual, sigma)
         keep, keep_long = 1.0 - 1.0 / MEMORY, 1.0 - 1.0 / LONG_MEMORY
         bulk = 0.0
@@ -274,36 +285,36 @@ class Bank:
             e = z - f.x
             s2 = (f.pxx + 1.0) * f.r
             inlier = tail.inlier(e, s2, f.count + 1.0)
-            w = inlier / (inlier + straggler)
+            w = inlier / (inlier + outlier)
             bulk += near * w
-            likely = log(inlier + straggler)
-            f.evidence = keep * f.evidence + likely
-            f.merit = keep_long * f.merit + likely
+            likely = log(inlier + outlier)
+            f.log_weight = keep * f.log_weight + likely
+            f.long_log_weight = keep_long * f.long_log_weight + likely
             f.update(e, 1.0, w)
             t2 = e * e / s2
             if e > 0.0 and not jumping:
                 w = 1.0
                 if t2 > EARLY:
-                    t2, f.count = EARLY, min(f.count, SHAKEN)
+                    t2, f.count = EARLY, min(f.count, RESET_COUNT)
             f.count = min(f.count + w, RECENT)
-            f.r = max(f.r + w * (t2 - 1.0) * f.r / f.count, FINEST)
+            f.r = max(f.r + w * (t2 - 1.0) * f.r / f.count, LEAST_R)
         self._near, self._far = _weights(self._filters)
-        self._lead()
+        self._reseed()
         self._lean.learn(residual, sigma, bulk)
         if tail.learn(residual, sigma, bulk):
             for f in self._filters:
                 f.pxx += residual * residual / f.r
 
-    def _lead(self) -> None:
+    def _reseed(self) -> None:
         """Under a leader of long standing, call back the filters that got lost: the
         next burst of noise would make them look right."""
         leader = self._near.index(max(self._near))
         self._reign = self._reign + 1 if leader == self._leader else 0
         self._leader = leader
-        if self._reign < REIGN:
+        if self._reign < RESEED_INTERVAL:
             return
-        most = LOST * self._filters[leader].r
-        lost = [f for f in self._filters if isinstance(f, Filter) and f.r > most]
+        most = DIVERGED_RATIO * self._filters[leader].r
+        lost = [f for f in self._filters if isinstance(f, ClockFilter) and f.r > most]
         if lost:
             now = self._mixture(0.0)
             for f in lost:
@@ -316,22 +327,22 @@ class Bank:
         reference, a, b, a_sigma, b_sigma = self._curve
         u = (celsius - reference) / 10.0
         now = self._mixture(0.0)
-        for f in curves(CURVE, now.r):
+        for f in thermal_filters(CURVE, now.r):
             f.start(now.xx / now.r, now.y - a * u - b * u * u, 0.0, now.yy / now.r)
             f.x, f.a, f.b, f.u = now.x, a, b, u
             f.paa, f.pbb = a_sigma**2 / now.r, b_sigma**2 / now.r
             f.pya, f.pyb = -u * f.paa, -u * u * f.pbb
             f.pyy -= u * f.pya + u * u * f.pyb
             f.count = self._filters[self._leader].count
-            f.evidence = f.merit = 0.0
+            f.log_weight = f.long_log_weight = 0.0
             self._filters.append(f)
         self._near, self._far = _weights(self._filters)
 
     def _learned_curve(self) -> tuple[float, ...]:
-        warm = [f for f in self._filters if isinstance(f, Sway) and not f.pitch]
-        if not warm:
+        thermal = [f for f in self._filters if isinstance(f, ThermalFilter)]
+        if not thermal:
             return self._curve
-        best = max(warm, key=lambda f: f.evidence)
+        best = max(thermal, key=lambda f: f.log_weight)
         sigmas = sqrt(best.paa * best.r), sqrt(best.pbb * best.r)
         return (self._curve[0], best.a, best.b, *sigmas)
 
@@ -362,20 +373,24 @@ class Bank:
         return _Mixed(x, y, d / total, xx / total, yy / total, r / total)
 
 
-def _rho(sample: Sample, f: Filter | Sway) -> float:
-    return 1.0 if sample.source is Source.PULSE else sample.variance / f.r
+def _rho(sample: Sample, f: ClockFilter | ThermalFilter | HarmonicFilter) -> float:
+    return 1.0 if sample.source is SampleSource.PULSE else sample.variance / f.r
 
 
-def _weights(filters: Iterable[Filter | Sway]) -> tuple[list[float], list[float]]:
+def _weights(
+    filters: Iterable[ClockFilter | ThermalFilter | HarmonicFilter],
+) -> tuple[list[float], list[float]]:
     """Bring the evidence to scale; the weights a second and an hour ahead."""
-    best = max(f.evidence for f in filters)
-    finest = max(f.merit for f in filters)
+    best = max(f.log_weight for f in filters)
+    finest = max(f.long_log_weight for f in filters)
     near, far = [], []
     for f in filters:
-        f.evidence = max(f.evidence - best, FLOOR)
-        f.merit = max(f.merit - finest, FLOOR)
-        near.append(exp(f.evidence))
-        far.append(exp(f.merit + f.prior) if f.merit > FLOOR else 0.0)
+        f.log_weight = max(f.log_weight - best, FLOOR)
+        f.long_log_weight = max(f.long_log_weight - finest, FLOOR)
+        near.append(exp(f.log_weight))
+        far.append(
+            exp(f.long_log_weight + f.prior) if f.long_log_weight > FLOOR else 0.0
+        )
     return _normalised(near), _normalised(far)
 
 

@@ -11,7 +11,7 @@ from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import Duration
 
 
-class Orders:
+class ClockControl:
     """To one clock. Used by one thread."""
 
     def __init__(self, settings: SteerSettings, *, steer: bool) -> None:
@@ -54,10 +54,10 @@ class Orders:
         self._vouched = status.synchronised
         return (*commands, status)
 
-    def disown(self, bound: Duration) -> tuple[Command, ...]:
+    def invalidate(self, bound: Duration) -> tuple[Command, ...]:
         """Nothing is known any more: the kernel must not go on saying otherwise."""
-        vouched, self._vouched = self._vouched, False
-        return (SetStatus(False, bound, bound),) if vouched else ()
+        confirmed, self._vouched = self._vouched, False
+        return (SetStatus(False, bound, bound),) if confirmed else ()
 
     def leave(self, rate: float) -> tuple[Command, ...]:
         """In good order: on at its own rate, no more slewing. `rate`: reference - local

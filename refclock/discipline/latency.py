@@ -56,9 +56,9 @@ class LatencyMeter:
         self._looks: deque[tuple[int, int]] = deque(maxlen=_KEPT)
         """The stamp less the bracket's middle, and the bracket's width; ns."""
 
-    def stamped(self, usual: Local, epoch: int) -> Measured | None:
+    def stamped(self, usual: Local, era: int) -> Measured | None:
         """A pulse came that unwatched would have been stamped `usual`."""
-        self._stamp = usual, epoch
+        self._stamp = usual, era
         return self._paired()
 
     def watched(self, bracket: Bracket) -> Measured | None:
@@ -70,8 +70,8 @@ class LatencyMeter:
         """The new measurement, if this made one."""
         if self._stamp is None or self._bracket is None:
             return None
-        (stamp, epoch), bracket = self._stamp, self._bracket
-        if epoch != bracket.epoch or abs(stamp - bracket.low) > _FAR:
+        (stamp, era), bracket = self._stamp, self._bracket
+        if era != bracket.era or abs(stamp - bracket.low) > _FAR:
             return None
         self._stamp = self._bracket = None
         width = bracket.high - bracket.low

@@ -34,22 +34,22 @@ class Signal(Enum):
     SAMPLE = "a pulse with its second known"
     SENTENCE = "sentences alone keep the bound below its limit"
     SETTLED = "the bound fell below its limit"
-    SILENCE = "no pulse for some seconds"
-    UPSET = "the clock was stepped by others, or the machine slept"
-    BUDGET_SPENT = "the bound grew beyond its limit"
+    PULSE_LOST = "no pulse for some seconds"
+    PHASE_LOST = "the clock was stepped by others, or the machine slept"
+    LIMIT_EXCEEDED = "the bound grew beyond its limit"
 
 
 NEXT: Final[Mapping[tuple[Mode, Signal], Mode]] = {
     (Mode.COLD, Signal.SAMPLE): Mode.ACQUIRE,
     (Mode.COLD, Signal.SENTENCE): Mode.HOLDOVER,
     (Mode.ACQUIRE, Signal.SETTLED): Mode.TRACK,
-    (Mode.ACQUIRE, Signal.SILENCE): Mode.COLD,
-    (Mode.TRACK, Signal.SILENCE): Mode.HOLDOVER,
-    (Mode.TRACK, Signal.UPSET): Mode.ACQUIRE,
-    (Mode.TRACK, Signal.BUDGET_SPENT): Mode.ACQUIRE,
+    (Mode.ACQUIRE, Signal.PULSE_LOST): Mode.COLD,
+    (Mode.TRACK, Signal.PULSE_LOST): Mode.HOLDOVER,
+    (Mode.TRACK, Signal.PHASE_LOST): Mode.ACQUIRE,
+    (Mode.TRACK, Signal.LIMIT_EXCEEDED): Mode.ACQUIRE,
     (Mode.HOLDOVER, Signal.SAMPLE): Mode.TRACK,
-    (Mode.HOLDOVER, Signal.UPSET): Mode.COLD,
-    (Mode.HOLDOVER, Signal.BUDGET_SPENT): Mode.COLD,
+    (Mode.HOLDOVER, Signal.PHASE_LOST): Mode.COLD,
+    (Mode.HOLDOVER, Signal.LIMIT_EXCEEDED): Mode.COLD,
 }
 """Everything that is not here changes nothing."""
 

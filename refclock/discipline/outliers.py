@@ -39,7 +39,7 @@ _CHANCE: Final = 4.0
 """A mean within two standard deviations is no news."""
 
 
-class Tail:
+class OutlierModel:
     """What is known of the stragglers. Used by one thread."""
 
     def __init__(self, share: float = 0.01, scale: float = 10.0) -> None:
@@ -48,7 +48,7 @@ class Tail:
         """Median lateness in standard deviations of the bulk."""
         self._run: list[float] = []
 
-    def straggler(self, e: float, sigma: float) -> float:
+    def outlier(self, e: float, sigma: float) -> float:
         """How likely a straggler is to leave the residual `e` (s), times sqrt(2 pi)."""
         m = self.scale * sigma
         side = _LATE if e < 0.0 else _EARLY
@@ -82,7 +82,7 @@ class Tail:
         return True
 
 
-class Lean:
+class InnovationBias:
     """Residuals that keep to one side: the clock is leaving and no filter says so yet.
 
     Their mean over a window of n has the variance s^2/2n by chance; what is much

@@ -10,7 +10,7 @@ from typing import Final
 from refclock.timebase import MICROSECOND, Duration, Local, Mono
 
 
-class Source(Enum):
+class SampleSource(Enum):
     """Who says what time it is."""
 
     PULSE = "pulse"
@@ -18,9 +18,9 @@ class Source(Enum):
     UPSTREAM = "upstream"
 
 
-SPREAD: Final[Mapping[Source, Duration]] = {
-    Source.SENTENCE: 5000 * MICROSECOND,
-    Source.UPSTREAM: 1000 * MICROSECOND,
+SPREAD: Final[Mapping[SampleSource, Duration]] = {
+    SampleSource.SENTENCE: 5000 * MICROSECOND,
+    SampleSource.UPSTREAM: 1000 * MICROSECOND,
 }
 """One sigma of a sample that does not tell its own."""
 
@@ -30,11 +30,11 @@ class Sample:
     """One measurement of our clock."""
 
     at: Local
-    seen: Mono
+    mono: Mono
     """The same moment."""
     offset: Duration
     """reference - local at `at`; the reference is TAI."""
-    source: Source = Source.PULSE
+    source: SampleSource = SampleSource.PULSE
     spread: Duration | None = None
     """One sigma, for all but pulses: the bank learns those itself."""
 
@@ -59,7 +59,7 @@ class Innovation:
     """The chance that it belongs to the bulk: how far it counts."""
 
     @property
-    def surprise(self) -> float:
+    def normalised(self) -> float:
         """The residual in its own standard deviations."""
         return abs(self.residual_s) / self.sigma_s
 
@@ -90,13 +90,13 @@ class Learned:
     rate_sigma: float
     jitter_s: float
     """One sigma of a pulse."""
-    evidence: tuple[float, ...]
+    log_weight: tuple[float, ...]
     """Log weight of each hypothesis."""
     share: float
     """Of stragglers among the pulses."""
     scale: float
     """Median lateness of a straggler, sigmas."""
-    pitch: float
+    omega: float
     """Of the swing that temperature makes, rad/s."""
     curve: tuple[float, ...] = ()
     """Reference temperature (deg C), a and b of `temperature` and their sigmas."""

@@ -72,7 +72,7 @@ class Servo:
         return (Step(Duration.from_seconds(to_go_s)), SetRate(self._ppb))
 
 
-class Steering:
+class ControlInput:
     """How far our own commands moved the clock. Used by one thread."""
 
     def __init__(self) -> None:

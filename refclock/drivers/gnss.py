@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from refclock.board.ports import ByteStream
-from refclock.drivers.line import Line
+from refclock.drivers.line import LineTiming
 from refclock.events import (
     Configured,
     Event,
     Fix,
     LineLoad,
-    Timeless,
+    NoTime,
     TimeMessage,
 )
 from refclock.gnss import nmea
@@ -50,7 +50,7 @@ class GnssDriver:
         self._tell_operator = tell
         self._now = Mono(0)
         """As of the last byte, or the end of a silence."""
-        self._line = Line(stream.bits_per_second)
+        self._line = LineTiming(stream.bits_per_second)
         self._framer = Framer()
         self._ubx = Ubx()
         self._epochs = Epochs()
@@ -72,7 +72,7 @@ class GnssDriver:
         items = self._framer.feed(chunk)
         for item in items:
             for event in self._tell(item):
-                if isinstance(event, TimeMessage) and self._line.queued(event.seen):
+                if isinstance(event, TimeMessage) and self._line.queued(event.mono):
                     yield replace(event, queued=True)
                 else:
                     yield event
@@ -87,7 +87,7 @@ class GnssDriver:
     def _configure(self, items: Sequence[Item]) -> Iterator[Event]:
         if self._configurator is None:
             return
-        for said in self._configurator.hear(items, self._now):
+        for said in self._configurator.observe(items, self._now):
             if isinstance(said, bytes):
                 self._stream.write(said)
             else:
@@ -104,7 +104,7 @@ class GnssDriver:
     def _tell(self, item: Item) -> Iterator[Event]:
         match item:
             case Sentence():
-                self._sky.hear(item)
+                self._sky.observe(item)
                 for fact in nmea.facts(item):
                     if isinstance(fact, nmea.Timed):
                         yield from self._timed(fact)
@@ -117,12 +117,12 @@ class GnssDriver:
 
     def _timed(self, told: nmea.Timed) -> Iterator[Event]:
         if told.tod is None:
-            yield Timeless(told.seen, Fix.NONE)
+            yield NoTime(told.mono, Fix.NONE)
             yield from self._sky.view()
-        for heard in self._epochs.hear(told):
+        for heard in self._epochs.observe(told):
             if isinstance(heard, Epoch):
                 if heard.tod is not None and heard.date is None:
-                    yield Timeless(heard.seen, heard.fix)
+                    yield NoTime(heard.mono, heard.fix)
                 yield from self._sky.view()
             else:
                 yield heard

@@ -17,7 +17,7 @@ from typing import Final
 
 from refclock.board.ports import Pin, SystemClock
 from refclock.events import Bracket
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import MICROSECOND, SECOND, ZERO, Duration, Local, Mono
 
 PAUSE_S: Final = 7.0
@@ -43,13 +43,13 @@ class LatencyDriver:
         self,
         pin: Pin,
         clock: SystemClock,
-        served: Callable[[], Served],
+        snapshot: Callable[[], ClockSnapshot],
         sleep: Callable[[float], None],
     ) -> None:
         """`served`: what tells when the next second begins; `sleep`: in seconds."""
         self._pin = pin
         self._clock = clock
-        self._served = served
+        self._snapshot = snapshot
         self._sleep = sleep
         self._half = FIRST
         self._found = self._missed = 0
@@ -61,23 +61,23 @@ class LatencyDriver:
 
         OSError: the pin cannot be read, or never changed about the second.
         """
-        epoch = self._clock.epoch
+        era = self._clock.era
         local, now = self._clock.read()
         if self._rests is not None and now < self._rests:
             return
-        due = next_second(self._served(), local, now)
+        due = next_second(self._snapshot(), local, now)
         if due is None:
             return
         self._sleep(max((due - self._half - EARLY - local).seconds, 0.0))
         seen = self._pin.change(due + self._half)
         _, now = self._clock.read()
-        if self._clock.epoch != epoch:
+        if self._clock.era != era:
             return
         if seen is None:
             self._miss()
             return
         self._hit(max(abs(seen[0] - due), abs(seen[1] - due)), now)
-        yield Bracket(*seen, now, epoch)
+        yield Bracket(*seen, now, era)
 
     def close(self) -> None:
         """Let go of the pin."""
@@ -112,14 +112,17 @@ class Unseen:
         """Nothing is held."""
 
 
-def next_second(served: Served, local: Local, now: Mono) -> Local | None:
+def next_second(snapshot: ClockSnapshot, local: Local, now: Mono) -> Local | None:
     """What the local clock will show when the next true second begins.
 
     None: that is not known to within the first window.
     """
-    skew = Duration(local.ns - now.ns)
-    if not served.synchronised(now, skew) or served.bound_at(now) > FIRST:
+    realtime_offset = Duration(local.ns - now.ns)
+    if (
+        not snapshot.synchronised(now, realtime_offset)
+        or snapshot.bound_at(now) > FIRST
+    ):
         return None
-    left = -served.tai(local, skew).ns % SECOND.ns
-    ahead = Duration(round(left / (1.0 + served.rate)))
+    left = -snapshot.tai(local, realtime_offset).ns % SECOND.ns
+    ahead = Duration(round(left / (1.0 + snapshot.rate)))
     return local + (ahead if ahead > ZERO else SECOND)

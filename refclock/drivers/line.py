@@ -23,7 +23,7 @@ _FULL: Final = 0.9
 _WINDOW: Final = 10 * SECOND
 
 
-class Line:
+class LineTiming:
     """Watches what comes. Used by one thread."""
 
     def __init__(self, bits_per_second: int | None) -> None:

@@ -22,14 +22,14 @@ class PpsDriver:
         An edge in flight while the clock was stepped is not told: its stamp and
         our reading are of two different clocks.
         """
-        epoch = self._clock.epoch
+        era = self._clock.era
         flank = self._line.wait(2 * SECOND)
         if flank is None:
             return
         local, mono = self._clock.read()
-        if self._clock.epoch == epoch:
+        if self._clock.era == era:
             seen = mono - (local - flank.at)
-            yield PulseEdge(flank.at, seen, flank.seq, epoch, flank.edge)
+            yield PulseEdge(flank.at, seen, flank.seq, era, flank.edge)
 
     def close(self) -> None:
         """Give the line back."""

@@ -25,14 +25,14 @@ class RtcDriver:
 
         It counts whole seconds: what it shows began up to a second ago.
         """
-        epoch = self._clock.epoch
+        era = self._clock.era
         utc = self._rtc.read()
         local, mono = self._clock.read()
-        if utc is not None and self._clock.epoch == epoch:
+        if utc is not None and self._clock.era == era:
             middle = utc + _HALF_A_SECOND
             offset = Duration(middle.ns - local.ns)
             spread = self._spread + _HALF_A_SECOND
-            yield Witness(self._rtc.name, offset, local, mono, epoch, spread)
+            yield Witness(self._rtc.name, offset, local, mono, era, spread)
 
     def close(self) -> None:
         """Give the chip back."""

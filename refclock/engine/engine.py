@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from refclock.diagnose.why import Seen, describe, why
-from refclock.discipline.bank import Bank, Estimate, Sample, Source
+from refclock.discipline.bank import Bank, Estimate, Sample, SampleSource
 from refclock.discipline.bound import UNKNOWN, Budget, growth, time_left
-from refclock.discipline.control import Orders
+from refclock.discipline.control import ClockControl
 from refclock.discipline.latency import LatencyMeter, Measured
 from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.engine.memory import Memory
@@ -36,6 +36,7 @@ from refclock.events import (
     LeapNotice,
     LineLoad,
     Lost,
+    NoTime,
     Position,
     PulseEdge,
     Sawtooth,
@@ -44,14 +45,13 @@ from refclock.events import (
     SkyView,
     Temperature,
     Tick,
-    Timeless,
     TimeMessage,
     Witness,
 )
-from refclock.integrity.monitor import Integrity, Refusal, Verdict
+from refclock.integrity.monitor import Integrity, MessageRefused, PulseVerdict
 from refclock.label.labeller import OTHER_FLANK, Labeller, Predicted, Unlabelled
 from refclock.observe.status import Status, seconds
-from refclock.published import FOREIGN, STALE_AFTER, Served
+from refclock.published import FOREIGN, STALE_AFTER, ClockSnapshot
 from refclock.timebase import (
     MILLISECOND,
     SECOND,
@@ -68,9 +68,9 @@ from refclock.timebase import (
 _NEVER: Final = Mono(0)
 PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
-SILENT: Final = Duration(2_500_000_000)
+PULSE_LOST_AFTER: Final = Duration(2_500_000_000)
 """No usable pulse for this long: two were missed, the pulse is gone."""
-LONELY: Final = 10 * SECOND
+PULSE_ABSENT_AFTER: Final = 10 * SECOND
 """No pulse at all for this long: sentences alone must do."""
 _TURNING: Final = 2 * SECOND
 """So long from its beginning on a leap second is the kernel's to carry out, at its
@@ -112,13 +112,13 @@ class Engine:
         )
         self._precision = precision
         self._bank = Bank(memory.learned if memory else None)
-        self._orders = Orders(settings.steer, steer=settings.clock.steer)
+        self._orders = ClockControl(settings.steer, steer=settings.clock.steer)
         self._floor = floor
         self._integrity = Integrity(settings.integrity, leaps, floor)
         self._labeller = Labeller(settings.label, leaps, memory.lags if memory else {})
         self._mode = Mode.COLD
         self._pair: tuple[Local, Mono] | None = None
-        self._epoch = 0
+        self._era = 0
         self._began: Mono | None = None
         self._updated: Tai | None = None
         self._pulse: Mono | None = None
@@ -126,7 +126,7 @@ class Engine:
         self._sawtooth: Sawtooth | None = None
         self._why = ""
         self._seen = Seen()
-        self.served = _unknown(precision)
+        self.snapshot = _unknown(precision)
 
     def handle(  # noqa: PLR0912 - a case for every fact
         self, event: Event
@@ -147,7 +147,7 @@ class Engine:
             case Witness():
                 self._witness(event)
             case LeapNotice():
-                self._integrity.leap_notice(event, self._tai(event.seen))
+                self._integrity.leap_notice(event, self._tai(event.mono))
             case Position():
                 self._integrity.position(event)
             case SkyView():
@@ -161,7 +161,7 @@ class Engine:
             case Temperature():
                 self._bank.temperature(event)
             case (
-                Timeless()
+                NoTime()
                 | AntennaFeed()
                 | Identity()
                 | Configured()
@@ -174,22 +174,22 @@ class Engine:
                 assert_never(event)
         return ()
 
-    def farewell(self) -> tuple[Command, ...]:
+    def shutdown(self) -> tuple[Command, ...]:
         """What leaves the clock in good order."""
-        return self._orders.leave(self.served.rate) if self._bank.started else ()
+        return self._orders.leave(self.snapshot.rate) if self._bank.started else ()
 
     # facts
 
     def _edge(self, edge: PulseEdge) -> tuple[Command, ...]:
-        if edge.epoch < self._epoch:
+        if edge.era < self._era:
             return ()  # stamped by a clock that was stepped since
-        self._follow(edge.at, edge.seen, edge.epoch)
-        if self._seen.unvouched(edge.seen):
+        self._follow(edge.at, edge.mono, edge.era)
+        if self._seen.no_fix(edge.mono):
             self._why = "pulses come, but without a fix they are not believed"
             return ()
-        at, seen = edge.at - self._latency, edge.seen - self._latency
+        at, seen = edge.at - self._latency, edge.mono - self._latency
         label = self._labeller.label(
-            replace(edge, at=at, seen=seen), self._predicted(at, seen)
+            replace(edge, at=at, mono=seen), self._predicted(at, seen)
         )
         if isinstance(label, Unlabelled):
             if label is not OTHER_FLANK:
@@ -197,11 +197,11 @@ class Engine:
             return ()
         true = label.tai + self._sawtooth_of(label.tai, seen)
         sample = Sample(at, seen, Duration(true.ns - at.ns))
-        if self._bank.started and not self._believed(sample):
+        if self._bank.started and not self._accepted(sample):
             return ()
-        surprise = Duration.from_seconds(self._bank.add(sample).residual_s)
+        innovation = Duration.from_seconds(self._bank.add(sample).residual_s)
         self._budget = replace(self._budget, lag=ZERO)
-        self._measure(self._meter.stamped(edge.at + surprise, edge.epoch))
+        self._measure(self._meter.stamped(edge.at + innovation, edge.era))
         self._pulse, self._updated, self._why = seen, label.tai, ""
         self._pulses += 1
         self._signal(Signal.SAMPLE)
@@ -216,57 +216,57 @@ class Engine:
         later, self._latency = measured.latency - self._latency, measured.latency
         self._budget = replace(self._budget, latency=measured.spread, measured=True)
         self._bank.stepped(-later)
-        right = self.served.correction + later
-        self.served = replace(self.served, correction=right)
+        right = self.snapshot.correction + later
+        self.snapshot = replace(self.snapshot, correction=right)
 
-    def _believed(self, sample: Sample) -> bool:
+    def _accepted(self, sample: Sample) -> bool:
         """May the pulse be used? One after a jump that was followed starts afresh."""
-        residual = Duration.from_seconds(self._bank.surprise(sample).residual_s)
-        bound = self.served.bound_at(sample.seen)
-        match self._integrity.pulse(residual, bound, sample.seen):
-            case Verdict.USE:
+        residual = Duration.from_seconds(self._bank.innovation(sample).residual_s)
+        bound = self.snapshot.bound_at(sample.mono)
+        match self._integrity.pulse(residual, bound, sample.mono):
+            case PulseVerdict.USE:
                 return True
-            case Verdict.REJECT:
+            case PulseVerdict.REJECT:
                 self._why = (
                     f"the pulse is {seconds(residual.seconds)} off what our clock "
                     "can be; it is not believed"
                 )
                 return False
-            case Verdict.RESTART:
-                self._bank.upset()
-                self._signal(Signal.UPSET)
+            case PulseVerdict.RESTART:
+                self._bank.reset_phase()
+                self._signal(Signal.PHASE_LOST)
                 return True
 
     def _message(self, message: TimeMessage) -> tuple[Command, ...]:
-        believed = self._integrity.believable(message)
-        if isinstance(believed, Refusal):
-            self._why = believed.reason
+        accepted = self._integrity.accept(message)
+        if isinstance(accepted, MessageRefused):
+            self._why = accepted.reason
             return ()
-        ahead = self._labeller.hear(believed)
+        ahead = self._labeller.observe(accepted)
         if ahead is not None:
-            self._hold_or_adopt(ahead, message.seen)
-        if not ahead and self._pair is not None and self._lonely(message.seen):
-            self._alone(believed, self._pair)
+            self._hold_or_adopt(ahead, message.mono)
+        if not ahead and self._pair is not None and self._pulse_absent(message.mono):
+            self._alone(accepted, self._pair)
         return ()
 
     def _hold_or_adopt(self, ahead: Duration, now: Mono) -> None:
         """Sentences differ from our clock by whole seconds, or (zero) no longer do."""
-        vouched = self._labeller.vouched(ahead)
-        if self._integrity.second(ahead, now, vouched=vouched):
+        confirmed = self._labeller.confirmed(ahead)
+        if self._integrity.second(ahead, now, confirmed=confirmed):
             self._labeller.adopt(ahead)
             self._bank.stepped(-ahead)
-            right = self.served.correction + ahead
-            self.served = replace(self.served, correction=right)
+            right = self.snapshot.correction + ahead
+            self.snapshot = replace(self.snapshot, correction=right)
 
     def _alone(self, message: TimeMessage, pair: tuple[Local, Mono]) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""
         alone = self._labeller.sample_from(message)
         if alone is None:
             return
-        if not self._knows_better(alone.seen, alone.spread):
-            at = pair[0] + (alone.seen - pair[1])
+        if not self._knows_better(alone.mono, alone.spread):
+            at = pair[0] + (alone.mono - pair[1])
             offset = Duration(alone.tai.ns - at.ns)
-            sample = Sample(at, alone.seen, offset, Source.SENTENCE, alone.spread)
+            sample = Sample(at, alone.mono, offset, SampleSource.SENTENCE, alone.spread)
             self._bank.add(sample)
             self._budget = replace(self._budget, lag=alone.doubt)
             self._updated = alone.tai
@@ -274,25 +274,25 @@ class Engine:
             self._signal(Signal.SENTENCE)
 
     def _witness(self, witness: Witness) -> None:
-        if witness.epoch == self._epoch:
+        if witness.era == self._era:
             self._labeller.witness(witness)
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
-        began, self._began = self._began, self._began or tick.seen
+        began, self._began = self._began, self._began or tick.mono
         first = self._orders.first() if began is None else ()
         if first:
             return first
-        self._follow(tick.local, tick.seen, tick.epoch)
-        if not self._silent(tick.seen):
+        self._follow(tick.local, tick.mono, tick.era)
+        if not self._pulse_lost(tick.mono):
             return ()  # the last pulse said all there is to say
-        self._signal(Signal.SILENCE)
-        return self._conclude(tick.local, tick.seen)
+        self._signal(Signal.PULSE_LOST)
+        return self._conclude(tick.local, tick.mono)
 
-    def _follow(self, local: Local, seen: Mono, epoch: int) -> None:
+    def _follow(self, local: Local, seen: Mono, era: int) -> None:
         """Notice that the local clock was stepped since it was last read."""
         pair, self._pair = self._pair, (local, seen)
-        was, self._epoch = self._epoch, epoch
-        if pair is None or epoch == was or not self._bank.started:
+        was, self._era = self._era, era
+        if pair is None or era == was or not self._bank.started:
             return
         by = (local - pair[0]) - (seen - pair[1])
         for known in (self._orders.stepped(), self._leap_step(pair[0])):
@@ -304,15 +304,15 @@ class Engine:
             self._bank.stepped(by, _READING)
         else:
             self._start_afresh()
-            self._signal(Signal.UPSET)
+            self._signal(Signal.PHASE_LOST)
 
     def _start_afresh(self) -> None:
         """The phase is lost; what the oscillator and the sentences are like is not."""
-        self._bank.upset()
+        self._bank.reset_phase()
         self._labeller.forget()
         self._integrity.restarted()
         self._budget = replace(self._budget, filter=UNKNOWN)
-        self.served = _unknown(self._precision)
+        self.snapshot = _unknown(self._precision)
 
     def _know(self, leaps: LeapTable) -> None:
         """A leap second was announced that the table did not have."""
@@ -325,17 +325,17 @@ class Engine:
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""
         if not self._bank.started:
-            return self._orders.disown(self.served.bound)
+            return self._orders.invalidate(self.snapshot.bound)
         estimate = self._bank.estimate(now)
         self._budget = self._budget.with_sigma(estimate.sigma_s)
-        if self.served.updated == self._updated:  # nothing was heard that betters it
-            self._budget = self._budget.at_least(self.served.bound_at(now))
+        if self.snapshot.updated == self._updated:  # nothing was heard that betters it
+            self._budget = self._budget.at_least(self.snapshot.bound_at(now))
         spent = self._budget.total > self._limit
         held = self._mode
-        self._signal(Signal.BUDGET_SPENT if spent else Signal.SETTLED)
+        self._signal(Signal.LIMIT_EXCEEDED if spent else Signal.SETTLED)
         if held is Mode.HOLDOVER and self._mode is Mode.COLD:
             self._start_afresh()
-            return self._orders.disown(self.served.bound)
+            return self._orders.invalidate(self.snapshot.bound)
         tai = Tai(at.ns + estimate.offset.ns)
         leap = self._integrity.leap(tai - _TURNING)
         if leap is not None and leap not in self._leaps.leaps:
@@ -360,15 +360,15 @@ class Engine:
         """The clock runs at another rate, by command: a pulse may be told late, so
         that is not since the estimate the command was made of."""
         was = self._orders.obeyed(told.ppb)
-        self._bank.rate_changed(told.seen, told.ppb - was)
+        self._bank.rate_changed(told.mono, told.ppb - was)
         before, after = 1.0 + was * 1e-9, 1.0 + told.ppb * 1e-9
-        if self.served.at != _NEVER:
-            self.served = self.served.rerated(told.seen, before / after)
+        if self.snapshot.at != _NEVER:
+            self.snapshot = self.snapshot.with_rate(told.mono, before / after)
 
     def _publish(
         self, at: Local, tai: Tai, estimate: Estimate, leap: LeapSecond | None
     ) -> None:
-        self.served = Served(
+        self.snapshot = ClockSnapshot(
             stratum=1 if self._mode.serves else 16,
             ref_id=PPS if self._mode is Mode.TRACK else GPS,
             at=estimate.at,
@@ -402,14 +402,14 @@ class Engine:
     def _signal(self, signal: Signal) -> None:
         self._mode = next_mode(self._mode, signal)
 
-    def _silent(self, now: Mono) -> bool:
+    def _pulse_lost(self, now: Mono) -> bool:
         """Has no pulse been used for so long that it must be called gone?"""
-        return self._pulse is None or now - self._pulse > SILENT
+        return self._pulse is None or now - self._pulse > PULSE_LOST_AFTER
 
-    def _lonely(self, now: Mono) -> bool:
+    def _pulse_absent(self, now: Mono) -> bool:
         """Has no pulse come for so long that sentences are all there is?"""
-        last = self._seen.pulse.seen if self._seen.pulse else self._began
-        return last is not None and now - last > LONELY
+        last = self._seen.pulse.mono if self._seen.pulse else self._began
+        return last is not None and now - last > PULSE_ABSENT_AFTER
 
     def _knows_better(self, seen: Mono, spread: Duration) -> bool:
         """Are we surer than that? A learned lag errs alike each time: what it adds to
@@ -430,29 +430,29 @@ class Engine:
 
     def _predicted(self, at: Local, seen: Mono) -> Predicted | None:
         """What was published says that the instant was."""
-        if not self._bank.started or self.served.at == _NEVER:
+        if not self._bank.started or self.snapshot.at == _NEVER:
             return None
-        tai = self.served.tai(at, Duration(at.ns - seen.ns))
-        return Predicted(tai, self.served.bound_at(seen))
+        tai = self.snapshot.tai(at, Duration(at.ns - seen.ns))
+        return Predicted(tai, self.snapshot.bound_at(seen))
 
     def _tai(self, seen: Mono) -> Tai | None:
         """What time it was, if anybody knows."""
         if self._pair is None or not self._bank.started:
             return None
         local, mono = self._pair
-        return self.served.tai(local + (seen - mono), Duration(local.ns - mono.ns))
+        return self.snapshot.tai(local + (seen - mono), Duration(local.ns - mono.ns))
 
     def _sawtooth_of(self, pulse: Tai, seen: Mono) -> Duration:
         """How late the receiver says that pulse came; told in the second before it."""
         told, self._sawtooth = self._sawtooth, None
-        if told is None or not ZERO < seen - told.seen < SECOND:
+        if told is None or not ZERO < seen - told.mono < SECOND:
             return ZERO
         named = pulse if told.pulse is None else self._leaps.tai(told.pulse)
         return told.error if abs(named - pulse) < MILLISECOND else ZERO
 
     def _leap_step(self, at: Local) -> Duration | None:
         """By how much the kernel steps its clock if a leap second begins about `at`."""
-        leap = self.served.leap
+        leap = self.snapshot.leap
         if leap is None:
             return None
         near = abs(Duration(leap.midnight.ns - at.ns)) < 3 * SECOND
@@ -460,8 +460,8 @@ class Engine:
 
     def memory(self) -> Memory:
         """What is worth keeping over a restart."""
-        served = self.served
-        good = served.posix(served.updated) if self._updated else self._floor
+        snapshot = self.snapshot
+        good = snapshot.posix(snapshot.updated) if self._updated else self._floor
         return Memory(self._bank.learned(), self._labeller.lags(), good)
 
     def status(self, now: Mono) -> Status:
@@ -470,7 +470,7 @@ class Engine:
         limit = Duration.from_seconds(self._settings.holdover.limit_s)
         return describe(
             self._mode,
-            self.served,
+            self.snapshot,
             self._seen,
             now,
             why=why(self._mode, self._seen, self._why, self._budget, self._limit, now),
@@ -489,9 +489,9 @@ class Engine:
         )
 
 
-def _unknown(precision: int) -> Served:
+def _unknown(precision: int) -> ClockSnapshot:
     """What is served before anything is known: nothing."""
-    return Served(
+    return ClockSnapshot(
         stratum=16,
         ref_id=bytes(4),
         at=_NEVER,

@@ -88,7 +88,7 @@ def _learned(kept: Mapping[str, Any] | None) -> Learned | None:
     return Learned(**told)
 
 
-_LISTS: Final = frozenset({"evidence", "curve"})
+_LISTS: Final = frozenset({"log_weight", "curve"})
 
 
 def _finite(value: float) -> float:

@@ -22,7 +22,7 @@ from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import EngineSettings
 from refclock.events import Command, Event
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import Duration, Instant, LeapTable, Utc
 
 VERSION: Final = 1
@@ -64,7 +64,7 @@ class Outcome:
     """What the engine made of the fact before."""
 
     commands: tuple[Command, ...]
-    served: Served
+    snapshot: ClockSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Counted:
     """As JSON."""
 
 
-Line = Beginning | Chunk | Outcome | Counted | Event
+Entry = Beginning | Chunk | Outcome | Counted | Event
 
 _KINDS: Final[Mapping[str, type]] = {
     kind.__name__: kind
@@ -90,15 +90,15 @@ _KINDS: Final[Mapping[str, type]] = {
 }
 
 
-def write(line: Line) -> str:
+def write(line: Entry) -> str:
     """One line of JSON, without its end."""
     return json.dumps(_plain(line))
 
 
-def read(text: str) -> Line:
+def read(text: str) -> Entry:
     """What `write` wrote. RecordingError says what is wrong with anything else."""
     try:
-        line: Line = _tagged(json.loads(text))
+        line: Entry = _tagged(json.loads(text))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RecordingError(f"not a line of a recording: {text[:60]!r}") from error
     return line

@@ -44,8 +44,8 @@ class Epoch:
 
     def __init__(self, first: Timed) -> None:
         self.tod = first.tod
-        self.sixty = first.sixty
-        self.seen = first.seen
+        self.leap_second = first.leap_second
+        self.mono = first.mono
         self.offset = first.offset
         self.order: list[str] = []
         self.kinds: set[str] = set()
@@ -88,11 +88,11 @@ class Epoch:
         """The time as written: `23:59:60`, the fraction as short as it is exact."""
         if self.tod is None:
             return None
-        at = self.tod - SECOND if self.sixty else self.tod
+        at = self.tod - SECOND if self.leap_second else self.tod
         whole, fraction = divmod(at.ns, SECOND.ns)
         minutes, second = divmod(whole, 60)
         digits = f".{fraction:09d}".rstrip("0") if fraction else ""
-        second += self.sixty
+        second += self.leap_second
         return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}{digits}"
 
     @property
@@ -108,12 +108,12 @@ class Epoch:
         if self._statuses:
             return self._fix_by_status(active="A" in self._statuses)
         if self._qualities & (_FIXED | {"9"}):
-            return Fix.GUESS
+            return Fix.PRESUMED
         if self._qualities:
             return Fix.ESTIMATED if self._qualities & _RECKONED else Fix.NONE
         if self._systems:
-            return Fix.GUESS if self._systems & _SYSTEM_FIXED else Fix.NONE
-        return Fix.UNSAID
+            return Fix.PRESUMED if self._systems & _SYSTEM_FIXED else Fix.NONE
+        return Fix.UNKNOWN
 
     def _fix_by_status(self, *, active: bool) -> Fix:
         if active and (self._modes & _DOUBTFUL or self._qualities & _RECKONED):
@@ -132,7 +132,7 @@ class Epochs:
         self._usual: set[str] | None = None
         self._dated: tuple[Utc, Mono] | None = None
 
-    def hear(self, told: Timed) -> list[TimeMessage | Epoch]:
+    def observe(self, told: Timed) -> list[TimeMessage | Epoch]:
         """The messages this sentence makes sure, and the epoch it ends, if any.
 
         Each kind is told once an epoch, for its first sentence: two receivers on
@@ -156,24 +156,24 @@ class Epochs:
         out: list[TimeMessage | Epoch] = [*self._tell(epoch, complete=True), epoch]
         self._waiting.clear()
         self._usual = epoch.kinds
-        if epoch.utc is not None and (_fix(epoch).good or epoch.fix is Fix.UNSAID):
-            self._dated = epoch.utc, epoch.seen
+        if epoch.utc is not None and (_fix(epoch).good or epoch.fix is Fix.UNKNOWN):
+            self._dated = epoch.utc, epoch.mono
         return out
 
     def _tell(self, epoch: Epoch, *, complete: bool) -> Iterator[TimeMessage]:
         """What need not wait; once all the usual kinds are heard, nothing need."""
         fix = _fix(epoch)
-        vague = fix is Fix.UNSAID or (fix is Fix.GUESS and epoch.date is None)
+        vague = fix is Fix.UNKNOWN or (fix is Fix.PRESUMED and epoch.date is None)
         if vague and not complete:
             return
         waiting, self._waiting = self._waiting, []
         for tod, told in waiting:
             date = told.date or epoch.date
-            utc = midnight(date) + tod if date else self._carried(tod, told.seen)
+            utc = midnight(date) + tod if date else self._carried(tod, told.mono)
             if utc is None:
                 self._waiting.append((tod, told))
             else:
-                yield TimeMessage(utc, told.seen, told.kind, fix, told.sixty)
+                yield TimeMessage(utc, told.mono, told.kind, fix, told.leap_second)
 
     def _carried(self, tod: Duration, seen: Mono) -> Utc | None:
         """By the date last named, and over midnight, but not for long."""

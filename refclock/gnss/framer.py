@@ -55,7 +55,7 @@ class Sentence:
     """What stood between '$' and '*'; its checksum was right."""
 
     body: bytes
-    seen: Mono
+    mono: Mono
     """When the '$' came."""
     offset: int
     """Bytes of the stream before the '$'."""
@@ -70,7 +70,7 @@ class Binary:
     cls: int
     id: int
     payload: bytes
-    seen: Mono
+    mono: Mono
     offset: int
 
 

@@ -64,7 +64,7 @@ class Timed:
     Of the letters, '' is nothing said and '?' is no single letter.
     """
 
-    seen: Mono
+    mono: Mono
     offset: int
     """Bytes of the stream before it."""
     address: str
@@ -73,7 +73,7 @@ class Timed:
     """`RMC`, `GGA`, `ZDA`, `GLL`, `GNS`, `PGRMF` or `PUBX04`."""
     tod: Duration | None
     """Since midnight UTC; None where the field is empty or cannot be read."""
-    sixty: bool
+    leap_second: bool
     """It was written as second 60."""
     date: Date | None
     status: str
@@ -148,9 +148,9 @@ def facts(sentence: Sentence) -> Iterator[Fact]:
         yield from _timely(sentence, address, kind, layout, data)
     elif named := _IDENTITY.fullmatch(text):
         name = next(filter(None, named.groups()))
-        yield Identity(sentence.seen, " ".join(name.replace(",", " ").split()))
+        yield Identity(sentence.mono, " ".join(name.replace(",", " ").split()))
     elif told := _FEED.fullmatch(text):
-        yield AntennaFeed(sentence.seen, _FEEDS[told[1] or told[2]])
+        yield AntennaFeed(sentence.mono, _FEEDS[told[1] or told[2]])
 
 
 def _kind(address: str, data: Sequence[str]) -> str:
@@ -167,9 +167,9 @@ def _timely(
 
     tod: Duration | None = None
     date: Date | None = None
-    sixty = unreadable = False
+    leap_second = unreadable = False
     try:
-        tod, sixty = _time_of_day(field(layout.clock))
+        tod, leap_second = _time_of_day(field(layout.clock))
     except ValueError:
         unreadable = True
     try:
@@ -181,12 +181,12 @@ def _timely(
         status = "A" if status in {"1", "2"} else "V"
     quality = _letter(field(layout.quality))
     yield Timed(
-        sentence.seen,
+        sentence.mono,
         sentence.offset,
         address,
         kind,
         tod,
-        sixty,
+        leap_second,
         date,
         status,
         _letter(field(layout.mode)),
@@ -198,7 +198,7 @@ def _timely(
         try:
             if any(place):
                 yield Position(
-                    sentence.seen,
+                    sentence.mono,
                     *_place(*place),
                     _number(field(layout.altitude)),
                     _number(field(layout.hdop)),
@@ -207,9 +207,9 @@ def _timely(
             unreadable = True
     if leaps := _LEAPS.fullmatch(field(layout.leaps)):
         behind = int(leaps[1]) * SECOND + GPS_BEHIND_TAI
-        yield LeapNotice(sentence.seen, kind, behind, firmware_default=leaps[2] == "D")
+        yield LeapNotice(sentence.mono, kind, behind, firmware_default=leaps[2] == "D")
     if unreadable:
-        yield Dropped(sentence.seen, Reason.FIELD, sentence.body[:100].decode("ascii"))
+        yield Dropped(sentence.mono, Reason.FIELD, sentence.body[:100].decode("ascii"))
 
 
 def _time_of_day(text: str) -> tuple[Duration | None, bool]:

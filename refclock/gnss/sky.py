@@ -41,7 +41,7 @@ class Sky:
         self._view: dict[tuple[str, int], Satellite] = {}
         self._used: set[tuple[str, int]] | None = None
 
-    def hear(self, sentence: Sentence) -> None:
+    def observe(self, sentence: Sentence) -> None:
         """One more part, if it is one."""
         kind = sentence.body[2:6]
         if kind not in {b"GSV,", b"GSA,"}:
@@ -50,7 +50,7 @@ class Sky:
             return
         fields = sentence.body.decode("ascii").split(",")
         if self._seen is None:
-            self._seen = sentence.seen
+            self._seen = sentence.mono
         if kind == b"GSA,":
             self._used = self._used or set()
             system = fields[18] if len(fields) > 18 else fields[0][:2]

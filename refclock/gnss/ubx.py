@@ -19,12 +19,12 @@ from refclock.events import (
     Identity,
     Interference,
     LeapNotice,
+    NoTime,
     Position,
     Reason,
     Satellite,
     Sawtooth,
     SkyView,
-    Timeless,
     TimeMessage,
 )
 from refclock.gnss.framer import Binary
@@ -41,7 +41,7 @@ from refclock.timebase import (
 
 Fact = (
     TimeMessage
-    | Timeless
+    | NoTime
     | LeapNotice
     | Sawtooth
     | SkyView
@@ -116,7 +116,7 @@ class Ubx:
             told = (
                 f"UBX {frame.cls:02X} {frame.id:02X}, {len(frame.payload)} bytes: {why}"
             )
-            return [Dropped(frame.seen, Reason.FIELD, told)]
+            return [Dropped(frame.mono, Reason.FIELD, told)]
 
     def _read(self, frame: Binary) -> Iterator[Fact]:
         message = frame.cls, frame.id
@@ -128,11 +128,11 @@ class Ubx:
         yield from reader(frame)
 
     def _nav_status(self, frame: Binary) -> Iterator[Fact]:
-        yield self._interference(frame.seen, spoofing=frame.payload[7] >> 3 & 3)
+        yield self._interference(frame.mono, spoofing=frame.payload[7] >> 3 & 3)
 
     def _mon_hw(self, frame: Binary) -> Iterator[Fact]:
-        yield self._interference(frame.seen, jamming=frame.payload[22] >> 2 & 3)
-        yield from _feed(frame.seen, frame.payload[20])
+        yield self._interference(frame.mono, jamming=frame.payload[22] >> 2 & 3)
+        yield from _feed(frame.mono, frame.payload[20])
 
     def _mon_rf(self, frame: Binary) -> Iterator[Fact]:
         blocks = frame.payload[1]
@@ -140,8 +140,8 @@ class Ubx:
         if rest or size < _RF_BLOCK:
             raise ValueError("blocks are missing")
         jamming = max(flags & 3 for flags in frame.payload[5::size])
-        yield self._interference(frame.seen, jamming=jamming)
-        yield from _feed(frame.seen, frame.payload[6])
+        yield self._interference(frame.mono, jamming=jamming)
+        yield from _feed(frame.mono, frame.payload[6])
 
     def _sec_sig(self, frame: Binary) -> Iterator[Fact]:
         if frame.payload[0] == 1:
@@ -149,7 +149,7 @@ class Ubx:
         else:
             jamming, spoofing = frame.payload[1], frame.payload[1] >> 3
         yield self._interference(
-            frame.seen, jamming=jamming >> 1 & 3, spoofing=spoofing >> 1 & 3
+            frame.mono, jamming=jamming >> 1 & 3, spoofing=spoofing >> 1 & 3
         )
 
     def _interference(
@@ -182,20 +182,20 @@ def _nav_pvt(frame: Binary) -> Iterator[Fact]:
     else:
         fix = Fix.VALID if in_fix and fix_type in {2, 3, 4, 5} else Fix.NONE
     if valid & 3 == 3:
-        yield _time(frame.seen, "UBX-NAV-PVT", civil, nano, accuracy, fix)
+        yield _time(frame.mono, "UBX-NAV-PVT", civil, nano, accuracy, fix)
     else:
-        yield Timeless(frame.seen, fix)
+        yield NoTime(frame.mono, fix)
     if in_fix and fix_type in {2, 3, 4}:
-        yield Position(frame.seen, lat * 1e-7, lon * 1e-7, height * 1e-3)
+        yield Position(frame.mono, lat * 1e-7, lon * 1e-7, height * 1e-3)
 
 
 def _nav_timeutc(frame: Binary) -> Iterator[Fact]:
     accuracy, nano, *civil, valid = _TIMEUTC.unpack(frame.payload)
     if valid & 3 == 3:
         fix = Fix.VALID if valid & 4 else Fix.NONE
-        yield _time(frame.seen, "UBX-NAV-TIMEUTC", civil, nano, accuracy, fix)
+        yield _time(frame.mono, "UBX-NAV-TIMEUTC", civil, nano, accuracy, fix)
     else:
-        yield Timeless(frame.seen, Fix.NONE)
+        yield NoTime(frame.mono, Fix.NONE)
 
 
 def _time(
@@ -223,7 +223,7 @@ def _nav_timels(frame: Binary) -> Iterator[Fact]:
         midnight = _GPS_BEGAN + week * _WEEK + day * DAY
         announced = LeapSecond.ending(midnight, behind, behind + change * SECOND)
     yield LeapNotice(
-        frame.seen,
+        frame.mono,
         "UBX-NAV-TIMELS",
         behind if valid & 1 else None,
         firmware_default=source == _DEFAULT_LEAPS,
@@ -242,7 +242,7 @@ def _tim_tp(frame: Binary) -> Iterator[Fact]:
     if flags & 3 == 3:  # counted in UTC, and UTC is known
         fraction = Duration(tow_fraction * MILLISECOND.ns >> 32)
         pulse = _GPS_BEGAN + week * _WEEK + tow_ms * MILLISECOND + fraction
-    yield Sawtooth(frame.seen, pulse, Duration(-round(error_ps / 1000)))
+    yield Sawtooth(frame.mono, pulse, Duration(-round(error_ps / 1000)))
 
 
 def _nav_sat(frame: Binary) -> Iterator[Fact]:
@@ -264,7 +264,7 @@ def _nav_sat(frame: Binary) -> Iterator[Fact]:
                 cn0 or None,
             )
         )
-    yield SkyView(frame.seen, used, tuple(satellites))
+    yield SkyView(frame.mono, used, tuple(satellites))
 
 
 def _mon_ver(frame: Binary) -> Iterator[Fact]:
@@ -274,7 +274,7 @@ def _mon_ver(frame: Binary) -> Iterator[Fact]:
     ]
     told = dict(text.split("=", 1) for text in texts if "=" in text)
     model = told.get("MOD", f"u-blox {texts[1]}")
-    yield Identity(frame.seen, f"{model} {told.get('FWVER', texts[0])}")
+    yield Identity(frame.mono, f"{model} {told.get('FWVER', texts[0])}")
 
 
 def _text(field: bytes) -> str:

@@ -59,7 +59,7 @@ class Antenna:
                 AlarmKind.ANTENNA,
                 f"the antenna is {moved:.0f} m from where it stood: spoofing, or it "
                 "was moved; then restart, or set integrity.static to false",
-                here.seen,
+                here.mono,
             )
 
     def sky(self, view: SkyView, *, fixed: bool) -> None:
@@ -71,13 +71,13 @@ class Antenna:
             self._blind = None
             self._alarms.clear(AlarmKind.SATELLITES)
             return
-        self._blind = self._blind or view.seen
-        if self._heard and view.seen - self._blind >= _BLIND:
+        self._blind = self._blind or view.mono
+        if self._heard and view.mono - self._blind >= _BLIND:
             self._alarms.raise_(
                 AlarmKind.SATELLITES,
                 "the receiver has a fix but uses no satellites: it may be simulated, "
                 "or dead reckoning that does not say so",
-                view.seen,
+                view.mono,
             )
 
     def interference(self, told: Interference) -> None:
@@ -85,7 +85,7 @@ class Antenna:
         if told.jammed or told.spoofed:
             what, do = _SPOOFED if told.spoofed else _JAMMED
             text = f"the receiver says it is {what} ({told.detail}): {do}"
-            self._alarms.raise_(AlarmKind.INTERFERENCE, text, told.seen)
+            self._alarms.raise_(AlarmKind.INTERFERENCE, text, told.mono)
         else:
             self._alarms.clear(AlarmKind.INTERFERENCE)
 

@@ -52,7 +52,7 @@ class LeapCount:
         self._leaps = leaps
         self._expires = leaps.tai(leaps.expires)
 
-    def hear(self, notice: LeapNotice, now: Tai | None) -> None:
+    def observe(self, notice: LeapNotice, now: Tai | None) -> None:
         """The receiver's count, and its announcement, if any. `now`: as we know it."""
         if notice.utc_behind_tai is not None or notice.firmware_default:
             self._told = notice
@@ -68,16 +68,16 @@ class LeapCount:
             self._alarms.clear(AlarmKind.LEAP)
         elif self._credible(leap, now, known):
             if self._announced is None or self._announced[0] != leap:
-                self._announced = leap, notice.seen, notice.kind
+                self._announced = leap, notice.mono, notice.kind
             needed = min(self._persist, leap.at - now)  # a late one may last for less
-            self._lasting = notice.seen - self._announced[1] >= needed
+            self._lasting = notice.mono - self._announced[1] >= needed
         else:
             self._alarms.raise_(
                 AlarmKind.LEAP,
                 "the receiver announces a leap second before "
                 f"{leap.midnight.iso()[:10]}, which the table (good until "
                 f"{self._leaps.expires.iso()[:10]}) does not have; it is not believed",
-                notice.seen,
+                notice.mono,
             )
 
     def refusal(self, at: Tai, now: Mono) -> str | None:

@@ -47,9 +47,9 @@ __all__ = [
     "AlarmKind",
     "Integrity",
     "IntegritySettings",
+    "MessageRefused",
     "Policy",
-    "Refusal",
-    "Verdict",
+    "PulseVerdict",
 ]
 
 
@@ -74,7 +74,7 @@ class IntegritySettings:
     moved_m: Annotated[int, Range(10, 100_000, "m")] = 300
 
 
-class Verdict(Enum):
+class PulseVerdict(Enum):
     """What to do with a pulse."""
 
     USE = "use"
@@ -84,7 +84,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class MessageRefused:
     """A message that is not believed, and why."""
 
     reason: str
@@ -148,24 +148,24 @@ class Integrity:
 
     # sentences
 
-    def believable(self, message: TimeMessage) -> TimeMessage | Refusal:
+    def accept(self, message: TimeMessage) -> TimeMessage | MessageRefused:
         """The message with its date made right, or why it is not believed."""
-        if not (message.fix.good or message.fix is Fix.UNSAID):
+        if not (message.fix.good or message.fix is Fix.UNKNOWN):
             return message
         found = unrolled(message.utc, self._floor)
         day = message.utc.iso()[:10]
         if found is None:
             impossible = f"the receiver says it is {day}, which cannot be"
-            self._alarms.raise_(AlarmKind.DATE, impossible, message.seen)
-            return Refusal(impossible)
+            self._alarms.raise_(AlarmKind.DATE, impossible, message.mono)
+            return MessageRefused(impossible)
         self._alarms.clear(AlarmKind.DATE)
         utc, turns = found
         at = self._leaps.tai(utc)
-        if (miscounted := self._count.refusal(at, message.seen)) is not None:
-            return Refusal(miscounted)
-        self._count.date(at, message.seen)
+        if (miscounted := self._count.refusal(at, message.mono)) is not None:
+            return MessageRefused(miscounted)
+        self._count.date(at, message.mono)
         self._named = at
-        self._began = self._began or message.seen
+        self._began = self._began or message.mono
         if not turns:
             self._alarms.clear(AlarmKind.ROLLOVER)
             return message
@@ -173,12 +173,12 @@ class Integrity:
             AlarmKind.ROLLOVER,
             f"the receiver says it is {day}: its week count has rolled over; "
             f"{turns * 1024} weeks are added. Newer firmware would know",
-            message.seen,
+            message.mono,
         )
         return replace(message, utc=utc)
 
     def second(
-        self, ahead: Duration, now: Mono, *, vouched: bool | None = None
+        self, ahead: Duration, now: Mono, *, confirmed: bool | None = None
     ) -> bool:
         """Sentences are `ahead` of the second our clock carries: believe them?
 
@@ -193,7 +193,7 @@ class Integrity:
         if before is None or before.by != ahead or now - before.last > _SILENCE:
             before = Ahead(ahead, now, now)
         self._ahead = replace(before, last=now)
-        supported = vouched is not False and self._supported(ahead, now, vouched)
+        supported = confirmed is not False and self._supported(ahead, now, confirmed)
         if supported and now - before.since >= self._persist:
             self._ahead = None
             self._alarms.tell(
@@ -204,24 +204,26 @@ class Integrity:
                 now,
             )
             return True
-        self._alarms.raise_(AlarmKind.SECOND, self._astray(ahead, vouched), now)
+        self._alarms.raise_(
+            AlarmKind.SECOND, self._off_by_seconds(ahead, confirmed), now
+        )
         return False
 
     # pulses
 
-    def pulse(self, residual: Duration, bound: Duration, now: Mono) -> Verdict:
+    def pulse(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
         """May a pulse be used that is off by `residual` while we know to `bound`?"""
         limit = max(_BOUNDS * bound, _SMALL)
         if abs(residual) <= limit:
             self._on_time()
-            return Verdict.USE
+            return PulseVerdict.USE
         tried = self._used >= _TRIED
         self._off_since = self._off_since or now
         self._off.append(residual)
         if len(self._off) < (_RUN if tried else _FEW):
-            return Verdict.REJECT
+            return PulseVerdict.REJECT
         if max(self._off) - min(self._off) > limit:
-            return Verdict.USE  # no jump: the noise is another one
+            return PulseVerdict.USE  # no jump: the noise is another one
         if not tried:
             return self._restart()
         self._alarms.raise_(
@@ -232,7 +234,7 @@ class Integrity:
         )
         lasting = now - self._off_since >= self._persist
         if not (self._follow and lasting and abs(residual) < _FOLLOWED):
-            return Verdict.REJECT
+            return PulseVerdict.REJECT
         self._alarms.tell(AlarmKind.PHASE, "the pulse jumped, and was followed", now)
         return self._restart()
 
@@ -249,7 +251,7 @@ class Integrity:
 
     def leap_notice(self, notice: LeapNotice, now: Tai | None) -> None:
         """The receiver's count of leap seconds, and its announcement."""
-        self._count.hear(notice, now)
+        self._count.observe(notice, now)
 
     def leap(self, now: Tai) -> LeapSecond | None:
         """The next leap second, if one is known of."""
@@ -277,17 +279,17 @@ class Integrity:
             AlarmKind.LINE,
             f"the receiver's line is {load.share:.0%} full, so that sentences may come "
             "late: have it say less (receiver.configure), or speak faster",
-            load.seen,
+            load.mono,
         )
 
     # what follows
 
-    def _supported(self, ahead: Duration, now: Mono, vouched: bool | None) -> bool:
+    def _supported(self, ahead: Duration, now: Mono, confirmed: bool | None) -> bool:
         """Who vouches for sentences against our clock: a witness; the receiver's count
         of leap seconds, from the sky and the same as the table's; the pattern of a
         count that came late from the sky, back by seconds and soon after the start; a
         table that has expired, at the turn of the half-year; or the policy."""
-        if vouched or self._follow:
+        if confirmed or self._follow:
             return True
         if self._named is None or self._began is None:
             return False
@@ -298,14 +300,14 @@ class Integrity:
             or (abs(ahead) == SECOND and self._count.missed(self._named))
         )
 
-    def _astray(self, ahead: Duration, vouched: bool | None) -> str:
+    def _off_by_seconds(self, ahead: Duration, confirmed: bool | None) -> str:
         gps = ZERO if self._named is None else self._leaps.offset(self._named)
         what = " (that is GPS time, not UTC)" if ahead == gps - GPS_BEHIND_TAI else ""
         who = {
             True: "; a witness agrees with the receiver: it is believed if it lasts",
             False: "; a witness agrees with our clock, which is believed",
             None: "; our clock is believed. If you know better, restart",
-        }[vouched]
+        }[confirmed]
         return (
             f"the receiver is {ahead.seconds:+.0f} s from the second our clock "
             f"carries{what}, with no change of the pulse{who}"
@@ -317,10 +319,10 @@ class Integrity:
         self._off_since = None
         self._alarms.clear(AlarmKind.PHASE)
 
-    def _restart(self) -> Verdict:
+    def _restart(self) -> PulseVerdict:
         self._on_time()
         self._used = 0
-        return Verdict.RESTART
+        return PulseVerdict.RESTART
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _AGAINST: Final = 4
 """So many states in a row must speak against what was learned."""
 
 
-class Flanks:
+class EdgeSelector:
     """Learns from both flanks. Used by one thread."""
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class Flanks:
     def begins(self, flank: PulseEdge) -> bool:
         """Is this flank the second? Of a line that tells one kind only, it is."""
         other = Edge.CLEAR if flank.edge is Edge.ASSERT else Edge.ASSERT
-        self._last[flank.edge] = flank.seen
+        self._last[flank.edge] = flank.mono
         before = self._last.get(other)
-        if before is None or flank.seen - before > _GONE:
+        if before is None or flank.mono - before > _GONE:
             return True
-        lasted = flank.seen - before
+        lasted = flank.mono - before
         if lasted < _WHOLE:
             self._learn(_shorter(flank.edge, other, lasted))
         return flank.edge is self._wanted

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from refclock.events import Fix, PulseEdge, TimeMessage, Witness
-from refclock.label.edges import Flanks
-from refclock.label.lag import Lag, Names
+from refclock.label.edges import EdgeSelector
+from refclock.label.lag import LabelHistory, Lag
 from refclock.label.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
 from refclock.settings import Range
 from refclock.timebase import (
@@ -67,11 +67,11 @@ class Unlabelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class SentenceSample:
     """What a sentence says without a pulse."""
 
     tai: Tai
-    seen: Mono
+    mono: Mono
     """When, by its lag, that was."""
     spread: Duration
     """How it scatters, one sigma."""
@@ -121,7 +121,7 @@ class Labeller:
         """Start cold: the monotonic clock no longer carries what was heard."""
         settings = self._settings
         self._vote = Vote(settings.guard_ms * MILLISECOND, settings.agree)
-        self._flanks = Flanks()
+        self._flanks = EdgeSelector()
         self._before: Mono | None = None
         """When the last pulse came, labelled or not."""
         self._anchor: Heard | None = None
@@ -129,7 +129,7 @@ class Labeller:
         self._pulse: Mono | None = None
         self._away = ZERO
         """How far the last labelled pulse was from its second."""
-        self._names: dict[str, Names] = {}
+        self._names: dict[str, LabelHistory] = {}
         self._vouched = False
         self._doubt = ""
 
@@ -143,19 +143,19 @@ class Labeller:
 
     def tai(self, message: TimeMessage) -> Tai:
         """The moment a sentence names. Second 60 is the one after 59."""
-        if message.sixty:
+        if message.leap_second:
             return self._leaps.tai(message.utc - SECOND) + SECOND
         return self._leaps.tai(message.utc)
 
-    def hear(self, message: TimeMessage) -> Duration | None:
+    def observe(self, message: TimeMessage) -> Duration | None:
         """Take a sentence in: whole seconds it is ahead of us; None: cannot be said."""
-        if message.fix is not Fix.UNSAID and not message.queued:
+        if message.fix is not Fix.UNKNOWN and not message.queued:
             self._vouched = message.fix.good
         if not self._usable(message):
             return None
-        heard = Heard(self.tai(message), message.seen)
-        self._vote.hear(message.kind, heard)
-        if self._anchor is None or heard.seen - self._anchor.seen > _CARRIED:
+        heard = Heard(self.tai(message), message.mono)
+        self._vote.observe(message.kind, heard)
+        if self._anchor is None or heard.mono - self._anchor.mono > _CARRIED:
             return None
         return self._compare(message.kind, heard, self._anchor)
 
@@ -163,15 +163,15 @@ class Labeller:
         """Another's word on the time: it counts where it is better than half a
         second."""
         tai = self._leaps.tai(Utc(witness.at.ns + witness.offset.ns))
-        told = Testimony(Heard(tai, witness.seen), witness.spread)
+        told = Testimony(Heard(tai, witness.mono), witness.spread)
         self._vote.witness(witness.source, told)
 
-    def vouched(self, ahead: Duration) -> bool | None:
+    def confirmed(self, ahead: Duration) -> bool | None:
         """Do witnesses side with sentences that are `ahead` of us, or (False) with
         us? None: they cannot tell."""
         if self._anchor is None:
             return None
-        said = self._vote.witnessed(self._anchor.seen)
+        said = self._vote.witnessed(self._anchor.mono)
         if said is None:
             return None
         by = said[0] - whole(self._anchor.named)
@@ -188,12 +188,12 @@ class Labeller:
         ):
             return self._by_our_clock(edge, predicted)
         before = self._before
-        if before is not None and edge.seen - before < _HALF:
+        if before is not None and edge.mono - before < _HALF:
             return Unlabelled("several pulses within a second: noise on the line?")
-        self._before = edge.seen
-        if before is None or not _even(edge.seen - before):
+        self._before = edge.mono
+        if before is None or not _even(edge.mono - before):
             return Unlabelled("waiting for pulses that come once a second")
-        named = self._vote.second(edge.seen, self._lags)
+        named = self._vote.second(edge.mono, self._lags)
         if isinstance(named, Doubt):
             return Unlabelled(self._doubt or named.reason)
         second, by = named
@@ -204,7 +204,7 @@ class Labeller:
         if self._anchor is not None:
             self._anchor = replace(self._anchor, named=self._anchor.named + by)
 
-    def sample_from(self, message: TimeMessage) -> Alone | None:
+    def sample_from(self, message: TimeMessage) -> SentenceSample | None:
         """What a sentence is worth without a pulse; None: nothing."""
         if not self._usable(message):
             return None
@@ -212,22 +212,24 @@ class Labeller:
         if not lag.known:
             lag, doubt = _PRIOR, _WITHIN - _PRIOR.mean
         doubt = max(doubt, lag.spread)
-        alone = Alone(self.tai(message), message.seen - lag.mean, lag.spread, doubt)
+        alone = SentenceSample(
+            self.tai(message), message.mono - lag.mean, lag.spread, doubt
+        )
         return None if lag.known and self._held_up(alone, lag) else alone
 
-    def _held_up(self, alone: Alone, lag: Lag) -> bool:
+    def _held_up(self, alone: SentenceSample, lag: Lag) -> bool:
         """Is it further from what we carry than its lag ever is, and we can drift?"""
         if self._anchor is None:
             return False
-        drift = abs(alone.seen - self._anchor.seen).seconds * DRIFT
-        away = abs(self._anchor.at(alone.seen) - alone.tai)
+        drift = abs(alone.mono - self._anchor.mono).seconds * DRIFT
+        away = abs(self._anchor.at(alone.mono) - alone.tai)
         return away > lag.reach + Duration.from_seconds(drift)
 
     def _usable(self, message: TimeMessage) -> bool:
         if message.queued:
             self._doubt = "sentences wait on a saturated line: raise its speed"
             return False
-        if message.fix is Fix.UNSAID:
+        if message.fix is Fix.UNKNOWN:
             return self._vouched or (self._settings.trust_zda_alone and not self._doubt)
         self._doubt = "" if message.fix.good else "the receiver has no fix"
         return message.fix.good
@@ -239,17 +241,17 @@ class Labeller:
         away = abs(predicted.tai - second)
         if away > _STRAY:
             return Unlabelled(f"a pulse {away.seconds:.3f} s from the second")
-        twice = self._pulse is not None and edge.seen - self._pulse < _HALF
+        twice = self._pulse is not None and edge.mono - self._pulse < _HALF
         if twice and away >= self._away:
             return Unlabelled("a second pulse within the second: noise on the line?")
-        self._before, self._away = edge.seen, away
+        self._before, self._away = edge.mono, away
         return self._settled(edge, second, predicted.tai, OWN_CLOCK)
 
     def _settled(
         self, edge: PulseEdge, second: Tai, at: Tai, by: str
     ) -> Label | Unlabelled:
         """`at`: what time it is taken to have been, for what follows."""
-        self._anchor, self._pulse = Heard(at, edge.seen), edge.seen
+        self._anchor, self._pulse = Heard(at, edge.mono), edge.mono
         if self._leaps.utc(second) is None:
             return Unlabelled("the pulse of an inserted leap second, which has no name")
         return Label(second, by)
@@ -257,24 +259,26 @@ class Labeller:
     def _compare(self, kind: str, heard: Heard, anchor: Heard) -> Duration | None:
         """Learn the lag of a sentence that names the second we are in, or tell by how
         many seconds it differs."""
-        lag = anchor.at(heard.seen) - heard.named
+        lag = anchor.at(heard.mono) - heard.named
         known = self._lags.get(kind, Lag())
         away = (known.mean if known.known else _HALF) - lag
         ahead = away.rounded(SECOND)
         if known.known:
-            astray = ahead != ZERO and abs(away - ahead) < _WHOLE
+            off_by_seconds = ahead != ZERO and abs(away - ahead) < _WHOLE
         else:
-            astray = not ZERO <= lag < 3 * _HALF
+            off_by_seconds = not ZERO <= lag < 3 * _HALF
         exactly = abs(away - ahead) < _EXACTLY
-        names = self._names.setdefault(kind, Names())
-        late = names.hear(heard.named, astray=astray, exactly=exactly)
-        if astray and not late:
+        names = self._names.setdefault(kind, LabelHistory())
+        late = names.observe(
+            heard.named, off_by_seconds=off_by_seconds, exactly=exactly
+        )
+        if off_by_seconds and not late:
             return ahead
-        age = heard.seen - anchor.seen
+        age = heard.mono - anchor.mono
         if age < _RECENT:
             self._lags[kind] = known.learn(lag)
         elif ahead == ZERO and known.known and 2 * age > _CARRIED:
-            self._anchor = Heard(heard.named + known.mean, heard.seen)
+            self._anchor = Heard(heard.named + known.mean, heard.mono)
         return ZERO if ahead == ZERO else None
 
 

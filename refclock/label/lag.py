@@ -62,7 +62,7 @@ class Lag:
         )
 
 
-class Names:
+class LabelHistory:
     """The moments that one kind of sentence names, one after another. Used by one
     thread."""
 
@@ -72,10 +72,10 @@ class Names:
         self._late: bool | None = None
         """Whether those that are astray came late; None: none is."""
 
-    def hear(self, named: Tai, *, astray: bool, exactly: bool) -> bool:
+    def observe(self, named: Tai, *, off_by_seconds: bool, exactly: bool) -> bool:
         """Is one that is astray by whole seconds, exactly or about, only late?"""
         step = None if self._last is None else named - self._last
-        if not astray:
+        if not off_by_seconds:
             self._late = None
         elif self._late is None:
             self._late = self._runs_on(step) and not exactly

@@ -49,11 +49,11 @@ class Heard:
     """A moment was named: by a sentence `seen` then, or by a witness."""
 
     named: Tai
-    seen: Mono
+    mono: Mono
 
     def at(self, edge: Mono) -> Tai:
         """What it says of an edge, carried along the monotonic clock."""
-        return self.named + (edge - self.seen)
+        return self.named + (edge - self.mono)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Testimony:
 
     def second(self, edge: Mono) -> Tai | None:
         """The second of that edge; None: it cannot tell."""
-        age_s = abs(edge - self.heard.seen).seconds
+        age_s = abs(edge - self.heard.mono).seconds
         doubt = self.spread + Duration.from_seconds(age_s * DRIFT)
         at = self.heard.at(edge)
         second = whole(at)
@@ -84,7 +84,7 @@ class Vote:
         self._latest: Tai | None = None
         self._witnesses: dict[str, Testimony] = {}
 
-    def hear(self, kind: str, heard: Heard) -> None:
+    def observe(self, kind: str, heard: Heard) -> None:
         """A sentence with a fix. Names that go back make all before them void."""
         if kind == _GUESSED and self._heard.keys() - {_GUESSED}:
             return
@@ -103,7 +103,7 @@ class Vote:
         """The second the edge begins and who says so."""
         running: dict[str, list[Tai]] = {}
         for kind, words in self._heard.items():
-            at = [each.at(edge) for each in words if edge - each.seen < _FRESH]
+            at = [each.at(edge) for each in words if edge - each.mono < _FRESH]
             if len(at) == self._agree:
                 running[kind] = sorted(at)
         if not running:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from refclock.ntp.packet import MAX_DISPERSION, Mode, Packet, PacketError
+from refclock.ntp.packet import MAX_DISPERSION, Packet, PacketError, PacketMode
 from refclock.timebase import SECOND, ZERO, Duration, Local, NtpShort, NtpTimestamp, Utc
 
 _CLIENT_POLL: Final = 6
@@ -23,7 +23,7 @@ _CLIENT_PRECISION: Final = 32
 _NONE: Final = NtpTimestamp(0)
 
 
-class Refusal(StrEnum):
+class ReplyFault(StrEnum):
     """Why a reply is no answer."""
 
     MALFORMED = "what came is no NTP packet"
@@ -40,7 +40,12 @@ class Refusal(StrEnum):
     @property
     def stray(self) -> bool:
         """Anyone could have sent this: wait on for the true reply."""
-        return self in {Refusal.MALFORMED, Refusal.MODE, Refusal.VERSION, Refusal.BOGUS}
+        return self in {
+            ReplyFault.MALFORMED,
+            ReplyFault.MODE,
+            ReplyFault.VERSION,
+            ReplyFault.BOGUS,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Question:
             Packet(
                 leap=0,
                 version=version,
-                mode=Mode.CLIENT,
+                mode=PacketMode.CLIENT,
                 stratum=0,
                 poll=_CLIENT_POLL,
                 precision=_CLIENT_PRECISION,
@@ -73,23 +78,23 @@ class Question:
             )
         )
 
-    def judge(self, data: bytes) -> Packet | Refusal:
+    def judge(self, data: bytes) -> Packet | ReplyFault:
         """The reply, or why it is none. RFC 5905 section 8, tests 1 to 7."""
         try:
             reply = Packet.decode(data)
         except PacketError:
-            return Refusal.MALFORMED
+            return ReplyFault.MALFORMED
         ours = self.packet
         cookies = {ours.transmit, ours.receive} - {_NONE}
         checks = (
-            (reply.mode is Mode.SERVER, Refusal.MODE),
-            (reply.version == ours.version, Refusal.VERSION),
-            (reply.origin in cookies, Refusal.BOGUS),
-            (kiss_code(reply) is None, Refusal.KISS),
-            (reply.leap < 3 and reply.stratum > 0, Refusal.UNSYNCHRONISED),
-            (reply.stratum < 16, Refusal.STRATUM),
-            (root_distance(reply) < MAX_DISPERSION, Refusal.FAR),
-            (_NONE not in {reply.receive, reply.transmit}, Refusal.NO_TIME),
+            (reply.mode is PacketMode.SERVER, ReplyFault.MODE),
+            (reply.version == ours.version, ReplyFault.VERSION),
+            (reply.origin in cookies, ReplyFault.BOGUS),
+            (kiss_code(reply) is None, ReplyFault.KISS),
+            (reply.leap < 3 and reply.stratum > 0, ReplyFault.UNSYNCHRONISED),
+            (reply.stratum < 16, ReplyFault.STRATUM),
+            (root_distance(reply) < MAX_DISPERSION, ReplyFault.FAR),
+            (_NONE not in {reply.receive, reply.transmit}, ReplyFault.NO_TIME),
         )
         return next((refusal for good, refusal in checks if not good), reply)
 
@@ -127,7 +132,7 @@ def measure(
     sent: Local,
     received: Local,
     transmit: NtpTimestamp | None = None,
-) -> Measurement | Refusal:
+) -> Measurement | ReplyFault:
     """Offset and delay of an exchange by RFC 5905 section 8.
 
     `transmit`: when the reply truly left, if told later (interleaved).
@@ -137,7 +142,7 @@ def measure(
     offset = Duration((t2.ns - sent.ns + t3.ns - received.ns) // 2)
     delay = (received - sent) - (t3 - t2)
     if t3 < t2 or delay < -SECOND:
-        return Refusal.ORDER
+        return ReplyFault.ORDER
     return Measurement(reply, received, offset, max(delay, ZERO))
 
 

@@ -32,7 +32,7 @@ class PacketError(ValueError):
     """Bytes that are not an NTP packet."""
 
 
-class Mode(IntEnum):
+class PacketMode(IntEnum):
     """Who speaks, RFC 5905 figure 10."""
 
     RESERVED = 0
@@ -51,7 +51,7 @@ class Packet:
 
     leap: int
     version: int
-    mode: Mode
+    mode: PacketMode
     stratum: int
     poll: int
     """log2 s."""
@@ -76,7 +76,7 @@ class Packet:
         return cls(
             first >> 6,
             first >> 3 & 7,
-            Mode(first & 7),
+            PacketMode(first & 7),
             stratum,
             poll,
             precision,

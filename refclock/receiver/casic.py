@@ -13,9 +13,9 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from refclock.gnss.framer import Item, Sentence
-from refclock.receiver.profile import Wish
-from refclock.receiver.sentences import Spoken, sealed
-from refclock.receiver.setting import Maker
+from refclock.receiver.profile import Profile
+from refclock.receiver.sentences import NmeaSetting, sealed
+from refclock.receiver.setting import Vendor
 
 QUESTION: Final = sealed("PCAS06,0")
 
@@ -25,25 +25,25 @@ _KEPT: Final = ",,,,,,,"
 """The fields behind them, to the fourteenth: empty is as it was."""
 
 
-def recognise(item: Item, wish: Wish, heard: AbstractSet[str]) -> Maker | None:
+def recognise(item: Item, profile: Profile, heard: AbstractSet[str]) -> Vendor | None:
     """The maker, if it answers our question. `heard`: kinds of sentences so far."""
     if not isinstance(item, Sentence):
         return None
     version = _VERSION.fullmatch(item.body.decode("ascii"))
     if version is None:
         return None
-    rates = [str(wish.sentences[kind]) for kind in _ORDER]
+    rates = [str(profile.sentences[kind]) for kind in _ORDER]
     before = [str(int(kind in heard)) for kind in _ORDER]
-    return Maker(
+    return Vendor(
         f"CASIC {version[2] or ''}".strip().replace(",", " "),
         (
-            Spoken(
+            NmeaSetting(
                 "sentences",
                 "PCAS03,",
                 ",".join(rates) + _KEPT,
                 labels=_ORDER,
                 at_work=",".join(before) + _KEPT,
             ),
-            Spoken("fixes (ms)", "PCAS02,", str(wish.period_ms)),
+            NmeaSetting("fixes (ms)", "PCAS02,", str(profile.period_ms)),
         ),
     )

@@ -57,7 +57,7 @@ class Message:
         """It is asked, not watched."""
         return b""
 
-    def had(self, item: Item) -> bytes | None:
+    def current(self, item: Item) -> bytes | None:
         """The answer itself would set what it tells."""
         if not is_ubx(item, _CFG, self.id) or len(item.payload) != self.size:
             return None
@@ -68,9 +68,9 @@ class Message:
         """With the ACK-ACK behind the answer, lest it be taken for the command's."""
         return _verdict(item, self.id) is True
 
-    def wanted(self, had: bytes) -> bytes:
+    def wanted(self, current: bytes) -> bytes:
         """What it had, changed."""
-        return frame(_CFG, self.id, self.change(_payload(had)))
+        return frame(_CFG, self.id, self.change(_payload(current)))
 
     def verdict(self, item: Item) -> bool | None:
         """ACK-ACK or ACK-NAK."""
@@ -80,7 +80,7 @@ class Message:
         """ACK-NAK for the question."""
         return _verdict(item, self.id) is False
 
-    def words(self, command: bytes) -> str:
+    def describe(self, command: bytes) -> str:
         """What of it is ours to change."""
         return self.tell(_payload(command))
 
@@ -111,7 +111,7 @@ class Keys:
         """It is asked, not watched."""
         return b""
 
-    def had(self, item: Item) -> bytes | None:
+    def current(self, item: Item) -> bytes | None:
         """The same keys with the values they have."""
         if not is_ubx(item, _CFG, _VALGET) or not item.payload.startswith(_GOT_RAM):
             return None
@@ -124,10 +124,10 @@ class Keys:
         """With the ACK-ACK behind the answer, lest it be taken for the command's."""
         return _verdict(item, _VALGET) is True
 
-    def wanted(self, had: bytes) -> bytes:
+    def wanted(self, current: bytes) -> bytes:
         """Our values."""
-        if self.content and _values(_payload(had)).get(self.content):
-            return had
+        if self.content and _values(_payload(current)).get(self.content):
+            return current
         return _valset(self.values)
 
     def verdict(self, item: Item) -> bool | None:
@@ -138,7 +138,7 @@ class Keys:
         """It knows one of the keys not."""
         return _verdict(item, _VALGET) is False
 
-    def words(self, command: bytes) -> str:
+    def describe(self, command: bytes) -> str:
         """What the values come to."""
         return self.tell(_values(_payload(command)))
 

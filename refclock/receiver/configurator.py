@@ -17,8 +17,8 @@ from typing import Final
 from refclock.events import Dropped
 from refclock.gnss.framer import Item, Sentence
 from refclock.receiver import casic, mediatek, ublox
-from refclock.receiver.profile import Wish
-from refclock.receiver.setting import Maker, Setting
+from refclock.receiver.profile import Profile
+from refclock.receiver.setting import Setting, Vendor
 from refclock.timebase import MILLISECOND, SECOND, Mono
 
 
@@ -33,7 +33,7 @@ class State(Enum):
     RESTING = "resting"
 
 
-class Signal(Enum):
+class Input(Enum):
     """What moves it on."""
 
     PATIENCE = "nothing more was to come"
@@ -41,13 +41,13 @@ class Signal(Enum):
     ALL = "all settings were gone through"
 
 
-NEXT: Final[Mapping[tuple[State, Signal], State]] = {
-    (State.LISTENING, Signal.PATIENCE): State.ASKING,
-    (State.ASKING, Signal.NAMED): State.READING,
-    (State.ASKING, Signal.PATIENCE): State.RESTING,
-    (State.READING, Signal.ALL): State.WRITING,
-    (State.WRITING, Signal.ALL): State.WATCHING,
-    (State.WATCHING, Signal.PATIENCE): State.RESTING,
+NEXT: Final[Mapping[tuple[State, Input], State]] = {
+    (State.LISTENING, Input.PATIENCE): State.ASKING,
+    (State.ASKING, Input.NAMED): State.READING,
+    (State.ASKING, Input.PATIENCE): State.RESTING,
+    (State.READING, Input.ALL): State.WRITING,
+    (State.WRITING, Input.ALL): State.WATCHING,
+    (State.WATCHING, Input.PATIENCE): State.RESTING,
 }
 
 CHANGED: Final = "changed"
@@ -75,16 +75,16 @@ _SETTLE: Final = SECOND
 class Configurator:
     """For one opening of the line. Used by one thread."""
 
-    def __init__(self, wish: Wish, saved: MutableMapping[str, bytes]) -> None:
+    def __init__(self, profile: Profile, saved: MutableMapping[str, bytes]) -> None:
         """`saved`: what was first found where we changed it; outlives a reopening,
         after which the receiver would show us our own."""
-        self._wish = wish
+        self._wish = profile
         self._saved = saved
         self._state = State.LISTENING
         self._due: Mono | None = None
         self._said = b""
         self._tries = 0
-        self._maker = Maker("", ())
+        self._maker = Vendor("", ())
         self._index = -1
         self._had: dict[str, bytes] = {}
         self._outcomes: Counter[str] = Counter()
@@ -99,7 +99,7 @@ class Configurator:
         """Where the conversation stands."""
         return self._state
 
-    def hear(self, items: Iterable[Item], now: Mono) -> Iterator[bytes | str]:
+    def observe(self, items: Iterable[Item], now: Mono) -> Iterator[bytes | str]:
         """What follows from what came until now: bytes to send, words for people."""
         for item in items:
             if isinstance(item, Sentence) and now >= self._heed:
@@ -123,11 +123,11 @@ class Configurator:
             case State.ASKING if maker := self._recognise(item):
                 self._maker = maker
                 yield f"it is {maker.name}"
-                yield from self._move(Signal.NAMED, now)
+                yield from self._move(Input.NAMED, now)
             case State.READING:
                 setting = self._setting
-                if had := setting.had(item):
-                    self._had[setting.name] = had
+                if current := setting.current(item):
+                    self._had[setting.name] = current
                 if setting.unknown(item):
                     yield self._note(setting, UNKNOWN)
                     yield from self._on(now)
@@ -153,7 +153,7 @@ class Configurator:
                 yield from self._on(now)
             case State.ASKING:
                 yield "it does not say who made it; it is left as it is"
-                yield from self._move(Signal.PATIENCE, now)
+                yield from self._move(Input.PATIENCE, now)
             case State.READING:
                 yield self._note(self._setting, UNTOLD)
                 yield from self._on(now)
@@ -161,9 +161,9 @@ class Configurator:
                 yield self._note(self._setting, UNANSWERED)
                 yield from self._on(now)
             case _:
-                yield from self._move(Signal.PATIENCE, now)
+                yield from self._move(Input.PATIENCE, now)
 
-    def _move(self, signal: Signal, now: Mono) -> Iterator[bytes | str]:
+    def _move(self, signal: Input, now: Mono) -> Iterator[bytes | str]:
         self._state = NEXT[self._state, signal]
         self._said, self._index, self._due = b"", -1, None
         match self._state:
@@ -192,19 +192,19 @@ class Configurator:
             if self._state is State.READING or setting.acknowledged:
                 return
             yield self._note(setting, SENT)
-        yield from self._move(Signal.ALL, now)
+        yield from self._move(Input.ALL, now)
 
     def _change(self, setting: Setting) -> bytes:
         """The command that makes it as wished; empty: none is due."""
-        had = self._had.get(setting.name, setting.seen)
-        if setting.query and not had:
+        current = self._had.get(setting.name, setting.seen)
+        if setting.query and not current:
             return b""  # what cannot be put back is left alone
-        wanted = setting.wanted(had)
-        if had and setting.words(had) == setting.words(wanted):
+        wanted = setting.wanted(current)
+        if current and setting.describe(current) == setting.describe(wanted):
             self._outcomes[ALREADY] += 1
             return b""
-        if had:
-            self._saved.setdefault(self._key(setting), had)
+        if current:
+            self._saved.setdefault(self._key(setting), current)
         return wanted
 
     def _say(self, command: bytes, now: Mono, attempt: int = 1) -> bytes:
@@ -216,11 +216,11 @@ class Configurator:
         self._outcomes[outcome] += 1
         if self._state is State.READING:
             return f"{setting.name}: {outcome}"
-        had = self._had.get(setting.name, setting.seen)
-        was = setting.words(had) if had else "?"
-        if not had:
+        current = self._had.get(setting.name, setting.seen)
+        was = setting.describe(current) if current else "?"
+        if not current:
             self._lasting.append(setting.name)
-        return f"{setting.name}: {was} -> {setting.words(self._said)}, {outcome}"
+        return f"{setting.name}: {was} -> {setting.describe(self._said)}, {outcome}"
 
     def _conclusion(self) -> Iterator[str]:
         if not self._maker.settings:
@@ -243,7 +243,7 @@ class Configurator:
     def _key(self, setting: Setting) -> str:
         return f"{self._maker.name}: {setting.name}"
 
-    def _recognise(self, item: Item) -> Maker | None:
+    def _recognise(self, item: Item) -> Vendor | None:
         return (
             ublox.recognise(item, self._wish)
             or mediatek.recognise(item, self._wish)

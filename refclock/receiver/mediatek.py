@@ -12,15 +12,15 @@ import re
 from typing import Final
 
 from refclock.gnss.framer import Item, Sentence
-from refclock.receiver.profile import Wish
-from refclock.receiver.sentences import Manners, Spoken, sealed
-from refclock.receiver.setting import Maker
+from refclock.receiver.profile import Profile
+from refclock.receiver.sentences import AcknowledgementRules, NmeaSetting, sealed
+from refclock.receiver.setting import Vendor
 
 QUESTION: Final = sealed("PMTK605") + sealed("PAIR020") + sealed("PQTMVERNO")
 """MediaTek's release; Airoha's chip, which new firmware keeps to itself; the module."""
 
-_PMTK: Final = Manners("PMTK", "3")
-_PAIR: Final = Manners("PAIR", "0", frozenset({"1", "5"}))
+_PMTK: Final = AcknowledgementRules("PMTK", "3")
+_PAIR: Final = AcknowledgementRules("PAIR", "0", frozenset({"1", "5"}))
 """1 is being done, 5 is busy."""
 _VERSION: Final = re.compile(
     r"PMTK705,(.+)|(?:PAIR020|PQTMVERNO),((?:AG33|LC\d\d)[^,]*).*"
@@ -40,7 +40,7 @@ _WHILE_FIXED: Final = 3
 """PPSType: with a fix in two dimensions or three."""
 
 
-def recognise(item: Item, wish: Wish) -> Maker | None:
+def recognise(item: Item, profile: Profile) -> Vendor | None:
     """The maker, if it answers our question."""
     if not isinstance(item, Sentence):
         return None
@@ -48,39 +48,39 @@ def recognise(item: Item, wish: Wish) -> Maker | None:
     if version is None:
         return None
     if version[1]:
-        return Maker(f"MediaTek {version[1].replace(',', ' ')}", _pmtk(wish))
-    return Maker(f"Airoha {version[2]}", _pair(wish))
+        return Vendor(f"MediaTek {version[1].replace(',', ' ')}", _pmtk(profile))
+    return Vendor(f"Airoha {version[2]}", _pair(profile))
 
 
-def _pmtk(wish: Wish) -> tuple[Spoken, ...]:
-    rates = ",".join(str(wish.sentences.get(kind, 0)) for kind in _FIELDS)
-    fixes, pulse = str(wish.period_ms), f"{_WHILE_FIXED},{wish.pulse_ms}"
+def _pmtk(profile: Profile) -> tuple[NmeaSetting, ...]:
+    rates = ",".join(str(profile.sentences.get(kind, 0)) for kind in _FIELDS)
+    fixes, pulse = str(profile.period_ms), f"{_WHILE_FIXED},{profile.pulse_ms}"
     return (
-        Spoken(
+        NmeaSetting(
             *("sentences", "PMTK314,", rates, _PMTK, "PMTK414", "PMTK514,"),
             labels=_FIELDS,
         ),
-        Spoken(_FIXES, "PMTK220,", fixes, _PMTK, "PMTK400", "PMTK500,", fields=1),
-        Spoken("sentences paced by the pulse", "PMTK255,", "1", _PMTK),
-        Spoken(_PULSE, "PMTK285,", pulse, _PMTK),
+        NmeaSetting(_FIXES, "PMTK220,", fixes, _PMTK, "PMTK400", "PMTK500,", fields=1),
+        NmeaSetting("sentences paced by the pulse", "PMTK255,", "1", _PMTK),
+        NmeaSetting(_PULSE, "PMTK285,", pulse, _PMTK),
     )
 
 
-def _pair(wish: Wish) -> tuple[Spoken, ...]:
+def _pair(profile: Profile) -> tuple[NmeaSetting, ...]:
     sentences = [
-        Spoken(
+        NmeaSetting(
             kind,
             f"PAIR062,{number},",
-            str(wish.sentences[kind]),
+            str(profile.sentences[kind]),
             _PAIR,
             f"PAIR063,{number}",
             f"PAIR063,{number},",
         )
         for number, kind in enumerate(_TYPES)
     ]
-    fixes, pulse = str(wish.period_ms), f"{_WHILE_FIXED},{wish.pulse_ms}"
+    fixes, pulse = str(profile.period_ms), f"{_WHILE_FIXED},{profile.pulse_ms}"
     return (
         *sentences,
-        Spoken(_FIXES, "PAIR050,", fixes, _PAIR, "PAIR051", "PAIR051,"),
-        Spoken(_PULSE, "PAIR752,", pulse, _PAIR),
+        NmeaSetting(_FIXES, "PAIR050,", fixes, _PAIR, "PAIR051", "PAIR051,"),
+        NmeaSetting(_PULSE, "PAIR752,", pulse, _PAIR),
     )

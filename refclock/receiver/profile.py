@@ -17,7 +17,7 @@ _SELDOM: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Profile:
     """What we would have it do. Of sentences and messages: every how many fixes;
     0 is never."""
 
@@ -36,12 +36,12 @@ class Wish:
     """… and until it knows it so well."""
 
 
-def wish(bits_per_second: int | None) -> Wish:
+def profile(bits_per_second: int | None) -> Profile:
     """What fits on a line of that speed; None: on USB or I2C."""
     roomy = bits_per_second is None or bits_per_second >= _ROOMY_BD
     seldom = _SELDOM if roomy else 0
     often = 1 if roomy else 0
-    return Wish(
+    return Profile(
         {
             "RMC": 1,
             "GGA": 1,

@@ -11,7 +11,7 @@ from refclock.receiver.setting import listed
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class AcknowledgementRules:
     """How receivers of one maker acknowledge a command: `$PMTK001,220,3`."""
 
     prefix: str
@@ -33,13 +33,13 @@ class Manners:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class NmeaSetting:
     """`head` and a value, as `PMTK220,` and `1000`."""
 
     name: str
     head: str
     value: str
-    manners: Manners | None = None
+    manners: AcknowledgementRules | None = None
     """None: nothing is ever acknowledged."""
     question: str = ""
     answer: str = ""
@@ -66,7 +66,7 @@ class Spoken:
         """A command, or empty."""
         return sealed(self.head + self.at_work) if self.at_work else b""
 
-    def had(self, item: Item) -> bytes | None:
+    def current(self, item: Item) -> bytes | None:
         """The answer's value behind our head."""
         if not self.answer or not isinstance(item, Sentence):
             return None
@@ -78,9 +78,9 @@ class Spoken:
 
     def answered(self, item: Item) -> bool:
         """With the value itself."""
-        return self.had(item) is not None
+        return self.current(item) is not None
 
-    def wanted(self, had: bytes) -> bytes:  # noqa: ARG002 - set whole
+    def wanted(self, current: bytes) -> bytes:  # noqa: ARG002 - set whole
         """The same, whatever it was."""
         return sealed(self.head + self.value)
 
@@ -96,7 +96,7 @@ class Spoken:
             and self.manners.verdict(item, self.question) is False
         )
 
-    def words(self, command: bytes) -> str:
+    def describe(self, command: bytes) -> str:
         """The value, by kind of sentence where it is about these."""
         value = command[1 + len(self.head) : -len("*00\r\n")].decode("ascii")
         if not self.labels:

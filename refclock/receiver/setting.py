@@ -36,7 +36,7 @@ class Setting(Protocol):
         """The command that would set what was seen at work; empty: not known so."""
         ...
 
-    def had(self, item: Item) -> bytes | None:
+    def current(self, item: Item) -> bytes | None:
         """The command that would set what it says is set; None: it says nothing."""
         ...
 
@@ -44,7 +44,7 @@ class Setting(Protocol):
         """Is that the last word to our question, if what it had was told?"""
         ...
 
-    def wanted(self, had: bytes) -> bytes:
+    def wanted(self, current: bytes) -> bytes:
         """The command for what we want of one set like that (empty: unknown)."""
         ...
 
@@ -56,13 +56,13 @@ class Setting(Protocol):
         """Does it refuse to say what is set?"""
         ...
 
-    def words(self, command: bytes) -> str:
+    def describe(self, command: bytes) -> str:
         """What such a command sets: alike for two that come to the same."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class Vendor:
     """A receiver that said who it is, and what to set."""
 
     name: str

@@ -16,8 +16,8 @@ from typing import Final
 
 from refclock.gnss.framer import Item
 from refclock.receiver.cfg import Keys, Message, frame, is_ubx
-from refclock.receiver.profile import Wish
-from refclock.receiver.setting import Maker, Setting, listed
+from refclock.receiver.profile import Profile
+from refclock.receiver.setting import Setting, Vendor, listed
 
 _MON_VER: Final = (0x0A, 0x04)
 QUESTION: Final = frame(*_MON_VER)
@@ -88,7 +88,7 @@ _KEY_FLAGS: Final = {
 _KEY_GRID: Final = 0x2005_000C
 
 
-def recognise(item: Item, wish: Wish) -> Maker | None:
+def recognise(item: Item, profile: Profile) -> Vendor | None:
     """The maker, if it answers our question."""
     if not is_ubx(item, *_MON_VER):
         return None
@@ -96,28 +96,30 @@ def recognise(item: Item, wish: Wish) -> Maker | None:
     name = b" ".join(named) or item.payload.split(b"\0")[0]
     version = _VERSION.search(item.payload)
     keyed = version is not None and int(version[1]) >= _KEYED
-    settings = _keys(wish) if keyed else _messages(wish)
-    return Maker(f"u-blox {name.decode('ascii', 'replace')}", tuple(settings))
+    settings = _keys(profile) if keyed else _messages(profile)
+    return Vendor(f"u-blox {name.decode('ascii', 'replace')}", tuple(settings))
 
 
-def _messages(wish: Wish) -> Iterator[Setting]:
+def _messages(profile: Profile) -> Iterator[Setting]:
     """For protocols up to 26."""
-    ats = [2 + port for port in _ports(wish).values()]
-    for kind, rate in {**wish.sentences, **wish.messages}.items():
+    ats = [2 + port for port in _ports(profile).values()]
+    for kind, rate in {**profile.sentences, **profile.messages}.items():
         about, put = bytes(_MESSAGES[kind][:2]), partial(_put_rate, ats, rate)
         yield Message(kind, _MSG, about, 2 + _PORTS, put, partial(_tell_rate, ats))
-    rates = partial(_put, 0, _RATES.pack(wish.period_ms, 1, 0))
+    rates = partial(_put, 0, _RATES.pack(profile.period_ms, 1, 0))
     yield Message("fixes", _RATE, b"", _RATES.size, rates, _tell_rates)
-    yield Message("pulse", _TP5, b"\0", _PULSE.size, partial(_shape, wish), _tell_pulse)
+    yield Message(
+        "pulse", _TP5, b"\0", _PULSE.size, partial(_shape, profile), _tell_pulse
+    )
     still = partial(_put, 0, _ONLY_MODEL + bytes((_STATIONARY,)))
     yield Message("model", _NAV5, b"", 36, still, partial(_tell_byte, 2, _MODELS))
-    survey, told = partial(_survey, wish), partial(_tell_byte, 0, _MODES)
+    survey, told = partial(_survey, profile), partial(_tell_byte, 0, _MODES)
     yield Message("position", _TMODE2, b"", 28, survey, told)
 
 
-def _ports(wish: Wish) -> dict[str, int]:
+def _ports(profile: Profile) -> dict[str, int]:
     """Those it may hang on, by what to add to the name of a setting."""
-    return {"": _UART1} if wish.uart else {" (USB)": _USB, " (I2C)": _I2C}
+    return {"": _UART1} if profile.uart else {" (USB)": _USB, " (I2C)": _I2C}
 
 
 def _put_rate(ats: Sequence[int], rate: int, payload: bytes) -> bytes:
@@ -134,17 +136,17 @@ def _put(at: int, new: bytes, payload: bytes) -> bytes:
     return payload[:at] + new + payload[at + len(new) :]
 
 
-def _shape(wish: Wish, payload: bytes) -> bytes:
+def _shape(profile: Profile, payload: bytes) -> bytes:
     *_, flags = _PULSE.unpack(payload)
     flags = flags & ~(_IS_FREQUENCY | _GRID) | _SHAPE
-    payload = _put(8, _PERIODS.pack(*_periods(wish)), payload)
+    payload = _put(8, _PERIODS.pack(*_periods(profile)), payload)
     return _put(28, flags.to_bytes(4, "little"), payload)
 
 
-def _survey(wish: Wish, payload: bytes) -> bytes:
+def _survey(profile: Profile, payload: bytes) -> bytes:
     if payload[0]:
         return payload  # it knows where it stands, or is finding out
-    limits = _SURVEY.pack(wish.survey_s, wish.survey_mm)
+    limits = _SURVEY.pack(profile.survey_s, profile.survey_mm)
     return _put(20, limits, _put(0, bytes((_SURVEY_IN,)), payload))
 
 
@@ -161,23 +163,25 @@ def _tell_pulse(payload: bytes) -> str:
     return _told_pulse(periods, flags & ~_GRID, (flags & _GRID) >> _GRID_AT)
 
 
-def _keys(wish: Wish) -> Iterator[Setting]:
+def _keys(profile: Profile) -> Iterator[Setting]:
     """From protocol 27 on."""
-    for on, port in _ports(wish).items():
-        rates = {_MESSAGES[kind][2] + port: kind for kind in wish.sentences}
-        wanted = {key: wish.sentences[kind] for key, kind in rates.items()}
+    for on, port in _ports(profile).items():
+        rates = {_MESSAGES[kind][2] + port: kind for kind in profile.sentences}
+        wanted = {key: profile.sentences[kind] for key, kind in rates.items()}
         yield Keys(f"sentences{on}", wanted, partial(_tell_kinds, rates))
-        for kind, rate in wish.messages.items():
+        for kind, rate in profile.messages.items():
             key = _MESSAGES[kind][2] + port
             yield Keys(f"{kind}{on}", {key: rate}, partial(_tell_key, key, {}))
-    fixes: dict[int, int] = dict(zip(_KEY_RATES, (wish.period_ms, 1, 0), strict=True))
+    fixes: dict[int, int] = dict(
+        zip(_KEY_RATES, (profile.period_ms, 1, 0), strict=True)
+    )
     yield Keys("fixes", fixes, _tell_rate_keys)
-    pulse = dict(zip(_KEY_PERIODS, _periods(wish), strict=True))
+    pulse = dict(zip(_KEY_PERIODS, _periods(profile), strict=True))
     pulse |= {key: int(flag & _SHAPE > 0) for flag, key in _KEY_FLAGS.items()}
     yield Keys("pulse", {**pulse, _KEY_GRID: 0}, _tell_pulse_keys)
     still = {_KEY_MODEL: _STATIONARY}
     yield Keys("model", still, partial(_tell_key, _KEY_MODEL, _MODELS))
-    limits = (wish.survey_s, wish.survey_mm * _TENTH_MM)
+    limits = (profile.survey_s, profile.survey_mm * _TENTH_MM)
     survey = {_KEY_MODE: _SURVEY_IN, **dict(zip(_KEY_SURVEY, limits, strict=True))}
     told = partial(_tell_key, _KEY_MODE, _MODES)
     yield Keys("position", survey, told, content=_KEY_MODE)
@@ -201,9 +205,9 @@ def _tell_pulse_keys(values: Mapping[int, int]) -> str:
     return _told_pulse(periods, flags, values[_KEY_GRID])
 
 
-def _periods(wish: Wish) -> tuple[int, int, int, int]:
+def _periods(profile: Profile) -> tuple[int, int, int, int]:
     """Period and length, each unlocked and locked, µs: no pulse without a lock."""
-    return _SECOND_US, _SECOND_US, 0, wish.pulse_ms * _US_PER_MS
+    return _SECOND_US, _SECOND_US, 0, profile.pulse_ms * _US_PER_MS
 
 
 def _told_rates(measured_ms: int, each: int, by: int) -> str:

@@ -29,7 +29,7 @@ _DEPARTURES: Final = 4
 """Hosts behind one address, or in one /64, that can be interleaved at a time."""
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What to do with a well-formed request."""
 
     SERVE = "serve"
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     """It asks too often, and is told so."""
 
 
-_SERVE: Final = Verdict.SERVE  # a name of the module is found five times as quickly
+_SERVE: Final = Decision.SERVE  # a name of the module is found five times as quickly
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Admission:
         self._most = pace.clients
         self._newcomers: list[Client | None] = [None] * pace.clients
 
-    def admit(self, source: bytes, version: int, now: int) -> Verdict:
+    def admit(self, source: bytes, version: int, now: int) -> Decision:
         """What to do with a request from `source` (an address) at `now` (mono ns)."""
         key = _key(source)
         client = self._known.get(key) or self._newcomer(source, key, now)
@@ -135,7 +135,7 @@ class Admission:
             client.source = source
             client.allowed = self._access.allows(source)
         if not client.allowed:
-            return Verdict.DENIED
+            return Decision.DENIED
         due = client.due
         if due <= now:
             client.due = now + self._every
@@ -146,10 +146,10 @@ class Admission:
         client.limited += 1
         draw = self._draw()
         if draw < self._leak:
-            return Verdict.SERVE
-        return Verdict.WARNED if draw < 2 * self._leak else Verdict.LIMITED
+            return Decision.SERVE
+        return Decision.WARNED if draw < 2 * self._leak else Decision.LIMITED
 
-    def afford(self, source: bytes, version: int, now: int, times: int) -> bool:
+    def admit_run(self, source: bytes, version: int, now: int, times: int) -> bool:
         """Are `times` requests from `source` at `now` all to be served, as is usual?
 
         If not, nothing is charged: each is a matter for `admit`, as always for

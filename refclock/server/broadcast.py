@@ -7,18 +7,17 @@ section 5.7). Nothing is said while we are not synchronised.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
 from refclock.board.ports import SystemClock
-from refclock.ntp.packet import HEADER_LENGTH, Mode
-from refclock.observe.status import ClientStatus
-from refclock.server.reply import Moment
+from refclock.ntp.packet import HEADER_LENGTH, PacketMode
+from refclock.server.clients import ClientStatus
+from refclock.server.reply import ReplyTemplate
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, ZERO, Duration
 
-_KIND: Final = bytes([4 << 3 | Mode.BROADCAST])
+_KIND: Final = bytes([4 << 3 | PacketMode.BROADCAST])
 
 
 class Broadcast:
@@ -28,10 +27,10 @@ class Broadcast:
         self,
         send: Callable[[bytes], None],
         close: Callable[[], None],
-        moment: Callable[[], Moment],
+        moment: Callable[[], ReplyTemplate],
         clock: SystemClock,
         every: Duration,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None],
     ) -> None:
         """`send`: to all it is meant for; OSError: a network is not there."""
         self._send = send
@@ -74,5 +73,5 @@ class Broadcast:
         """Nobody asked."""
         return []
 
-    def readmit(self, settings: ServerSettings) -> None:
+    def reload_access(self, settings: ServerSettings) -> None:
         """Nobody is let in."""

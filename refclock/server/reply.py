@@ -23,8 +23,8 @@ from struct import Struct, error
 from typing import Final
 
 from refclock.board.ports import BATCH
-from refclock.ntp.packet import HEADER_LENGTH, MAX_DISPERSION, Mode
-from refclock.published import ALARM, Served
+from refclock.ntp.packet import HEADER_LENGTH, MAX_DISPERSION, PacketMode
+from refclock.published import ALARM, ClockSnapshot
 from refclock.timebase import (
     SECOND,
     ZERO,
@@ -73,16 +73,16 @@ def answers(*, symmetric: bool) -> bytes:
     """
     table = bytearray(64)
     for version in range(1, 5):
-        table[version << 3 | Mode.CLIENT] = version << 3 | Mode.SERVER
+        table[version << 3 | PacketMode.CLIENT] = version << 3 | PacketMode.SERVER
         if symmetric:
-            table[version << 3 | Mode.SYMMETRIC_ACTIVE] = (
-                version << 3 | Mode.SYMMETRIC_PASSIVE
+            table[version << 3 | PacketMode.SYMMETRIC_ACTIVE] = (
+                version << 3 | PacketMode.SYMMETRIC_PASSIVE
             )
-    table[1 << 3] = 1 << 3 | Mode.SERVER
+    table[1 << 3] = 1 << 3 | PacketMode.SERVER
     return bytes(4 * table)
 
 
-class Moment:
+class ReplyTemplate:
     """What we say in one sweep, and how a local stamp is written.
 
     Built from both clocks, read together. Over one sweep the served time is a
@@ -90,30 +90,34 @@ class Moment:
     answered after it cannot be written on it, and is left to ask again.
     """
 
-    def __init__(self, served: Served, local: Local, mono: Mono) -> None:
-        skew = Duration(local.ns - mono.ns)
-        tai = served.tai(local, skew)
-        leap = served.indicator(tai, mono, skew)
+    def __init__(self, snapshot: ClockSnapshot, local: Local, mono: Mono) -> None:
+        realtime_offset = Duration(local.ns - mono.ns)
+        tai = snapshot.tai(local, realtime_offset)
+        leap = snapshot.indicator(tai, mono, realtime_offset)
         synchronised = leap != ALARM
         self._firsts = _FIRSTS[leap]
         self._about_us = _ABOUT_US.pack(
-            served.precision,
+            snapshot.precision,
             NtpShort.of(ZERO).bits,
-            NtpShort.of(served.bound_at(mono) if synchronised else MAX_DISPERSION).bits,
-            served.ref_id if synchronised else bytes(4),
-            NtpTimestamp.of(served.posix(served.updated)).bits if synchronised else 0,
+            NtpShort.of(
+                snapshot.bound_at(mono) if synchronised else MAX_DISPERSION
+            ).bits,
+            snapshot.ref_id if synchronised else bytes(4),
+            NtpTimestamp.of(snapshot.posix(snapshot.updated)).bits
+            if synchronised
+            else 0,
         )
-        self._stratum = served.stratum if synchronised else 0
+        self._stratum = snapshot.stratum if synchronised else 0
         head = _HEAD.pack(0, self._stratum, 0, self._about_us)
         self._reply = head.ljust(HEADER_LENGTH, b"\0")
         self.made_ns = local.ns
         self.mono_ns = mono.ns
-        at_pivot = NtpTimestamp.of(served.posix(tai)).bits + 1  # `wire` rounds down
-        self._gain = round((1.0 + served.rate) * (1 << 32 + _GAIN_SHIFT) / SECOND.ns)
+        at_pivot = NtpTimestamp.of(snapshot.posix(tai)).bits + 1  # `wire` rounds down
+        self._gain = round((1.0 + snapshot.rate) * (1 << 32 + _GAIN_SHIFT) / SECOND.ns)
         self._at_zero = (at_pivot << _GAIN_SHIFT) - local.ns * self._gain
         reach_ns = _REACH.ns
-        if served.leap is not None and served.leap.at <= tai:
-            since_leap = round((tai - served.leap.at).ns / (1.0 + served.rate))
+        if snapshot.leap is not None and snapshot.leap.at <= tai:
+            since_leap = round((tai - snapshot.leap.at).ns / (1.0 + snapshot.rate))
             reach_ns = min(reach_ns, since_leap)
         self.oldest_ns = local.ns - reach_ns
         """Older stamps are from before a leap second or a step of the clock."""

@@ -9,7 +9,6 @@ and the sending lie between T3 and the wire.
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,14 +19,14 @@ from typing import Final
 
 from refclock.board.ports import Datagrams, Left, SystemClock
 from refclock.ntp.packet import HEADER_LENGTH, PacketError, check_length
-from refclock.observe.status import ClientStatus
-from refclock.published import Served
-from refclock.server.admit import Admission, Client, Verdict
+from refclock.published import ClockSnapshot
+from refclock.server.admit import Admission, Client, Decision
+from refclock.server.clients import ClientStatus
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.reply import (
     DENY,
     RATE,
-    Moment,
+    ReplyTemplate,
     answers,
     asks_interleaved,
     interleave,
@@ -36,7 +35,7 @@ from refclock.server.reply import (
 )
 from refclock.server.settings import ServerSettings
 from refclock.server.smear import Smear
-from refclock.server.transmit import Departures
+from refclock.server.transmit import TransmitDelay
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Mono
 
 _LASTS_NS: Final = MILLISECOND.ns
@@ -50,30 +49,33 @@ class NtpService:
     def __init__(
         self,
         socket: Datagrams,
-        published: Callable[[], Served],
+        published: Callable[[], ClockSnapshot],
         clock: SystemClock,
         settings: ServerSettings,
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float],
         listener: ListenerSettings = _PLAIN,
         leaps: Sequence[LeapSecond] = (),
     ) -> None:
-        """`listener`: what differs on this socket; `leaps`: known by now."""
+        """`draw`: a random number, 0 up to but not 1.
+
+        `listener`: what differs on this socket; `leaps`: known by now.
+        """
         self._socket = socket
         self._listener = listener
         self._smear = Smear(leaps) if listener.leap is LeapMode.SMEAR else None
         self._published = published
         self._clock = clock
         self._kinds = answers(symmetric=settings.symmetric)
-        self._kisses = {Verdict.WARNED: RATE}
+        self._kisses = {Decision.WARNED: RATE}
         if settings.tell_denied:
-            self._kisses[Verdict.DENIED] = DENY
+            self._kisses[Decision.DENIED] = DENY
         self._draw = draw
-        self.readmit(settings)
+        self.reload_access(settings)
         self._learn = settings.learn_transmit_delay
         self._interleaves = settings.interleaved
-        self._departures = Departures()
-        self._served = published()
-        self._moment = self._told(self._served)
+        self._departures = TransmitDelay()
+        self._snapshot = published()
+        self._moment = self._told(self._snapshot)
         self._requests = 0
         self._answered = 0
         self._dropped: Counter[str] = Counter()
@@ -83,7 +85,7 @@ class NtpService:
         """Where it listens."""
         return self._socket.name
 
-    def readmit(self, settings: ServerSettings) -> None:
+    def reload_access(self, settings: ServerSettings) -> None:
         """Access, pace and stratum are as `settings` say from the next sweep on, and
         all clients newcomers. From any thread."""
         listener = settings.as_now(self._listener)
@@ -100,7 +102,7 @@ class NtpService:
             return
         self._requests += count
         now_ns = socket.now_ns()
-        moment = self._moment_at(now_ns)
+        moment = self._template_at(now_ns)
         firsts = socket.requests[: count * HEADER_LENGTH : HEADER_LENGTH]
         answered = firsts.translate(self._kinds)
         if socket.odd or 0 in answered:
@@ -132,17 +134,17 @@ class NtpService:
         known.sort(key=attrgetter("count"), reverse=True)
         return [_status(client, now) for client in known[:most]]
 
-    def moment_now(self) -> Moment:
+    def template_now(self) -> ReplyTemplate:
         """What is published, as this listener tells it. From any thread."""
         return self._told(self._published())
 
-    def _told(self, served: Served) -> Moment:
+    def _told(self, snapshot: ClockSnapshot) -> ReplyTemplate:
         local, mono = self._clock.read()
         if self._smear is not None:
-            served = self._smear(served, mono)
-        if served.stratum < self._listener.stratum_least:
-            served = replace(served, stratum=self._listener.stratum_least)
-        return Moment(served, local, mono)
+            snapshot = self._smear(snapshot, mono)
+        if snapshot.stratum < self._listener.stratum_least:
+            snapshot = replace(snapshot, stratum=self._listener.stratum_least)
+        return ReplyTemplate(snapshot, local, mono)
 
     def close(self) -> None:
         """Give the socket back."""
@@ -180,11 +182,13 @@ class NtpService:
         place = 0
         for (sender, kind), run in groupby(zip(senders, bytes(answered), strict=True)):
             begun, place = place, place + len(list(run))
-            if not kind or admission.afford(sender, kind >> 3, mono_ns, place - begun):
+            if not kind or admission.admit_run(
+                sender, kind >> 3, mono_ns, place - begun
+            ):
                 continue
             for each in range(begun, place):
                 verdict = admission.admit(sender, kind >> 3, mono_ns)
-                if verdict is Verdict.SERVE:
+                if verdict is Decision.SERVE:
                     continue
                 self._dropped[verdict] += 1
                 if code := self._kisses.get(verdict):
@@ -194,7 +198,7 @@ class NtpService:
         return kisses
 
     def _send(
-        self, moment: Moment, senders: Sequence[bytes], answered: bytearray
+        self, moment: ReplyTemplate, senders: Sequence[bytes], answered: bytearray
     ) -> int:
         """Stamp the replies as they will leave, and send them."""
         socket = self._socket
@@ -216,7 +220,7 @@ class NtpService:
 
     def _interleave(
         self,
-        moment: Moment,
+        moment: ReplyTemplate,
         senders: Sequence[bytes],
         answered: bytearray,
         asked: Sequence[int],
@@ -236,13 +240,13 @@ class NtpService:
                 client.interleaved += 1
                 yield place, left
 
-    def _moment_at(self, now_ns: int) -> Moment:
+    def _template_at(self, now_ns: int) -> ReplyTemplate:
         """What we say now; worked out anew each millisecond, after a step, and at once
         when something else is published."""
-        served = self._published()
+        snapshot = self._published()
         lasts = 0 <= now_ns - self._moment.made_ns < _LASTS_NS
-        if not lasts or served is not self._served:
-            self._served, self._moment = served, self._told(served)
+        if not lasts or snapshot is not self._snapshot:
+            self._snapshot, self._moment = snapshot, self._told(snapshot)
         return self._moment
 
 
@@ -265,5 +269,5 @@ def _status(client: Client, now: Mono) -> ClientStatus:
     )
 
 
-def _remember(client: Client, come: bytes, moment: Moment, left_ns: int) -> None:
+def _remember(client: Client, come: bytes, moment: ReplyTemplate, left_ns: int) -> None:
     client.departed(come, moment.wire(left_ns).to_bytes(8, "big"))

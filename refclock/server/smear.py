@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import HOUR, Duration, LeapSecond, Mono, Tai
 
 
@@ -24,7 +24,7 @@ def window(leap: LeapSecond) -> tuple[Tai, Tai]:
     )
 
 
-def smeared(served: Served, leap: LeapSecond, now: Mono) -> Served:
+def smeared(snapshot: ClockSnapshot, leap: LeapSecond, now: Mono) -> ClockSnapshot:
     """What is to be said about `now` instead of `served`; no leap is announced.
 
     Within the window the old count holds, and what is told as TAI runs slow (fast,
@@ -32,18 +32,18 @@ def smeared(served: Served, leap: LeapSecond, now: Mono) -> Served:
     window begins or ends.
     """
     begin, end = window(leap)
-    if not begin <= _tai(served, now) < end:
-        return _silent(served)
+    if not begin <= _tai(snapshot, now) < end:
+        return _pulse_lost(snapshot)
     by, length = leap.after - leap.before, end - begin
 
     def lag(tai: Tai) -> Duration:
         return Duration(by.ns * (tai - begin).ns // length.ns)
 
     return replace(
-        _silent(served),
-        correction=served.correction - lag(_tai(served, served.at)),
-        rate=(1.0 + served.rate) * (1.0 - by.ns / length.ns) - 1.0,
-        updated=served.updated - lag(max(served.updated, begin)),
+        _pulse_lost(snapshot),
+        correction=snapshot.correction - lag(_tai(snapshot, snapshot.at)),
+        rate=(1.0 + snapshot.rate) * (1.0 - by.ns / length.ns) - 1.0,
+        updated=snapshot.updated - lag(max(snapshot.updated, begin)),
         utc_behind_tai=leap.before,
     )
 
@@ -55,25 +55,25 @@ class Smear:
         """`leaps`: those known by now, in order."""
         self._leaps = tuple(leaps)
 
-    def __call__(self, served: Served, now: Mono) -> Served:
+    def __call__(self, snapshot: ClockSnapshot, now: Mono) -> ClockSnapshot:
         """What is to be said about `now` instead of `served`."""
-        fresh = served.leap
+        fresh = snapshot.leap
         if fresh is not None and (not self._leaps or self._leaps[-1].at < fresh.at):
             self._leaps = (*self._leaps, fresh)
-        tai = _tai(served, now)
+        tai = _tai(snapshot, now)
         for leap in reversed(self._leaps):
             if window(leap)[0] <= tai:
-                return smeared(served, leap, now)
-        return _silent(served)
+                return smeared(snapshot, leap, now)
+        return _pulse_lost(snapshot)
 
 
-def _silent(served: Served) -> Served:
+def _pulse_lost(snapshot: ClockSnapshot) -> ClockSnapshot:
     """Without the leap; but the kernel may still step its clock for it."""
-    step = served.step
-    if step is None and served.leap is not None:
-        step = served.leap.before - served.leap.after
-    return replace(served, leap=None, step=step)
+    step = snapshot.step
+    if step is None and snapshot.leap is not None:
+        step = snapshot.leap.before - snapshot.leap.after
+    return replace(snapshot, leap=None, step=step)
 
 
-def _tai(served: Served, now: Mono) -> Tai:
-    return served.tai(served.local + (now - served.at), served.skew)
+def _tai(snapshot: ClockSnapshot, now: Mono) -> Tai:
+    return snapshot.tai(snapshot.local + (now - snapshot.at), snapshot.realtime_offset)

@@ -65,7 +65,7 @@ class _Sweep:
             self._step.learn((left_ns - self._first_ns) // (self._count - 1))
 
 
-class Departures:
+class TransmitDelay:
     """Learned for one socket. Used by one thread."""
 
     def __init__(self) -> None:

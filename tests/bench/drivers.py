@@ -24,13 +24,13 @@ import serial
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.receiver import ReceiverModel
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
 from hw.sim.fast import fast
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import SCENARIOS
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.pps import PpsDriver
 from refclock.engine.engine import Engine
@@ -42,7 +42,7 @@ BAUD = 9600
 TEN = ("RMC", "GGA", "ZDA", "GSA", "GSA", "GSA", "GLL", "VTG", "RMC", "GGA")
 WORLD = replace(
     SCENARIOS["nominal"],
-    habits=Habits(sentences=tuple((kind, 1) for kind in TEN), baud=BAUD),
+    receiver_model=ReceiverModel(sentences=tuple((kind, 1) for kind in TEN), baud=BAUD),
 )
 SETTLED_S = 600
 """The engine is no younger when what it costs is taken."""
@@ -71,11 +71,11 @@ class Seconds:
     def __init__(self) -> None:
         self._seq = 0
 
-    def wait(self, limit: Duration) -> Flank:
+    def wait(self, limit: Duration) -> EdgeEvent:
         """The next, soon: what passes meanwhile costs nothing."""
         time.sleep(limit.seconds / 200)
         self._seq += 1
-        return Flank(self._seq, Local(time.time_ns()), Edge.ASSERT)
+        return EdgeEvent(self._seq, Local(time.time_ns()), Edge.ASSERT)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -97,7 +97,7 @@ class Timed:
         table = WORLD.table
         self._engine = Engine(EngineSettings(), table, table.updated, precision=-22)
         self.spent: dict[str, list[float]] = {}
-        self.served = self._engine.served
+        self.snapshot = self._engine.snapshot
         self.mode = self._engine.mode
 
     def handle(self, event: Event) -> tuple[Command, ...]:
@@ -105,12 +105,12 @@ class Timed:
         began = time.perf_counter()
         commands = self._engine.handle(event)
         if isinstance(event, Tick):
-            self._engine.status(event.seen)
+            self._engine.status(event.mono)
         kind = {PulseEdge: "pulse", Tick: "tick, status"}.get(
             type(event), "other facts"
         )
         self.spent.setdefault(kind, []).append(time.perf_counter() - began)
-        self.served, self.mode = self._engine.served, self._engine.mode
+        self.snapshot, self.mode = self._engine.snapshot, self._engine.mode
         return commands
 
 

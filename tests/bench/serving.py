@@ -41,7 +41,7 @@ from hw.net.udp import UdpSocket
 from refclock.app.workers import Workers
 from refclock.server.admit import RateLimitSettings
 from refclock.server.listener import ListenerSettings
-from refclock.server.reply import Moment
+from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND
@@ -109,7 +109,7 @@ class Peer:
 def echo() -> NoReturn:
     """What Python takes for one request at the least: its stamp and three fields, and
     nothing of what makes a server."""
-    moment = Moment(right(), *FreeClock().read())
+    moment = ReplyTemplate(right(), *FreeClock().read())
     (bound,) = listen([HOST], PORT)
     bound.setblocking(True)
     bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE | RX_SOFTWARE)
@@ -129,19 +129,21 @@ def serve(given: Mapping[str, Any] | None) -> None:
         echo()
     settings = ServerSettings(rate_limit=RateLimitSettings(enabled=False), **given)
     clock = FreeClock()
-    served = [right()]
+    snapshot = [right()]
     service: NtpService | Workers
     if settings.workers == 1:
         (bound,) = listen([HOST], PORT)
-        service = NtpService(UdpSocket(bound), lambda: served[0], clock, settings)
+        service = NtpService(
+            UdpSocket(bound), lambda: snapshot[0], clock, settings, random.random
+        )
     else:
         listener = ListenerSettings((HOST,), PORT)
-        service = Workers([listener], lambda: served[0], settings)
+        service = Workers([listener], lambda: snapshot[0], settings)
     renew = time.monotonic()
     while True:
         service.serve(SECOND)
         if time.monotonic() > renew:
-            served[0] = right()
+            snapshot[0] = right()
             renew = time.monotonic() + 1
 
 

@@ -23,7 +23,7 @@ from refclock.board.ports import Board
 from refclock.config import Config, load
 
 Port = TypeVar("Port")
-Maker = Callable[[pytest.FixtureRequest], Board]
+Vendor = Callable[[pytest.FixtureRequest], Board]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "board" not in metafunc.fixturenames:
         return
-    emulated: dict[str, Maker] = {}
+    emulated: dict[str, Vendor] = {}
     if not metafunc.definition.get_closest_marker("hardware"):
         emulated = getattr(metafunc.module, "EMULATED", {"emulated": emulated_board})
     files: list[str] = metafunc.config.getoption("board", None) or []
@@ -81,7 +81,7 @@ def emulated_board(request: pytest.FixtureRequest) -> Board:
     )
 
 
-def real_board(config: Config) -> Maker:
+def real_board(config: Config) -> Vendor:
     """This machine. It steers nothing."""
     wiring = config.receiver, config.pulse, config.thermometer, config.rtc
     return lambda _request: linux_board(*wiring, steer=False)

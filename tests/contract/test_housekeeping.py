@@ -21,7 +21,7 @@ from hw.linux.i2c import (
 from hw.linux.sensors import RTC_RD_TIME, KernelRtc, KernelThermometer
 from refclock.board.ports import Board
 from refclock.timebase import SECOND, Tai, Utc
-from tests.contract.conftest import Maker, opened
+from tests.contract.conftest import Vendor, opened
 
 _CELSIUS = 25.25
 
@@ -84,7 +84,7 @@ def test_a_battery_clock_keeps_what_it_is_told(board: Board, utc: Utc) -> None:
 
 @pytest.mark.parametrize("make", EMULATED.values(), ids=EMULATED)
 def test_a_battery_clock_that_was_never_set_says_nothing(
-    make: Maker, request: pytest.FixtureRequest
+    make: Vendor, request: pytest.FixtureRequest
 ) -> None:
     rtc = opened(make(request).open_rtc)
     assert rtc.read() is None
@@ -120,7 +120,7 @@ def test_this_machine_s_thermometer_reads_degrees(board: Board) -> None:
 
 @pytest.mark.parametrize("make", [EMULATED["kernel"], EMULATED[DS3231.name]])
 def test_a_thermometer_reads_degrees(
-    make: Maker, request: pytest.FixtureRequest
+    make: Vendor, request: pytest.FixtureRequest
 ) -> None:
     sensor = opened(make(request).open_thermometer)
     assert sensor.celsius() == _CELSIUS

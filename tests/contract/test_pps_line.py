@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.board.ports import Board, Flank, PpsLine
+from refclock.board.ports import Board, EdgeEvent, PpsLine
 from refclock.timebase import MILLISECOND, SECOND, ZERO
 from tests.contract.conftest import opened
 
@@ -23,7 +23,7 @@ def line(board: Board) -> Iterator[PpsLine]:
     pulse.close()
 
 
-def heard(line: PpsLine, count: int) -> list[Flank]:
+def heard(line: PpsLine, count: int) -> list[EdgeEvent]:
     told = [line.wait(3 * SECOND) for _ in range(count)]
     return [flank for flank in told if flank]
 

@@ -1,15 +1,15 @@
 """What a daemon publishes while its machine's clock is right."""
 
 from hw.linux.clock import FreeClock
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import MICROSECOND, SECOND, Local, Mono, Tai
 
 BEHIND_TAI = 37 * SECOND
 
 
-def right_at(local: Local, mono: Mono) -> Served:
+def right_at(local: Local, mono: Mono) -> ClockSnapshot:
     """The clocks stand so, and the local one is UTC."""
-    return Served(
+    return ClockSnapshot(
         stratum=1,
         ref_id=b"PPS\0",
         at=mono,
@@ -25,6 +25,6 @@ def right_at(local: Local, mono: Mono) -> Served:
     )
 
 
-def right() -> Served:
+def right() -> ClockSnapshot:
     """This machine's clock is right."""
     return right_at(*FreeClock().read())

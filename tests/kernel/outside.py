@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from hw.emu.faults import Timeline
-from hw.emu.gnss.receiver import Habits, Line, Receiver
+from hw.emu.gnss.receiver import Receiver, ReceiverModel, TimedLine
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapTable, Mono, Tai, Utc
 from tests.kernel.image import FREE_LINE, PULSE_LINE
 
@@ -183,8 +183,8 @@ def _run(
     line.connect(str(uart))
     threading.Thread(target=_hear, args=(line,), daemon=True).start()
     start = _next_second(true.tai())
-    receiver = Receiver(Habits(), start, LEAPS, Timeline(()), seed=1)
-    said: Sequence[Line] = ()
+    receiver = Receiver(ReceiverModel(), start, LEAPS, Timeline(()), seed=1)
+    said: Sequence[TimedLine] = ()
     weather = Weather()
     second = start
     with contextlib.suppress(OSError, EOFError), log.open("a") as file:
@@ -225,21 +225,21 @@ def _beat(pins: Pins, at: Mono, width: Duration) -> tuple[Mono, Mono]:
     return before, after
 
 
-def _later(line: Line) -> Line:
-    return Line(line.begins + SECOND, line.ends + SECOND, line.data)
+def _later(line: TimedLine) -> TimedLine:
+    return TimedLine(line.begins + SECOND, line.ends + SECOND, line.data)
 
 
-def _told(lines: Sequence[Line], words: Words) -> Iterator[Line]:
+def _told(lines: Sequence[TimedLine], words: Words) -> Iterator[TimedLine]:
     for line in lines:
         if words is Words.NMEA:
             yield line
         elif words is Words.GARBAGE:
             head, tail = line.data[:_HURT], line.data[_HURT + 1 :]
             hurt = head + bytes([line.data[_HURT] ^ 1]) + tail
-            yield Line(line.begins, line.ends, hurt)
+            yield TimedLine(line.begins, line.ends, hurt)
 
 
-def _say(line: socket.socket, true: TrueTime, lines: Iterable[Line]) -> None:
+def _say(line: socket.socket, true: TrueTime, lines: Iterable[TimedLine]) -> None:
     """At the pace of the wire; what nobody reads is lost."""
     for each in lines:
         took = each.ends - each.begins

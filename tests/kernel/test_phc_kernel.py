@@ -164,7 +164,7 @@ def test_what_it_cannot_do_is_told(machine: tuple[Guest, Wire]) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(machine: tuple[Guest, Wire]) -> tuple[dict[str, Any], Sequence[Reply]]:
+def snapshot(machine: tuple[Guest, Wire]) -> tuple[dict[str, Any], Sequence[Reply]]:
     """Ten seconds of requests with a VLAN and without, and of PTP: what the guest
     tells of them, and the replies."""
     guest, wire = machine
@@ -192,10 +192,10 @@ def served(machine: tuple[Guest, Wire]) -> tuple[dict[str, Any], Sequence[Reply]
 
 
 def test_each_is_answered_from_the_address_it_asked(
-    served: tuple[dict[str, Any], Sequence[Reply]],
+    snapshot: tuple[dict[str, Any], Sequence[Reply]],
 ) -> None:
     """On a VLAN and without, by one socket for all addresses."""
-    told, replies = served
+    told, replies = snapshot
     assert len(replies) > 40
     ways = {reply[:3] for reply in replies}
     assert ways == {(place, _GUEST[place], _US[place]) for place in (0, 1)}
@@ -206,9 +206,9 @@ def test_each_is_answered_from_the_address_it_asked(
 
 
 def test_the_card_s_stamps_agree_and_are_used(
-    served: tuple[dict[str, Any], Sequence[Reply]],
+    snapshot: tuple[dict[str, Any], Sequence[Reply]],
 ) -> None:
-    told, _ = served
+    told, _ = snapshot
     for way in ("came", "left"):
         gaps = sorted(told[way])
         us = [f"{ns / 1000:.1f}" for ns in (gaps[0], median(gaps), gaps[-1])]

@@ -21,7 +21,7 @@ def test_an_hour_of_holdover_with_a_leap_second_in_it(
 ) -> None:
     told = skipped_hour.result()
     print(told["log"])
-    said = [row | served(row) for row in told["said"] if row["t"] > 30]
+    said = [row | snapshot(row) for row in told["said"] if row["t"] > 30]
     for row in said[::5]:
         print(row)
     tracked = [row for row in said if row["t"] < GONE_S]
@@ -45,6 +45,6 @@ def test_an_hour_of_holdover_with_a_leap_second_in_it(
     assert abs(said[-1]["served_s"]) < said[-1]["bound_s"] < 1e-3
 
 
-def served(row: dict[str, Any]) -> dict[str, float]:
+def snapshot(row: dict[str, Any]) -> dict[str, float]:
     """How wrong a client is told the time: what is not slewed yet is no part of it."""
     return {"served_s": row["error_s"] + row["offset_s"]}

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refclock.discipline.bank import Bank, Sample, Source
+from refclock.discipline.bank import Bank, Sample, SampleSource
 from refclock.discipline.mode import Mode, Signal, next_mode
-from refclock.discipline.servo import Servo, Steering, SteerSettings
+from refclock.discipline.servo import ControlInput, Servo, SteerSettings
 from refclock.events import SetRate
 from refclock.timebase import SECOND, Duration, Local, Mono
 
 GAPS = st.sampled_from([1, 1, 1, 1, 2, 60, 3600, 86_400, 30_000_000])
 NOISES = st.integers(-(10**9), 10**9) | st.integers(-1000, 1000)
 STEPS = st.lists(
-    st.tuples(GAPS, NOISES, st.sampled_from(Source)), min_size=3, max_size=25
+    st.tuples(GAPS, NOISES, st.sampled_from(SampleSource)), min_size=3, max_size=25
 )
 
 
 @settings(max_examples=25, deadline=None)
 @given(STEPS, st.integers(-(10**19), 10**19), st.integers(-500_000, 500_000))
 def test_no_history_of_samples_breaks_the_bank(
-    steps: list[tuple[int, int, Source]], base: int, ppb: int
+    steps: list[tuple[int, int, SampleSource]], base: int, ppb: int
 ) -> None:
     bank, now = Bank(), 0
     for gap, noise, source in steps:
@@ -38,14 +38,14 @@ def test_no_history_of_samples_breaks_the_bank(
                 assert isfinite(estimate.rate_sigma)
                 assert isfinite(estimate.sigma_s)
                 assert estimate.sigma_s > 0.0
-    assert all(isfinite(value) for value in bank.learned().evidence)
+    assert all(isfinite(value) for value in bank.learned().log_weight)
 
 
 @pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(STEPS, st.integers(-(10**19), 10**19))
 def test_whatever_came_before_minutes_of_good_pulses_heal(
-    steps: list[tuple[int, int, Source]], base: int
+    steps: list[tuple[int, int, SampleSource]], base: int
 ) -> None:
     bank, now = Bank(), 0
     for gap, noise, source in steps:
@@ -68,7 +68,7 @@ def test_whatever_came_before_minutes_of_good_pulses_heal(
 def test_reckoning_keeps_local_time_whole(
     first: float, changes: list[tuple[int, float]]
 ) -> None:
-    steering, now = Steering(), 0
+    steering, now = ControlInput(), 0
     steering.restart(Mono(0))
     steering.set(Mono(0), first)
     for elapsed, u in changes:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from refclock.board.ports import Chunk
-from refclock.diagnose.stream import Report
+from refclock.diagnose.stream import StreamReport
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import Dropped, Event, TimeMessage
 from refclock.gnss import nmea
@@ -152,7 +152,7 @@ def test_offsets_point_into_the_stream(data: bytes, at: list[int]) -> None:
 
 @given(streams, st.lists(st.integers(0, 5000), max_size=20))
 def test_a_report_does_not_depend_on_the_cutting(data: bytes, at: list[int]) -> None:
-    whole, parts = Report(), Report()
+    whole, parts = StreamReport(), StreamReport()
     rows = [*whole.feed(data), *whole.finish()]
     told = [row for piece in cut(data, at) for row in parts.feed(piece)]
     assert [*told, *parts.finish()] == rows
@@ -178,10 +178,10 @@ def test_damage_costs_no_sentence_but_the_damaged(data: st.DataObject) -> None:
 @given(sentences)
 def test_a_sentence_is_read_or_refused_by_name(line: bytes) -> None:
     for fact in nmea.facts(Sentence(line[1:-5], Mono(3), 0)):
-        assert fact.seen == Mono(3)
+        assert fact.mono == Mono(3)
         if isinstance(fact, nmea.Timed) and fact.tod is not None:
             assert Duration(0) <= fact.tod <= DAY
-            assert not fact.sixty or fact.tod.ns % 60_000_000_000 < 1_000_000_000
+            assert not fact.leap_second or fact.tod.ns % 60_000_000_000 < 1_000_000_000
 
 
 @given(st.sampled_from(UBX_READ), st.binary(max_size=120))
@@ -189,13 +189,13 @@ def test_a_frame_is_read_or_refused_by_name(
     message: tuple[int, int], payload: bytes
 ) -> None:
     for fact in Ubx().facts(Binary("UBX", *message, payload, Mono(3), 0)):
-        assert fact.seen == Mono(3)
+        assert fact.mono == Mono(3)
 
 
 @given(streams)
 def test_a_message_is_never_told_twice(data: bytes) -> None:
     told = [event for event in driven([data]) if isinstance(event, TimeMessage)]
-    assert len({(one.kind, one.seen) for one in told}) == len(told)
+    assert len({(one.kind, one.mono) for one in told}) == len(told)
 
 
 @given(streams)

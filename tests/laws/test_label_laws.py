@@ -62,7 +62,7 @@ def cold(
     told: Told = []
     for at, event in sorted(events, key=lambda each: each[0]):
         if isinstance(event, TimeMessage):
-            labeller.hear(event)
+            labeller.observe(event)
         elif isinstance(label := labeller.label(event, None), Label):
             told.append((at, label))
     return told
@@ -130,7 +130,7 @@ def test_a_warm_clock_labels_whatever_the_sentences_say(
         second = START + k * SECOND
         labeller.label(PulseEdge(Local(0), mono(second), k, 0), None)
         seen = mono(second + Duration(120_000_000))
-        labeller.hear(TimeMessage(LEAPS.posix(second), seen, "RMC", Fix.VALID))
+        labeller.observe(TimeMessage(LEAPS.posix(second), seen, "RMC", Fix.VALID))
     for k, lag in enumerate(lags, 5):
         second = START + k * SECOND
         at = second + jitter
@@ -139,7 +139,7 @@ def test_a_warm_clock_labels_whatever_the_sentences_say(
         )
         assert isinstance(told, Label)
         assert told.tai == second
-        labeller.hear(
+        labeller.observe(
             TimeMessage(
                 LEAPS.posix(second + lie * SECOND),
                 mono(second + lag),

@@ -22,10 +22,10 @@ learned = st.builds(
     rate=numbers,
     rate_sigma=numbers,
     jitter_s=numbers,
-    evidence=lists,
+    log_weight=lists,
     share=numbers,
     scale=numbers,
-    pitch=numbers,
+    omega=numbers,
     curve=lists,
 )
 memories = st.builds(

@@ -81,7 +81,7 @@ PLACES = (
 class Machine(Wire):
     """Its clock, what is published of it, and a socket that checks what goes out."""
 
-    epoch = 0
+    era = 0
 
     def __init__(self, draw: random.Random) -> None:
         super().__init__(now_ns=BEGIN)
@@ -94,7 +94,7 @@ class Machine(Wire):
     def publish(self, stratum: int = 1, leap: LeapSecond | None = None) -> None:
         """The clock is right, and not always believed."""
         local, mono = self.read()
-        self.served = replace(
+        self.snapshot = replace(
             right_at(local, mono), stratum=stratum, ref_id=b"GPS\0", leap=leap
         )
 
@@ -143,9 +143,9 @@ class Machine(Wire):
         """The laws."""
         count = super().send(answered)
         local, mono = self.read()
-        skew = Duration(local.ns - mono.ns)
-        known = self.served.synchronised(mono, skew)
-        begun = NtpTimestamp.of(self.served.posix(Tai(self.clock_ns) + TAI)).bits
+        realtime_offset = Duration(local.ns - mono.ns)
+        known = self.snapshot.synchronised(mono, realtime_offset)
+        begun = NtpTimestamp.of(self.snapshot.posix(Tai(self.clock_ns) + TAI)).bits
         for earlier, (place, reply) in enumerate(self.sent):
             request = self.datagrams[place][2]
             assert len(reply) <= len(request)
@@ -188,7 +188,7 @@ def fuzzed(packets: int, seed: int) -> tuple[NtpService, Machine]:
         deny=("fd00:0:0:7::/65",), rate_limit=pace, tell_denied=draw.random() < 0.5
     )
     service = NtpService(
-        machine, lambda: machine.served, machine, settings, draw.random
+        machine, lambda: machine.snapshot, machine, settings, draw.random
     )
     leaps = [None] * 6 + [
         LeapSecond(TURN + TAI + until, TAI, TAI + SECOND)
@@ -233,12 +233,12 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows(seed: int) -> None:
 PATH: dict[ModuleType, set[str]] = {
     refclock.server.service: {
         *("serve", "_refuse_by_form", "_refuse_out_of_reach", "_admit", "_send"),
-        *("_interleave", "_moment_at", "_well_formed", "_remember"),
+        *("_interleave", "_template_at", "_well_formed", "_remember"),
     },
     refclock.ntp.packet: {"check_length"},
     refclock.server.access: {"allows"},
     refclock.server.admit: {
-        *("departed", "admit", "afford", "known", "_newcomer", "_has_room", "_key"),
+        *("departed", "admit", "admit_run", "known", "_newcomer", "_has_room", "_key"),
     },
     refclock.server.transmit: {"learn", "first", "last", "watch", "leave"},
     refclock.server.reply: {
@@ -246,7 +246,15 @@ PATH: dict[ModuleType, set[str]] = {
         *("asks_interleaved", "interleave", "origin_of", "received_as_told"),
     },
     refclock.published: {
-        *("skew", "synchronised", "_expected", "tai", "posix", "indicator", "bound_at"),
+        *(
+            "realtime_offset",
+            "synchronised",
+            "_expected",
+            "tai",
+            "posix",
+            "indicator",
+            "bound_at",
+        ),
     },
 }
 """What is run for a packet."""

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from refclock.board.ports import BATCH
 from refclock.events import Command
-from refclock.ntp.exchange import Question, Refusal, measure
+from refclock.ntp.exchange import Question, ReplyFault, measure
 from refclock.ntp.packet import Packet, PacketError, check_length
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.server.admit import RateLimitSettings
-from refclock.server.reply import Moment
+from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
@@ -45,7 +45,7 @@ small = st.integers(0, 10**7).map(Duration)
 
 
 @st.composite
-def clocks(draw: st.DrawFn) -> Served:
+def clocks(draw: st.DrawFn) -> ClockSnapshot:
     """Any published clock: any year, any correction, with a leap second or without."""
     local = draw(st.integers(START, END))
     correction = draw(st.integers(-(10**12), 10**12))
@@ -57,7 +57,7 @@ def clocks(draw: st.DrawFn) -> Served:
         leap = LeapSecond(
             Tai(tai + draw(st.integers(-(10**14), 10**14))), behind, behind + by
         )
-    return Served(
+    return ClockSnapshot(
         stratum=draw(st.sampled_from([1, 16])),
         ref_id=draw(st.binary(min_size=4, max_size=4)),
         at=Mono(draw(st.integers(0, 10**16))),
@@ -77,12 +77,12 @@ def clocks(draw: st.DrawFn) -> Served:
 class Clocks:
     """They stand `age` after publication."""
 
-    served: Served
+    snapshot: ClockSnapshot
     age: Duration
-    epoch: int = 0
+    era: int = 0
 
     def read(self) -> tuple[Local, Mono]:
-        return self.served.local + self.age, self.served.at + self.age
+        return self.snapshot.local + self.age, self.snapshot.at + self.age
 
     def apply(self, command: Command) -> None:
         raise NotImplementedError
@@ -93,26 +93,26 @@ ages = st.integers(0, 40 * 10**9).map(Duration)
 
 @given(clocks(), ages, small, small, st.lists(requests, max_size=BATCH), st.booleans())
 def test_every_reply(
-    served: Served,
+    snapshot: ClockSnapshot,
     age: Duration,
     waited: Duration,
     took: Duration,
     asked: list[bytes],
     limited: bool,
 ) -> None:
-    received = (served.local + age - waited).ns
+    received = (snapshot.local + age - waited).ns
     bench = Wire(
         *((NEIGHBOUR, received, request) for request in asked),
-        now_ns=(served.local + age + took).ns,
+        now_ns=(snapshot.local + age + took).ns,
     )
     pace = RateLimitSettings(enabled=limited, burst=8)
     settings = ServerSettings(rate_limit=pace)
-    clocks = Clocks(served, age)
-    NtpService(bench, lambda: served, clocks, settings, lambda: 0.1).serve(SECOND)
-    skew = Duration(served.local.ns - served.at.ns)
-    sent = served.posix(served.tai(Local(bench.now_ns()), skew))
-    now = served.tai(served.local + age, skew)
-    leaps = served.leap is not None and abs(served.leap.at - now) < 2 * took
+    clocks = Clocks(snapshot, age)
+    NtpService(bench, lambda: snapshot, clocks, settings, lambda: 0.1).serve(SECOND)
+    realtime_offset = Duration(snapshot.local.ns - snapshot.at.ns)
+    sent = snapshot.posix(snapshot.tai(Local(bench.now_ns()), realtime_offset))
+    now = snapshot.tai(snapshot.local + age, realtime_offset)
+    leaps = snapshot.leap is not None and abs(snapshot.leap.at - now) < 2 * took
     slots = [slot for slot, _ in bench.sent]
     assert slots == sorted(set(slots))
     for slot, data in bench.sent:
@@ -123,22 +123,22 @@ def test_every_reply(
         assert reply.version == request[0] >> 3 & 7
         assert reply.receive.near(sent) <= reply.transmit.near(sent)
         assert leaps or abs(reply.transmit.near(sent) - sent) <= Duration(1)
-        if not served.synchronised(served.at + age):
+        if not snapshot.synchronised(snapshot.at + age):
             assert (reply.leap, reply.stratum) == (3, 0)
         elif reply.stratum:
-            assert reply.root_dispersion.seconds * 1e9 >= served.bound.ns
+            assert reply.root_dispersion.seconds * 1e9 >= snapshot.bound.ns
 
 
 @given(clocks(), ages, st.integers(-(10**10), 0))
 def test_the_straight_line_is_the_served_time(
-    served: Served, age: Duration, away: int
+    snapshot: ClockSnapshot, age: Duration, away: int
 ) -> None:
-    local, mono = served.local + age, served.at + age
+    local, mono = snapshot.local + age, snapshot.at + age
     stamp = local + Duration(away)
-    tai = served.tai(stamp, Duration(local.ns - mono.ns))
-    assume(served.leap is None or abs(served.leap.at - tai) > Duration(2))
-    exact = served.posix(tai)
-    moment = Moment(served, local, mono)
+    tai = snapshot.tai(stamp, Duration(local.ns - mono.ns))
+    assume(snapshot.leap is None or abs(snapshot.leap.at - tai) > Duration(2))
+    exact = snapshot.posix(tai)
+    moment = ReplyTemplate(snapshot, local, mono)
     assume(stamp.ns >= moment.oldest_ns)
     wire = NtpTimestamp(moment.wire(stamp.ns))
     assert abs(wire.near(exact) - exact) <= Duration(2)
@@ -172,7 +172,7 @@ def test_any_reply_is_judged(
             assert judged.stratum in range(1, 16)
             assert judged.origin.bits in {cookie, other}
             worth = measure(judged, Local(START), Local(START))
-            assert isinstance(worth, Refusal) or worth.delay >= Duration(0)
+            assert isinstance(worth, ReplyFault) or worth.delay >= Duration(0)
 
 
 @given(st.integers(START, END), st.integers(-(10**17), 10**17), small, small, small)
@@ -188,6 +188,6 @@ def test_measuring_finds_the_offset(
     )
     received = Local(sent) + there + held + back
     measured = measure(reply, Local(sent), received)
-    assert not isinstance(measured, Refusal)
+    assert not isinstance(measured, ReplyFault)
     assert abs(measured.offset - Duration(offset)) <= measured.error + Duration(1)
     assert measured.delay == there + back

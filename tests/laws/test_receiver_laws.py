@@ -7,13 +7,13 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw.emu.gnss.dialects import Airoha, Casic, Ear, Mediatek, Tongue
-from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.dialects import Airoha, Casic, CommandParser, Mediatek, VendorProtocol
+from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.gnss.ublox import Ublox8, Ublox10
 from refclock.board.ports import Chunk
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.receiver.configurator import QUESTION, TRIES, Configurator, State
-from refclock.receiver.profile import wish
+from refclock.receiver.profile import profile
 from refclock.timebase import MILLISECOND, Mono
 
 MOST = TRIES * (1 + 2 * 20)
@@ -61,7 +61,7 @@ def converse(
         items = answers[turns % len(answers)] if answers else []
         turns += 1
         # it goes on saying something, or no time would pass for us
-        said = configurator.hear([*items, Sentence(b"GPX", now, 0)], now)
+        said = configurator.observe([*items, Sentence(b"GPX", now, 0)], now)
         sent += [each for each in said if isinstance(each, bytes)]
     return sent, now.ns * 1e-9
 
@@ -69,7 +69,7 @@ def converse(
 @given(st.lists(st.lists(ITEMS, max_size=4), max_size=8), st.sampled_from([4800, None]))
 @settings(max_examples=300)
 def test_it_ends_whatever_comes(answers: list[list[Item]], speed: int | None) -> None:
-    configurator = Configurator(wish(speed), {})
+    configurator = Configurator(profile(speed), {})
     sent, took_s = converse(answers, configurator)
     assert configurator.state is State.RESTING
     assert len(sent) <= MOST
@@ -82,15 +82,16 @@ def test_it_ends_whatever_comes(answers: list[list[Item]], speed: int | None) ->
 @cache
 def makers() -> dict[str, bytes]:
     """What each says of itself."""
-    tongues: dict[str, Tongue] = {
-        "u-blox 8": Ublox8(Habits()),
-        "u-blox 10": Ublox10(Habits()),
-        "MediaTek": Mediatek(Habits()),
-        "Airoha": Airoha(Habits()),
-        "CASIC": Casic(Habits()),
+    tongues: dict[str, VendorProtocol] = {
+        "u-blox 8": Ublox8(ReceiverModel()),
+        "u-blox 10": Ublox10(ReceiverModel()),
+        "MediaTek": Mediatek(ReceiverModel()),
+        "Airoha": Airoha(ReceiverModel()),
+        "CASIC": Casic(ReceiverModel()),
     }
     return {
-        name: b"".join(Ear(tongue).hear(QUESTION)) for name, tongue in tongues.items()
+        name: b"".join(CommandParser(tongue).observe(QUESTION))
+        for name, tongue in tongues.items()
     }
 
 
@@ -102,7 +103,7 @@ def makers() -> dict[str, bytes]:
 def test_it_ends_whatever_a_known_receiver_answers(
     name: str, answers: list[list[Item]]
 ) -> None:
-    configurator = Configurator(wish(9600), {})
+    configurator = Configurator(profile(9600), {})
     named = Framer().feed(Chunk(makers()[name], Mono(0), Mono(0)))
     sent, _ = converse([[*named, *turn] for turn in answers], configurator)
     assert configurator.state is State.RESTING

@@ -13,7 +13,7 @@ from refclock.board.ports import Chunk
 from refclock.engine.recording import (
     Beginning,
     Counted,
-    Line,
+    Entry,
     Outcome,
     RecordingError,
     read,
@@ -22,7 +22,7 @@ from refclock.engine.recording import (
 from refclock.events import Event
 from refclock.timebase import Mono
 
-KINDS: tuple[type[Line], ...] = (
+KINDS: tuple[type[Entry], ...] = (
     *typing.get_args(Event),
     Outcome,
     Beginning,
@@ -37,9 +37,9 @@ anything = st.recursive(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_line_of_every_kind_is_read_as_written(kind: type[Line]) -> None:
+def test_a_line_of_every_kind_is_read_as_written(kind: type[Entry]) -> None:
     @given(st.from_type(kind))
-    def law(line: Line) -> None:
+    def law(line: Entry) -> None:
         again = read(write(line))
         assert type(again) is kind
         assert repr(again) == repr(line)  # NaN is not equal to itself
@@ -48,13 +48,13 @@ def test_a_line_of_every_kind_is_read_as_written(kind: type[Line]) -> None:
 
 
 @given(lines)
-def test_a_line_is_one_line(line: Line) -> None:
+def test_a_line_is_one_line(line: Entry) -> None:
     assert write(line).isascii()
     assert len(write(line).splitlines()) == 1
 
 
 @given(lines, st.data())
-def test_a_torn_line_is_refused(line: Line, data: st.DataObject) -> None:
+def test_a_torn_line_is_refused(line: Entry, data: st.DataObject) -> None:
     text = write(line)
     with pytest.raises(RecordingError, match="not a line of a recording"):
         read(text[: data.draw(st.integers(0, len(text) - 1))])
@@ -73,7 +73,7 @@ def test_any_other_text_is_refused(text: str) -> None:
 
 @given(lines, st.data())
 def test_a_line_with_another_value_in_it_is_read_or_refused(
-    line: Line, data: st.DataObject
+    line: Entry, data: st.DataObject
 ) -> None:
     plain = json.loads(write(line))
     plain[data.draw(st.sampled_from(sorted(plain)))] = data.draw(anything)

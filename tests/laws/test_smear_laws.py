@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refclock.ntp.packet import Packet
-from refclock.published import STALE_AFTER, Served
-from refclock.server.reply import Moment, answers
+from refclock.published import STALE_AFTER, ClockSnapshot
+from refclock.server.reply import ReplyTemplate, answers
 from refclock.server.smear import Smear, smeared, window
 from refclock.timebase import (
     DAY,
@@ -47,11 +47,11 @@ def cases(draw: st.DrawFn) -> tuple[LeapSecond, Tai]:
     return leap, corner + Duration(draw(away))
 
 
-def published(leap: LeapSecond, tai: Tai, rate: float, late: Duration) -> Served:
+def published(leap: LeapSecond, tai: Tai, rate: float, late: Duration) -> ClockSnapshot:
     """What the engine said `late` before `tai`, of a clock that knows nothing."""
     then = Tai(tai.ns - late.ns - round(late.ns * rate))
     begun = then >= leap.at
-    return Served(
+    return ClockSnapshot(
         stratum=1,
         ref_id=b"PPS\0",
         at=MONO - late,
@@ -70,7 +70,7 @@ def published(leap: LeapSecond, tai: Tai, rate: float, late: Duration) -> Served
 def told(leap: LeapSecond, tai: Tai, rate: float = 0.0, late: Duration = ZERO) -> Utc:
     """What a listener that smears calls the instant `tai`."""
     said = smeared(published(leap, tai, rate, late), leap, MONO)
-    return said.posix(said.tai(said.local + late, said.skew))
+    return said.posix(said.tai(said.local + late, said.realtime_offset))
 
 
 @given(cases())
@@ -121,15 +121,17 @@ def test_a_reply_announces_nothing_and_keeps_the_order(
     case: tuple[LeapSecond, Tai], late: Duration
 ) -> None:
     leap, tai = case
-    served = published(leap, tai, 0.0, late)
-    said = Smear([leap])(served, MONO)
-    assert said == Smear([] if served.leap else [leap])(served, MONO)
+    snapshot = published(leap, tai, 0.0, late)
+    said = Smear([leap])(snapshot, MONO)
+    assert said == Smear([] if snapshot.leap else [leap])(snapshot, MONO)
     by = leap.before - leap.after
     for step in (ZERO, by, -by):  # as the kernel does for the leap second
-        skew = said.skew + step
-        assert said.synchronised(MONO, skew) == served.synchronised(MONO, skew)
-    local = served.local + late
-    moment = Moment(said, local, MONO)
+        realtime_offset = said.realtime_offset + step
+        assert said.synchronised(MONO, realtime_offset) == snapshot.synchronised(
+            MONO, realtime_offset
+        )
+    local = snapshot.local + late
+    moment = ReplyTemplate(said, local, MONO)
     into = bytearray(48)
     moment.begin(bytearray(48), into, answers(symmetric=False)[0x23:0x24], [local.ns])
     moment.finish(into, [1], local.ns, 0)
@@ -147,8 +149,8 @@ def test_when_the_clock_was_set_is_told_on_the_same_scale(
     begin, end = window(leap)
     tai = min(begin + Duration(into), end - SECOND)
     updated = tai - Duration(ago)
-    served = replace(published(leap, tai, 0.0, ZERO), updated=updated)
-    said = smeared(served, leap, MONO)
+    snapshot = replace(published(leap, tai, 0.0, ZERO), updated=updated)
+    said = smeared(snapshot, leap, MONO)
     assert abs(said.posix(said.updated) - told(leap, updated)) <= ROUNDING
 
 

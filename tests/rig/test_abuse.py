@@ -25,9 +25,9 @@ from hw.net.listen import listen
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
 from refclock.board.ports import BATCH
-from refclock.ntp.exchange import Measurement, Question, Refusal, measure
+from refclock.ntp.exchange import Measurement, Question, ReplyFault, measure
 from refclock.ntp.packet import Packet
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.server.admit import RateLimitSettings
 from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
@@ -43,7 +43,7 @@ ROOMY = ServerSettings(rate_limit=RateLimitSettings(burst=256))
 much: 50 a second are twelve times what is allowed in the long run."""
 
 
-def served() -> Served:
+def snapshot() -> ClockSnapshot:
     """What a client can be told here: its own clock, to so much."""
     return replace(right(), bound=BOUND)
 
@@ -65,7 +65,9 @@ class Server:
     def _serve(self, bound: socket.socket) -> None:
         os.nice(self._nice)
         os.sched_setaffinity(0, {self.cpu})
-        service = NtpService(UdpSocket(bound), served, FreeClock(), ROOMY)
+        service = NtpService(
+            UdpSocket(bound), snapshot, FreeClock(), ROOMY, random.random
+        )
         told = 0.0
         while True:
             service.serve(50 * MILLISECOND)
@@ -101,7 +103,7 @@ def ask(port: int, count: int = 1) -> list[Measurement]:
             for data, received in asker.replies(limit):
                 for question, sent in asked:
                     reply = question.judge(data)
-                    assert reply is Refusal.BOGUS or isinstance(reply, Packet)
+                    assert reply is ReplyFault.BOGUS or isinstance(reply, Packet)
                     if isinstance(reply, Packet):
                         one = measure(reply, sent, received)
                         assert isinstance(one, Measurement)
@@ -177,7 +179,11 @@ def test_no_reply_is_longer_than_its_request_or_to_a_control_message() -> None:
     (bound,) = listen(["127.0.0.1"], 0)
     place = bound.getsockname()
     service = NtpService(
-        UdpSocket(bound), served, FreeClock(), ServerSettings(rate_limit=pace)
+        UdpSocket(bound),
+        snapshot,
+        FreeClock(),
+        ServerSettings(rate_limit=pace),
+        random.random,
     )
     answered = 0
     with (
@@ -210,7 +216,9 @@ def test_control_and_private_messages_get_nothing() -> None:
     """What ntpq and ntpdc send, and what amplifies: mode 6 and 7 of every version."""
     (bound,) = listen(["127.0.0.1"], 0)
     place = bound.getsockname()
-    service = NtpService(UdpSocket(bound), served, FreeClock(), ServerSettings())
+    service = NtpService(
+        UdpSocket(bound), snapshot, FreeClock(), ServerSettings(), random.random
+    )
     bodies = [bytes([0, 42]) + bytes(6), b"\0\3\x2a" + bytes(45), b"\2" + bytes(11)]
     asked = [
         bytes([version << 3 | mode]) + body

@@ -45,9 +45,11 @@ class Site:
 
     def __init__(self, make: Make) -> None:
         factory = SCENARIOS["factory-set"]
-        habits = replace(factory.habits, make=make)
+        receiver_model = replace(factory.receiver_model, make=make)
         self.clock = FreeClock()
-        self.world = LiveWorld(replace(factory, habits=habits), 1, self.clock)
+        self.world = LiveWorld(
+            replace(factory, receiver_model=receiver_model), 1, self.clock
+        )
 
     def serve(self, config: Config, until: Callable[[Daemon], bool]) -> Daemon:
         """Run the daemon until that is so, and end it as a signal would."""
@@ -84,23 +86,23 @@ def test_it_changes_and_is_put_back(
     caplog.set_level(logging.INFO, "refclock")
     site = Site(make)
     tongue = site.world._ear.tongue
-    before = tongue.habits
+    before = tongue.receiver_model
     during = []
 
-    def served(daemon: Daemon) -> bool:
-        if not configured(daemon) or daemon.served().stratum != 1:
+    def snapshot(daemon: Daemon) -> bool:
+        if not configured(daemon) or daemon.snapshot().stratum != 1:
             return False
-        during.append(tongue.habits)
+        during.append(tongue.receiver_model)
         return True
 
     site.world.start()
     try:
-        site.serve(settings(tmp_path), served)
+        site.serve(settings(tmp_path), snapshot)
         assert dict(during[-1].sentences) == WISHED
         until = time.monotonic() + 2
-        while time.monotonic() < until and tongue.habits != before:
+        while time.monotonic() < until and tongue.receiver_model != before:
             time.sleep(0.02)
-        assert tongue.habits == before
+        assert tongue.receiver_model == before
     finally:
         site.world.stop()
     said = [text for text in caplog.messages if text.startswith("receiver: ")]
@@ -113,7 +115,7 @@ def test_off_by_default_not_a_byte_is_sent(tmp_path: Path) -> None:
     site.world.start()
     try:
         quiet = settings(tmp_path, configure=False)
-        site.serve(quiet, lambda daemon: daemon.served().stratum == 1)
+        site.serve(quiet, lambda daemon: daemon.snapshot().stratum == 1)
     finally:
         site.world.stop()
     assert site.world._ear.heard == []

@@ -135,11 +135,11 @@ class Player:
 
     def error(self) -> Duration | None:
         """Served less true; None: nothing is served."""
-        served = self.daemon.served()
+        snapshot = self.daemon.snapshot()
         local, mono = self._clock.read()
-        if not served.synchronised(mono):
+        if not snapshot.synchronised(mono):
             return None
-        tai = served.tai(local, Duration(local.ns - mono.ns))
+        tai = snapshot.tai(local, Duration(local.ns - mono.ns))
         return tai - self._world.truth(mono)
 
     def _run(self) -> None:

@@ -11,7 +11,7 @@ from hw.net.listen import interface_of, listen, listen_shared
 from refclock.app.compose import _services
 from refclock.config import parse
 from refclock.daemon.daemon import Service
-from refclock.ntp.packet import Mode, Packet
+from refclock.ntp.packet import Packet, PacketMode
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Utc
 from tests.fakes.published import right
 from tests.rig.networks import LINK_LOCAL, Network, cabled
@@ -61,7 +61,7 @@ def _hears(ear: socket.socket) -> bool:
         return False
     assert sender == ("10.77.0.1", 123)
     packet = Packet.decode(data)
-    assert (len(data), packet.version, packet.mode) == (48, 4, Mode.BROADCAST)
+    assert (len(data), packet.version, packet.mode) == (48, 4, PacketMode.BROADCAST)
     assert (packet.stratum, packet.leap, packet.poll) == (1, 0, 6)
     now = Utc(FreeClock().read()[0].ns)
     assert ZERO < now - packet.transmit.near(now) < SECOND

@@ -14,7 +14,7 @@ from refclock.app.compose import _services
 from refclock.config import Config, parse
 from refclock.daemon.daemon import Service
 from refclock.ntp.packet import Packet
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.server.service import NtpService
 from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
 from tests.fakes.published import right
@@ -22,7 +22,7 @@ from tests.fakes.published import right
 REQUEST = bytes([0x23]) + bytes(39) + b"asked me"
 
 
-def served() -> Served:
+def snapshot() -> ClockSnapshot:
     """The machine's clock is right, and a leap second is an hour away."""
     now = right()
     leap = LeapSecond(now.updated + HOUR, 37 * SECOND, 38 * SECOND)
@@ -33,7 +33,7 @@ def served() -> Served:
 def serving(config: Config) -> Iterator[Sequence[Service]]:
     """The services of a daemon with these settings."""
     with ExitStack() as opened:
-        services = _services(config, served, FreeClock(), ())
+        services = _services(config, snapshot, FreeClock(), ())
         yield [opened.enter_context(closing(service)) for service in services]
 
 

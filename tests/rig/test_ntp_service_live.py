@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import select
 import socket
@@ -43,7 +44,9 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[NtpService, socket.so
     (bound,) = listen([request.param], 0)
     host = "::1" if ":" in request.param else "127.0.0.1"
     with (
-        closing(NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED)) as service,
+        closing(
+            NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED, random.random)
+        ) as service,
         socket.socket(bound.family, socket.SOCK_DGRAM) as client,
     ):
         client.connect((host, *bound.getsockname()[1:]))
@@ -115,7 +118,9 @@ def test_as_shipped_bursts_of_8_are_never_punished(host: str) -> None:
     place = bound.getsockname()
     shipped = ServerSettings()
     with (
-        closing(NtpService(UdpSocket(bound), right, FreeClock(), shipped)) as service,
+        closing(
+            NtpService(UdpSocket(bound), right, FreeClock(), shipped, random.random)
+        ) as service,
         socket.socket(bound.family, socket.SOCK_DGRAM) as client,
     ):
         client.connect(place)
@@ -151,7 +156,9 @@ def test_the_reply_leaves_from_the_address_that_was_asked() -> None:
     (bound,) = listen(["0.0.0.0"], 0)  # noqa: S104 - the point of the test
     port = bound.getsockname()[1]
     with (
-        closing(NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED)) as service,
+        closing(
+            NtpService(UdpSocket(bound), right, FreeClock(), UNLIMITED, random.random)
+        ) as service,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         client.settimeout(2)

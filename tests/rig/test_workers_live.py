@@ -13,7 +13,7 @@ import pytest
 
 from refclock.app.workers import Workers
 from refclock.ntp.packet import Packet
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.settings import ServerSettings
 from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
@@ -49,7 +49,7 @@ class Publisher:
     def __init__(self) -> None:
         self.now = right()
 
-    def __call__(self) -> Served:
+    def __call__(self) -> ClockSnapshot:
         return self.now
 
 
@@ -63,7 +63,7 @@ def workers(publisher: Publisher) -> Iterator[tuple[Workers, int]]:
     settings = ServerSettings(workers=2)
     listeners = [ListenerSettings(("127.0.0.1",), 0)]
     with closing(Workers(listeners, publisher, settings)) as both:
-        port = both._doors[0][1][0].getsockname()[1]
+        port = both._sockets[0][1][0].getsockname()[1]
         until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
         yield both, port
 
@@ -106,7 +106,7 @@ def test_each_listener_has_its_voice_in_every_worker(publisher: Publisher) -> No
     ]
     settings = ServerSettings(workers=2)
     with closing(Workers(listeners, publisher, settings)) as both:
-        plain, other = (group[0].getsockname()[1] for _, group in both._doors)
+        plain, other = (group[0].getsockname()[1] for _, group in both._sockets)
         until(lambda: ask(plain) is not None and ask(other) is not None, both)
         publisher.now = replace(right(), leap=leap)
         both.serve(50 * MILLISECOND)

@@ -85,14 +85,14 @@ def _adopted_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _leap_forgotten(patch: pytest.MonkeyPatch) -> None:
-    def posix(self: published.Served, tai: Tai) -> Utc:
+    def posix(self: published.ClockSnapshot, tai: Tai) -> Utc:
         return Utc(tai.ns - self.utc_behind_tai.ns)
 
-    patch.setattr(published.Served, "posix", posix)
+    patch.setattr(published.ClockSnapshot, "posix", posix)
 
 
-def _epochs_ignored(patch: pytest.MonkeyPatch) -> None:
-    def follow(self: engine.Engine, local: Any, seen: Any, _epoch: int) -> None:
+def _eras_ignored(patch: pytest.MonkeyPatch) -> None:
+    def follow(self: engine.Engine, local: Any, seen: Any, _era: int) -> None:
         self._pair = local, seen
 
     patch.setattr(engine.Engine, "_follow", follow)
@@ -104,8 +104,8 @@ def _bound_stands(patch: pytest.MonkeyPatch) -> None:
     def conclude(self: engine.Engine, at: Any, now: Any) -> Any:
         before = self._budget
         commands = right(self, at, now)
-        if self._silent(now) and before.total:
-            self.served = replace(self.served, bound=before.total, bound_rate=0.0)
+        if self._pulse_lost(now) and before.total:
+            self.snapshot = replace(self.snapshot, bound=before.total, bound_rate=0.0)
             self._budget = before
         return commands
 
@@ -114,26 +114,26 @@ def _bound_stands(patch: pytest.MonkeyPatch) -> None:
 
 def _no_r(patch: pytest.MonkeyPatch) -> None:
     """Every pulse is taken to be known to 1 us."""
-    right = bank.Bank._weigh
+    right = bank.Bank._update_filters
 
     def weigh(self: bank.Bank, *args: Any) -> None:
         right(self, *args)
         for f in self._filters:
             f.r = 1e-12
 
-    patch.setattr(bank.Bank, "_weigh", weigh)
+    patch.setattr(bank.Bank, "_update_filters", weigh)
 
 
 def _one_filter(patch: pytest.MonkeyPatch) -> None:
     """Only the hypothesis on the calmest crystal."""
-    right = bank.Bank._weigh
+    right = bank.Bank._update_filters
 
     def weigh(self: bank.Bank, *args: Any) -> None:
         right(self, *args)
         alone = [1.0] + [0.0] * (len(self._filters) - 1)
         self._near = self._far = alone
 
-    patch.setattr(bank.Bank, "_weigh", weigh)
+    patch.setattr(bank.Bank, "_update_filters", weigh)
 
 
 def _rounded(patch: pytest.MonkeyPatch) -> None:
@@ -175,12 +175,14 @@ def _waits(patch: pytest.MonkeyPatch) -> None:
 
 
 def _steered(patch: pytest.MonkeyPatch) -> None:
-    right = control.Orders.__init__
+    right = control.ClockControl.__init__
 
-    def init(self: control.Orders, settings: servo.SteerSettings, **_: bool) -> None:
+    def init(
+        self: control.ClockControl, settings: servo.SteerSettings, **_: bool
+    ) -> None:
         right(self, settings, steer=True)
 
-    patch.setattr(control.Orders, "__init__", init)
+    patch.setattr(control.ClockControl, "__init__", init)
 
 
 def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
@@ -188,16 +190,18 @@ def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
     right = engine.Engine._in_force
 
     def in_force(self: engine.Engine, told: events.InForce) -> None:
-        right(self, replace(told, seen=self.served.at))
+        right(self, replace(told, mono=self.snapshot.at))
 
     patch.setattr(engine.Engine, "_in_force", in_force)
 
 
 _UNNAMED: Final = _instead(engine.Engine, "_predicted", lambda *_: None)
-_UNJUDGED: Final = _instead(monitor.Integrity, "pulse", lambda *_: monitor.Verdict.USE)
+_UNJUDGED: Final = _instead(
+    monitor.Integrity, "pulse", lambda *_: monitor.PulseVerdict.USE
+)
 _CERTAIN: Final = _all(
-    _instead(outliers.Tail, "straggler", lambda *_: 1e-300),
-    _then(outliers.Tail, "inlier", lambda likely: max(likely, 1e-200)),
+    _instead(outliers.OutlierModel, "outlier", lambda *_: 1e-300),
+    _then(outliers.OutlierModel, "inlier", lambda likely: max(likely, 1e-200)),
 )
 
 BREAKS: Final = (
@@ -235,7 +239,7 @@ BREAKS: Final = (
         _all(
             _UNJUDGED,
             _CERTAIN,
-            _instead(edges.Flanks, "begins", lambda *_: True),
+            _instead(edges.EdgeSelector, "begins", lambda *_: True),
             _instead(labeller, "_HALF", ZERO),
         ),
         ("both-edges", "doubled"),
@@ -299,7 +303,7 @@ BREAKS: Final = (
     Break("moments are rounded", _rounded, ("five-hertz",)),
     Break(
         "epochs are ignored",
-        _epochs_ignored,
+        _eras_ignored,
         ("clock-stepped", "suspended", "edge-in-flight"),
     ),
     Break("r is 1 us", _no_r, ("sawtooth", "sawtooth-told")),
@@ -316,7 +320,7 @@ BREAKS: Final = (
     ),
     Break(
         "queued sentences are used",
-        _instead(line.Line, "queued", lambda *_: False),
+        _instead(line.LineTiming, "queued", lambda *_: False),
         ("saturated",),
     ),
     Break(

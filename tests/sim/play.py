@@ -19,7 +19,7 @@ from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import ClockSettings, EngineSettings
 from refclock.events import Command, Event, Step, Tick
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import Duration, LeapTable, NtpTimestamp
 from tests.sim.rows import Row
 
@@ -42,9 +42,9 @@ class Watched:
         self.alarms: set[str] = set()
 
     @property
-    def served(self) -> Served:
+    def snapshot(self) -> ClockSnapshot:
         """What clients are told."""
-        return self._engine.served
+        return self._engine.snapshot
 
     @property
     def mode(self) -> Mode:
@@ -57,7 +57,7 @@ class Watched:
         self.steps += sum(isinstance(command, Step) for command in commands)
         self.touched = self.touched or bool(commands)
         if isinstance(event, Tick):
-            alarms = self._engine._integrity.alarms(event.seen)
+            alarms = self._engine._integrity.alarms(event.mono)
             self.alarms.update(alarm.kind for alarm in alarms)
         return commands
 
@@ -74,7 +74,7 @@ class Outcome:
     alarms: str
     steps: int
     touched: bool
-    lit: frozenset[int]
+    must_serve: frozenset[int]
 
 
 def engine(
@@ -86,7 +86,7 @@ def engine(
 ) -> Engine:
     """As it ships, on the machine of that scenario."""
     table = table or scenario.table
-    latency = Duration.from_seconds(scenario.habits.latency_s)
+    latency = Duration.from_seconds(scenario.receiver_model.latency_s)
     return Engine(
         settings, table, table.updated, latency=latency, precision=-30, memory=memory
     )
@@ -98,7 +98,7 @@ def play(row: Row) -> Outcome:
     settings = STEERED if row.steer else FREE
     mind = Watched(engine(world, settings, table=row.table))
     lived = list(fast(world, mind, hours=row.seconds / 3600, seed=row.seed))
-    begin, end = row.blind
+    begin, end = row.unobservable
     judged: list[tuple[int, float, float]] = []
     for second in lived:
         k = _index(world, second)
@@ -116,15 +116,19 @@ def play(row: Row) -> Outcome:
         alarms=" ".join(sorted(mind.alarms)),
         steps=mind.steps,
         touched=mind.touched,
-        lit=frozenset(_index(world, s) for s in lived if s.synchronised),
+        must_serve=frozenset(_index(world, s) for s in lived if s.synchronised),
     )
 
 
 def complaints(row: Row, outcome: Outcome) -> list[str]:
     """What is not as the row wants it."""
-    lit = row.lit or ((10, row.seconds),)
-    unlit = [k for a, b in lit for k in range(a, b) if k not in outcome.lit]
-    undark = [k for a, b in row.dark for k in range(a, b) if k in outcome.lit]
+    must_serve = row.must_serve or ((10, row.seconds),)
+    unlit = [
+        k for a, b in must_serve for k in range(a, b) if k not in outcome.must_serve
+    ]
+    undark = [
+        k for a, b in row.must_not_serve for k in range(a, b) if k in outcome.must_serve
+    ]
     most = row.clock_us
     wrong = {
         f"error {outcome.worst_us:.2f} us": outcome.worst_us > row.budget_us,
@@ -148,8 +152,8 @@ def _index(world: Scenario, second: Second) -> int:
 def _told(world: Scenario, second: Second) -> float:
     """The error (s) as a client finds it in a packet."""
     true = world.leaps.posix(second.at)
-    served = NtpTimestamp.of(true + Duration.from_seconds(second.error_s))
-    return (served.near(true) - true).seconds
+    snapshot = NtpTimestamp.of(true + Duration.from_seconds(second.error_s))
+    return (snapshot.near(true) - true).seconds
 
 
 def _some(seconds: Sequence[int]) -> str:

@@ -31,11 +31,11 @@ class Row:
     """All that it is seen in after the first 30 s, from the least."""
     alarms: str = ""
     """All that are raised, by name."""
-    lit: tuple[Window, ...] = ()
+    must_serve: tuple[Window, ...] = ()
     """When it must be synchronised; if nothing is said, from 10 s on."""
-    dark: tuple[Window, ...] = ((0, 3),)
+    must_not_serve: tuple[Window, ...] = ((0, 3),)
     """When it must not be."""
-    blind: Window = (0, 0)
+    unobservable: Window = (0, 0)
     """When nothing it has could tell it that it errs: neither counts."""
     steps: int = 0
     """How often it sets the clock."""
@@ -51,7 +51,7 @@ class Row:
     seed: int = 1
     slow: bool = False
     """Too long for every day."""
-    owed: str = ""
+    known_gap: str = ""
     """In what the clock falls short of this row, as is known."""
 
     @property
@@ -63,14 +63,21 @@ class Row:
     def scenario(self) -> Scenario:
         """The world it is played in."""
         world = SCENARIOS[self.name]
-        habits, character = world.habits, world.character
+        receiver_model, oscillator_model = world.receiver_model, world.oscillator_model
         if self.quiet:
-            habits = replace(habits, jitter_s=50e-9, tail_share=0.0)
-        climate = character.climate
-        climate = replace(climate, step_at_s=climate.step_at_s - self.sooner_s)
+            receiver_model = replace(receiver_model, jitter_s=50e-9, tail_share=0.0)
+        environment = oscillator_model.environment
+        environment = replace(
+            environment, step_at_s=environment.step_at_s - self.sooner_s
+        )
         faults = tuple(_sooner(fault, self.sooner_s) for fault in world.faults)
-        character = replace(character, climate=climate)
-        return replace(world, faults=faults, habits=habits, character=character)
+        oscillator_model = replace(oscillator_model, environment=environment)
+        return replace(
+            world,
+            faults=faults,
+            receiver_model=receiver_model,
+            oscillator_model=oscillator_model,
+        )
 
     @property
     def table(self) -> LeapTable:
@@ -105,7 +112,15 @@ ROWS: Final = (
     Row("noisy-oscillator", 300, 5, 5),
     Row("unplug", 240, 2.5, 1.8, HELD),
     # the sky
-    Row("cold-sky", 300, 6, 2.5, COLD, lit=((130, 300),), dark=((0, 121),)),
+    Row(
+        "cold-sky",
+        300,
+        6,
+        2.5,
+        COLD,
+        must_serve=((130, 300),),
+        must_not_serve=((0, 121),),
+    ),
     Row("fix-lost-1s", 300, 2.5, 1.8, sooner_s=1600),
     Row("fix-lost-1h", 5000, 40, 400, HELD, sooner_s=2400, slow=True),
     Row("dead-reckoning", 300, 2.5, 1.8, HELD, sooner_s=1600),
@@ -117,7 +132,7 @@ ROWS: Final = (
         12,
         3,
         sooner_s=1600,
-        blind=(200, 400),
+        unobservable=(200, 400),
         clock_us=12,
     ),
     # which second
@@ -127,7 +142,7 @@ ROWS: Final = (
         2.5,
         2.0,
         alarms="second",
-        blind=(0, 670),
+        unobservable=(0, 670),
         steps=1,
         clock_us=None,
         slow=True,
@@ -138,7 +153,7 @@ ROWS: Final = (
         2.5,
         2.5,
         alarms="second",
-        blind=(0, 255),
+        unobservable=(0, 255),
         steps=1,
         clock_us=None,
     ),
@@ -149,8 +164,8 @@ ROWS: Final = (
         2.5,
         COLD,
         "leap-second count",
-        lit=((200, 400),),
-        dark=((0, 186),),
+        must_serve=((200, 400),),
+        must_not_serve=((0, 186),),
     ),
     Row(
         "gps-time",
@@ -158,12 +173,20 @@ ROWS: Final = (
         2.5,
         2.5,
         alarms="second",
-        blind=(0, 120),
+        unobservable=(0, 120),
         steps=1,
         clock_us=None,
     ),
     Row("week-rollover-later", 300, 2.5, 1.8, alarms="rollover", sooner_s=1600),
-    Row("date-1980", 240, 6, 2.5, COLD, lit=((75, 240),), dark=((0, 61),)),
+    Row(
+        "date-1980",
+        240,
+        6,
+        2.5,
+        COLD,
+        must_serve=((75, 240),),
+        must_not_serve=((0, 61),),
+    ),
     Row("leap-delete", 240, 2.5, 1.8),
     Row("leap-delete", 240, 2.5, 1.8, steer=False, clock_us=None),
     Row("leap-late", 240, 2.5, 1.8, expired=True, alarms="table of leap seconds"),
@@ -185,8 +208,8 @@ ROWS: Final = (
         0,
         0,
         "COLD",
-        lit=((0, 0),),
-        dark=((0, 240),),
+        must_serve=((0, 0),),
+        must_not_serve=((0, 240),),
         clock_us=None,
         alarms="line",
     ),
@@ -196,8 +219,8 @@ ROWS: Final = (
         6,
         2.5,
         COLD,
-        lit=((315, 440),),
-        dark=((0, 301),),
+        must_serve=((315, 440),),
+        must_not_serve=((0, 301),),
         sooner_s=600,
     ),
     # pulses
@@ -223,7 +246,7 @@ ROWS: Final = (
         3,
         2,
         slow=True,
-        owed="for half a minute the error is 1.2 times the bound",
+        known_gap="for half a minute the error is 1.2 times the bound",
     ),
     Row(
         "temperature-step",
@@ -232,7 +255,7 @@ ROWS: Final = (
         4,
         sooner_s=1500,
         slow=True,
-        owed="as the step sets in, the bound lags behind for some seconds",
+        known_gap="as the step sets in, the bound lags behind for some seconds",
     ),
     Row(
         "clock-stepped",
@@ -241,8 +264,8 @@ ROWS: Final = (
         2.5,
         COLD,
         "stepped",
-        lit=((10, 200), (210, 900)),
-        dark=((0, 3), (201, 204)),
+        must_serve=((10, 200), (210, 900)),
+        must_not_serve=((0, 3), (201, 204)),
         sooner_s=1600,
         clock_us=None,
     ),
@@ -253,8 +276,8 @@ ROWS: Final = (
         2.5,
         COLD,
         "stepped",
-        lit=((10, 200), (210, 900)),
-        dark=((0, 3), (201, 204)),
+        must_serve=((10, 200), (210, 900)),
+        must_not_serve=((0, 3), (201, 204)),
         sooner_s=1600,
         steer=False,
         clock_us=None,
@@ -266,8 +289,8 @@ ROWS: Final = (
         2.5,
         COLD,
         "stepped",
-        lit=((10, 200), (810, 1000)),
-        dark=((0, 3), (200, 803)),
+        must_serve=((10, 200), (810, 1000)),
+        must_not_serve=((0, 3), (200, 803)),
         sooner_s=1600,
     ),
     Row(
@@ -277,8 +300,8 @@ ROWS: Final = (
         2.5,
         COLD,
         "stepped",
-        lit=((10, 210), (220, 400)),
-        dark=((0, 3), (211, 214)),
+        must_serve=((10, 210), (220, 400)),
+        must_not_serve=((0, 3), (211, 214)),
         sooner_s=1600,
         clock_us=None,
     ),

@@ -23,10 +23,10 @@ def table(names: Sequence[str] = ()) -> Iterator[str]:
             continue
         outcome = play(row)
         wrong = "; ".join(complaints(row, outcome))
-        begin, end = row.blind
-        blind = f", {begin} s to {end} s left out" if end else ""
+        begin, end = row.unobservable
+        unobservable = f", {begin} s to {end} s left out" if end else ""
         yield (
-            f"| {row.id} | {row.scenario.description}{blind} "
+            f"| {row.id} | {row.scenario.description}{unobservable} "
             f"| {outcome.worst_us:.3g} µs | {row.budget_us:g} µs "
             f"| {outcome.bound_us:.3g} µs | {1 - outcome.uncovered:.2%} "
             f"| {breaks[row.id]} | {wrong or 'yes'} |"

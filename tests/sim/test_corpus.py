@@ -17,7 +17,7 @@ import pytest
 
 from refclock.board.ports import Chunk
 from refclock.cli.decode import _recorded as recorded
-from refclock.diagnose.stream import Report
+from refclock.diagnose.stream import StreamReport
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import TimeMessage
 from refclock.timebase import SECOND, Duration, Mono
@@ -45,7 +45,7 @@ def expected(file: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("block", [997, 1 << 16])
 def test_read_as_the_oracle_reads_it(file: Path, block: int) -> None:
     want, data = expected(file), file.read_bytes()
-    report = Report(recorded(file))
+    report = StreamReport(recorded(file))
     rows = [
         row
         for k in range(0, len(data), block)
@@ -70,7 +70,7 @@ def test_read_as_the_oracle_reads_it(file: Path, block: int) -> None:
     assert dict(report.history.counts) == want["anomaly_counts"]
 
 
-class Tape:
+class FileRecorder:
     """A recording, played at the speed of its line."""
 
     name = "tape"
@@ -103,7 +103,7 @@ class Tape:
 def test_no_moment_is_called_good_that_was_not(file: Path) -> None:
     """Of what the driver tells as good, the time of day is that of an epoch with a
     fix, and the date its own or, where it had none, that of the epochs before it."""
-    tape = Tape(file.read_bytes())
+    tape = FileRecorder(file.read_bytes())
     driver = GnssDriver(tape)
     told: list[TimeMessage] = []
     while not tape.over:
@@ -120,7 +120,7 @@ def test_no_moment_is_called_good_that_was_not(file: Path) -> None:
 
 @each
 def test_every_good_moment_is_told(file: Path) -> None:
-    tape = Tape(file.read_bytes() + b"$GPRMC,111111,A,*4A\r\n")
+    tape = FileRecorder(file.read_bytes() + b"$GPRMC,111111,A,*4A\r\n")
     driver = GnssDriver(tape)
     told: set[str] = set()
     while not tape.over:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.receiver import ReceiverModel
 from hw.sim.fast import Run, fast
 from hw.sim.scenarios import SCENARIOS, Scenario
 from refclock.engine.engine import Engine
@@ -39,16 +39,16 @@ def asked(world: Scenario, mind: Engine, seconds: int) -> list[Answer]:
     def ask() -> None:
         true = run.world.now()
         local, mono = run.clock.read()
-        served = mind.served
-        if not served.synchronised(mono):
+        snapshot = mind.snapshot
+        if not snapshot.synchronised(mono):
             return
-        tai = served.tai(local, Duration(local.ns - mono.ns))
+        tai = snapshot.tai(local, Duration(local.ns - mono.ns))
         told.append(
             Answer(
                 (true - turn).seconds,
-                (served.posix(tai) - world.leaps.posix(true)).seconds,
-                served.bound_at(mono).seconds,
-                served.indicator(tai, mono),
+                (snapshot.posix(tai) - world.leaps.posix(true)).seconds,
+                snapshot.bound_at(mono).seconds,
+                snapshot.indicator(tai, mono),
             )
         )
 
@@ -111,7 +111,7 @@ def test_told_by_the_receiver_alone(settings: EngineSettings) -> None:
     world = replace(
         SCENARIOS["leap-late"],
         start=MIDNIGHT - 240 * SECOND,
-        habits=Habits(ubx=True, leap_notice_s=120.0),
+        receiver_model=ReceiverModel(ubx=True, leap_notice_s=120.0),
     )
     table = replace(world.table, expires=world.start - 30 * DAY)
     answers = asked(world, engine(world, settings, table=table), 300)
@@ -121,9 +121,11 @@ def test_told_by_the_receiver_alone(settings: EngineSettings) -> None:
 
 def test_in_the_dark() -> None:
     """The receiver is gone for the minutes around it; what is known is served."""
-    dark = tuple(Fault(kind, 120, 240) for kind in (Kind.NO_PULSE, Kind.SILENT))
+    must_not_serve = tuple(
+        Fault(kind, 120, 240) for kind in (Kind.NO_PULSE, Kind.PULSE_LOST_AFTER)
+    )
     world = SCENARIOS["leap-insert"]
-    world = replace(world, start=MIDNIGHT - 240 * SECOND, faults=dark)
+    world = replace(world, start=MIDNIGHT - 240 * SECOND, faults=must_not_serve)
     answers = asked(world, engine(world), 480)
     assert honest(answers)
     assert max(abs(each.error_s) for each in answers) < 50e-6

@@ -32,8 +32,10 @@ class Blind(Watched):
 def lived(kind: type[Watched], seed: int, look_s: float = 1e-6) -> list[Second]:
     """A while on a board that stamps later than its kind."""
     nominal = SCENARIOS["nominal"]
-    habits = replace(nominal.habits, latency_s=TRUE_US * 1e-6, look_s=look_s)
-    world = replace(nominal, habits=habits)
+    receiver_model = replace(
+        nominal.receiver_model, latency_s=TRUE_US * 1e-6, look_s=look_s
+    )
+    world = replace(nominal, receiver_model=receiver_model)
     mind = Engine(
         STEERED,
         world.table,

@@ -24,7 +24,11 @@ NOMINAL = SCENARIOS["nominal"]
 
 
 def speaking(lag_s: float, *faults: Fault) -> Scenario:
-    return replace(NOMINAL, habits=replace(NOMINAL.habits, lag_s=lag_s), faults=faults)
+    return replace(
+        NOMINAL,
+        receiver_model=replace(NOMINAL.receiver_model, lag_s=lag_s),
+        faults=faults,
+    )
 
 
 def lived(world: Scenario, mind: Engine, seconds: int) -> list[Second]:
@@ -38,10 +42,10 @@ def test_of_a_lag_nobody_knows_the_bound_tells(lag_s: float) -> None:
     """400 ms off what is supposed, and it still holds: the lag is a line of it."""
     world = speaking(lag_s, Fault(Kind.NO_PULSE))
     mind = engine(world, CONTENT)
-    served = [second for second in lived(world, mind, 300) if second.synchronised]
-    assert len(served) > 270
-    assert all(abs(second.error_s) < second.bound_s < 1.1 for second in served)
-    assert served[-1].error_s == pytest.approx(0.25 - lag_s, abs=0.1)
+    snapshot = [second for second in lived(world, mind, 300) if second.synchronised]
+    assert len(snapshot) > 270
+    assert all(abs(second.error_s) < second.bound_s < 1.1 for second in snapshot)
+    assert snapshot[-1].error_s == pytest.approx(0.25 - lag_s, abs=0.1)
     status = mind.status(Mono(300 * 10**9))
     assert status.bound_parts["sentence lag"] == 0.75
     assert status.reason.startswith("kept by sentences alone: no pulse")
@@ -55,10 +59,10 @@ def test_of_a_lag_once_learned_they_are_worth_milliseconds() -> None:
     kept = Memory.parse(before.memory().text())
     world = speaking(0.65, Fault(Kind.NO_PULSE))
     after = lived(world, engine(world, CONTENT, memory=kept), 300)
-    served = [second for second in after if second.synchronised]
-    assert len(served) > 270
-    assert all(abs(second.error_s) < second.bound_s for second in served)
-    assert served[-1].bound_s < 0.05
+    snapshot = [second for second in after if second.synchronised]
+    assert len(snapshot) > 270
+    assert all(abs(second.error_s) < second.bound_s for second in snapshot)
+    assert snapshot[-1].bound_s < 0.05
 
 
 def test_of_a_clock_not_known_yet_no_sentence_makes_a_server(

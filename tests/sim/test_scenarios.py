@@ -11,8 +11,8 @@ from tests.sim.rows import ROWS, Row
 
 def _param(row: Row) -> object:
     marks = [pytest.mark.slow] if row.slow else []
-    if row.owed:
-        marks.append(pytest.mark.xfail(reason=row.owed))
+    if row.known_gap:
+        marks.append(pytest.mark.xfail(reason=row.known_gap))
     return pytest.param(row, id=row.id, marks=marks)
 
 

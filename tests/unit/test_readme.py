@@ -9,7 +9,7 @@ from pathlib import Path
 from hw.sim.scenarios import SCENARIOS
 from refclock.cli import COMMANDS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

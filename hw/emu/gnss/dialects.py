@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
-from hw.emu.gnss.receiver import Habits
+from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.gnss.sentences import sealed, ubx
 
 _COMMAND: Final = re.compile(
@@ -24,11 +24,11 @@ _ORDER: Final = ("RMC", "VTG", "GGA", "GSA", "GSV", "GLL", "ZDA")
 SECOND_MS: Final = 1000
 
 
-class Tongue(Protocol):
+class VendorProtocol(Protocol):
     """The commands of one maker. Used by one thread."""
 
     @property
-    def habits(self) -> Habits:
+    def receiver_model(self) -> ReceiverModel:
         """As they are by now."""
         ...
 
@@ -41,10 +41,10 @@ class Tongue(Protocol):
         ...
 
 
-class Ear:
+class CommandParser:
     """Takes commands out of what comes down the line. Used by one thread."""
 
-    def __init__(self, tongue: Tongue, *, deaf_after: int = 1 << 30) -> None:
+    def __init__(self, tongue: VendorProtocol, *, deaf_after: int = 1 << 30) -> None:
         """`deaf_after` so many commands it heeds nothing any more."""
         self.tongue = tongue
         self.heard: list[bytes] = []
@@ -52,7 +52,7 @@ class Ear:
         self._deaf_after = deaf_after
         self._held = b""
 
-    def hear(self, data: bytes) -> list[bytes]:
+    def observe(self, data: bytes) -> list[bytes]:
         """What it says to these bytes."""
         self._held += data
         answers: list[bytes] = []
@@ -85,12 +85,14 @@ def said(rates: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 class Mediatek:
     """An MT3339: PMTK."""
 
-    def __init__(self, habits: Habits, refuses: Collection[int] = ()) -> None:
+    def __init__(
+        self, receiver_model: ReceiverModel, refuses: Collection[int] = ()
+    ) -> None:
         """`refuses`: numbers of commands it will not do."""
-        self.habits = habits
-        spoken = dict(habits.sentences)
+        self.receiver_model = receiver_model
+        spoken = dict(receiver_model.sentences)
         self.rates = [spoken.get(kind, 0) for kind in _PMTK314]
-        self.period_ms = SECOND_MS // habits.hz
+        self.period_ms = SECOND_MS // receiver_model.hz
         self.pulse = ["0", "0"]
         self._refuses = refuses
 
@@ -126,7 +128,7 @@ class Mediatek:
                 result = 1
         on = dict(zip(_PMTK314, self.rates, strict=True))
         hz = max(SECOND_MS // self.period_ms, 1)
-        self.habits = replace(self.habits, sentences=said(on), hz=hz)
+        self.receiver_model = replace(self.receiver_model, sentences=said(on), hz=hz)
         yield sealed(f"PMTK001,{number},{result}")
 
 
@@ -140,12 +142,14 @@ _PMTK314: Final[tuple[str, ...]] = (
 class Airoha:
     """An LC29H: PAIR, and the module's own PQTM."""
 
-    def __init__(self, habits: Habits, refuses: Collection[int] = ()) -> None:
+    def __init__(
+        self, receiver_model: ReceiverModel, refuses: Collection[int] = ()
+    ) -> None:
         """`refuses`: numbers of commands it will not do."""
-        self.habits = habits
-        spoken = dict(habits.sentences)
+        self.receiver_model = receiver_model
+        spoken = dict(receiver_model.sentences)
         self.rates = [spoken.get(kind, 0) for kind in _PAIR062]
-        self.period_ms = SECOND_MS // habits.hz
+        self.period_ms = SECOND_MS // receiver_model.hz
         self._refuses = refuses
 
     def binary(self, cls: int, number: int, payload: bytes) -> Iterator[bytes]:
@@ -178,7 +182,7 @@ class Airoha:
                 result = 3
         on = dict(zip(_PAIR062, self.rates, strict=True))
         hz = max(SECOND_MS // self.period_ms, 1)
-        self.habits = replace(self.habits, sentences=said(on), hz=hz)
+        self.receiver_model = replace(self.receiver_model, sentences=said(on), hz=hz)
         yield sealed(f"PAIR001,{number},{result}")
         if answer:
             yield sealed(f"PAIR{number}{answer}")
@@ -201,8 +205,8 @@ _PAIR062: Final[tuple[str, ...]] = (
 class Casic:
     """An AT6558: PCAS, of which it acknowledges nothing."""
 
-    def __init__(self, habits: Habits) -> None:
-        self.habits = habits
+    def __init__(self, receiver_model: ReceiverModel) -> None:
+        self.receiver_model = receiver_model
 
     def binary(self, cls: int, number: int, payload: bytes) -> Iterator[bytes]:
         """It has others."""
@@ -216,12 +220,12 @@ class Casic:
                 yield sealed("GPTXT,01,01,02,SW=URANUS5,V5.3.0.0")
             case ["PCAS02", period]:
                 hz = max(SECOND_MS // int(period), 1)
-                self.habits = replace(self.habits, hz=hz)
+                self.receiver_model = replace(self.receiver_model, hz=hz)
             case ["PCAS03", *rates]:
-                on = dict(self.habits.sentences)
+                on = dict(self.receiver_model.sentences)
                 told = zip(_PCAS03, rates, strict=False)
                 on |= {kind: int(rate) for kind, rate in told if rate}
-                self.habits = replace(self.habits, sentences=said(on))
+                self.receiver_model = replace(self.receiver_model, sentences=said(on))
             case _:
                 pass
 

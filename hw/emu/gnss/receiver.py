@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from hw.emu.faults import Kind, Timeline
-from hw.emu.gnss.sentences import Place, Report, Sat, timels, timtp, write
+from hw.emu.gnss.sentences import FixState, Place, Sat, timels, timtp, write
 from hw.emu.world import dice
 from refclock.events import Edge
 from refclock.timebase import (
@@ -49,7 +49,7 @@ class Make(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class ReceiverModel:
     """What kind of receiver it is, and how its board stamps a pulse."""
 
     make: Make = Make.UBLOX_8
@@ -70,7 +70,7 @@ class Habits:
     lag_s: float = 0.12
     """From the second to the first byte."""
     lag_jitter_s: float = 0.003
-    sixty: bool = True
+    leap_second: bool = True
     """It writes an inserted second as 23:59:60, not as 23:59:59 again."""
     leap_notice_s: float = 3600.0
     """How long before it a leap second is announced."""
@@ -95,7 +95,7 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimedLine:
     """Bytes on the wire: the first arrives at `begins`, the last at `ends`."""
 
     begins: Tai
@@ -107,9 +107,14 @@ class Receiver:
     """One receiver. `edges` is used by one thread, `lines` by one."""
 
     def __init__(
-        self, habits: Habits, start: Tai, leaps: LeapTable, faults: Timeline, seed: int
+        self,
+        receiver_model: ReceiverModel,
+        start: Tai,
+        leaps: LeapTable,
+        faults: Timeline,
+        seed: int,
     ) -> None:
-        self._habits = habits
+        self._habits = receiver_model
         self._start = start
         self._leaps = leaps
         self._faults = faults
@@ -119,16 +124,18 @@ class Receiver:
         self._free = start
         """When the line has said all it has been given."""
 
-    def obey(self, habits: Habits) -> None:
+    def obey(self, receiver_model: ReceiverModel) -> None:
         """Be like that from now on. Any thread."""
-        self._habits = habits
+        self._habits = receiver_model
 
     def edges(self, second: Tai) -> list[tuple[Tai, Edge]]:
         """The flanks of that second's pulse, when the board stamps them."""
-        habits, rng = self._habits, self._pulse_dice
-        late_s = habits.latency_s + habits.jitter_s * rng.gauss(0.0, 1.0)
-        if rng.random() < habits.tail_share:
-            late_s += habits.tail_s * rng.expovariate(1.0)
+        receiver_model, rng = self._habits, self._pulse_dice
+        late_s = receiver_model.latency_s + receiver_model.jitter_s * rng.gauss(
+            0.0, 1.0
+        )
+        if rng.random() < receiver_model.tail_share:
+            late_s += receiver_model.tail_s * rng.expovariate(1.0)
         missed, doubled = rng.random(), rng.random()
         t = (second - self._start).seconds
         if not self._pulses(t) or missed < self._faults.size(Kind.MISSED, t):
@@ -137,8 +144,8 @@ class Receiver:
         flanks = [(rise, Edge.ASSERT)]
         if doubled < self._faults.size(Kind.DOUBLED, t):
             flanks.append((rise + _AGAIN, Edge.ASSERT))
-        if habits.clear_too:
-            width = Duration.from_seconds(habits.width_s)
+        if receiver_model.clear_too:
+            width = Duration.from_seconds(receiver_model.width_s)
             flanks.append((rise + width, Edge.CLEAR))
         return flanks
 
@@ -160,25 +167,27 @@ class Receiver:
         late_s += self._faults.grown(Kind.DRAG_PPB, t) * 1e-9
         return second + Duration.from_seconds(late_s)
 
-    def lines(self, second: Tai) -> list[Line]:
+    def lines(self, second: Tai) -> list[TimedLine]:
         """What it says of that second, paced by the speed of the line."""
-        habits, rng = self._habits, self._lag_dice
+        receiver_model, rng = self._habits, self._lag_dice
         lines = []
-        for i in range(habits.hz):
-            at = second + Duration(i * SECOND.ns // habits.hz)
+        for i in range(receiver_model.hz):
+            at = second + Duration(i * SECOND.ns // receiver_model.hz)
             t = (at - self._start).seconds
-            lag_s = habits.lag_s + habits.lag_jitter_s * rng.gauss(0.0, 1.0)
+            lag_s = receiver_model.lag_s + receiver_model.lag_jitter_s * rng.gauss(
+                0.0, 1.0
+            )
             lag_s += self._faults.size(Kind.LATE_S, t)
             lag_s += self._faults.grown(Kind.LAG_DRIFT_S_PER_S, t)
-            if self._faults.on(Kind.SILENT, t) or self._free - at > _BUFFER:
+            if self._faults.on(Kind.PULSE_LOST_AFTER, t) or self._free - at > _BUFFER:
                 continue
             self._free = max(self._free, at + Duration.from_seconds(lag_s))
             said = self._says(at, t, whole=i == 0)
             for data in self._on_the_wire(said, t):
                 begins, took = self._free, len(data) * _BITS_PER_BYTE * SECOND.ns
-                self._free += Duration(took // habits.baud)
+                self._free += Duration(took // receiver_model.baud)
                 if not self._faults.on(Kind.UNPLUGGED, t):
-                    lines.append(Line(begins, self._free, data))
+                    lines.append(TimedLine(begins, self._free, data))
         return lines
 
     def _says(self, at: Tai, t: float, *, whole: bool) -> Iterator[bytes]:
@@ -194,28 +203,28 @@ class Receiver:
             yield timels(at, count, leap, from_sky=not default)
             yield timtp(at + SECOND, self._sawtooth(at + SECOND))
 
-    def _report(self, at: Tai, t: float) -> Report:
+    def _report(self, at: Tai, t: float) -> FixState:
         faults = self._faults
         if faults.on(Kind.COLD, t):
-            return Report(None, mode="N", sats=sky(0, tracked=False))
+            return FixState(None, mode="N", sats=sky(0, tracked=False))
         ahead_s = faults.size(Kind.LIE_S, t)
         utc = self._leaps.posix(at) + Duration.from_seconds(ahead_s)
         utc += round(faults.size(Kind.WEEKS, t)) * _WEEK
         if faults.on(Kind.LEAP_DEFAULT, t):
             utc += self._leaps.offset(at) - _FIRMWARE_COUNT
-        inserted = self._leaps.utc(at) is None and self._habits.sixty
+        inserted = self._leaps.utc(at) is None and self._habits.leap_second
         mode = "A" if self._fixed(t) else "N"
-        blind = mode == "N" or faults.on(Kind.NO_SATELLITES, t)
+        unobservable = mode == "N" or faults.on(Kind.NO_SATELLITES, t)
         if faults.on(Kind.ESTIMATED, t):
             mode = "E"
         moved = faults.size(Kind.MOVED_M, t) / _METRES_PER_DEGREE
         minute = at.ns // (60 * SECOND.ns)
-        return Report(
+        return FixState(
             utc,
             inserted,
             mode,
             Place(Place().latitude + moved),
-            sky(minute, tracked=not blind),
+            sky(minute, tracked=not unobservable),
         )
 
     def _on_the_wire(self, said: Iterator[bytes], t: float) -> Iterator[bytes]:

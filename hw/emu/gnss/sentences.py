@@ -46,12 +46,12 @@ class Sat:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FixState:
     """All a receiver has to say of one moment."""
 
     utc: Utc | None
     """As it believes; None: it knows no time."""
-    sixty: bool = False
+    leap_second: bool = False
     """It is inside an inserted second, of which `utc` shows the 59 again."""
     mode: str = "A"
     """A autonomous, E estimated, N none: NMEA's mode indicator."""
@@ -64,7 +64,7 @@ class Report:
         return self.mode != "N"
 
 
-def write(kind: str, talker: str, report: Report) -> list[bytes]:
+def write(kind: str, talker: str, report: FixState) -> list[bytes]:
     """The sentences of that kind, each with its line end."""
     return _WRITERS[kind](talker, report)
 
@@ -75,7 +75,7 @@ def sealed(body: str) -> bytes:
     return b"$%b*%02X\r\n" % (raw, reduce(xor, raw))
 
 
-def _rmc(talker: str, report: Report) -> list[bytes]:
+def _rmc(talker: str, report: FixState) -> list[bytes]:
     clock, (day, month, year) = _clock(report), _date(report)
     status = "A" if report.fixed else "V"
     moving = "0.004,," if report.fixed else ",,"
@@ -88,7 +88,7 @@ def _rmc(talker: str, report: Report) -> list[bytes]:
     ]
 
 
-def _gga(talker: str, report: Report) -> list[bytes]:
+def _gga(talker: str, report: FixState) -> list[bytes]:
     quality = {"A": 1, "E": 6}.get(report.mode, 0)
     used = sum(sat.cn0 is not None for sat in report.sats) if report.fixed else 0
     height = f"{report.place.altitude_m:.1f},M,45.9,M" if report.fixed else ",M,,M"
@@ -101,13 +101,13 @@ def _gga(talker: str, report: Report) -> list[bytes]:
     ]
 
 
-def _zda(talker: str, report: Report) -> list[bytes]:
+def _zda(talker: str, report: FixState) -> list[bytes]:
     day, month, year = _date(report)
     zone = "00,00" if report.utc else ","
     return [sealed(f"{talker}ZDA,{_clock(report)},{day},{month},{year},{zone}")]
 
 
-def _gll(talker: str, report: Report) -> list[bytes]:
+def _gll(talker: str, report: FixState) -> list[bytes]:
     status = "A" if report.fixed else "V"
     return [
         sealed(
@@ -116,12 +116,12 @@ def _gll(talker: str, report: Report) -> list[bytes]:
     ]
 
 
-def _vtg(talker: str, report: Report) -> list[bytes]:
+def _vtg(talker: str, report: FixState) -> list[bytes]:
     moving = ",T,,M,0.004,N,0.007,K" if report.fixed else ",T,,M,,N,,K"
     return [sealed(f"{talker}VTG,{moving},{report.mode}")]
 
 
-def _gsa(talker: str, report: Report) -> list[bytes]:
+def _gsa(talker: str, report: FixState) -> list[bytes]:
     lines = []
     for system, number in _SYSTEM.items():
         used = [
@@ -139,7 +139,7 @@ def _gsa(talker: str, report: Report) -> list[bytes]:
     return lines
 
 
-def _gsv(_: str, report: Report) -> list[bytes]:
+def _gsv(_: str, report: FixState) -> list[bytes]:
     lines = []
     for system in _SYSTEM:
         sats = [sat for sat in report.sats if sat.talker == system]
@@ -152,7 +152,7 @@ def _gsv(_: str, report: Report) -> list[bytes]:
     return lines
 
 
-_WRITERS: Final[Mapping[str, Callable[[str, Report], list[bytes]]]] = {
+_WRITERS: Final[Mapping[str, Callable[[str, FixState], list[bytes]]]] = {
     "RMC": _rmc,
     "GGA": _gga,
     "ZDA": _zda,
@@ -168,16 +168,17 @@ def _sat(sat: Sat) -> str:
     return f"{sat.number:02d},{sat.elevation:02d},{sat.azimuth:03d},{cn0}"
 
 
-def _clock(report: Report) -> str:
+def _clock(report: FixState) -> str:
     if report.utc is None:
         return ""
     whole, ns = divmod(report.utc.ns, SECOND.ns)
     minutes, second = divmod(whole % _DAY_S, 60)
     hour, minute = divmod(minutes, 60)
-    return f"{hour:02d}{minute:02d}{second + report.sixty:02d}.{ns // 10_000_000:02d}"
+    second += report.leap_second
+    return f"{hour:02d}{minute:02d}{second:02d}.{ns // 10_000_000:02d}"
 
 
-def _date(report: Report) -> tuple[str, str, str]:
+def _date(report: FixState) -> tuple[str, str, str]:
     if report.utc is None:
         return "", "", ""
     return _day(report.utc.ns // (_DAY_S * SECOND.ns))
@@ -189,7 +190,7 @@ def _day(number: int) -> tuple[str, str, str]:
     return f"{day.day:02d}", f"{day.month:02d}", f"{day.year:04d}"
 
 
-def _position(report: Report) -> str:
+def _position(report: FixState) -> str:
     return _angles(report.place) if report.fixed else ",,,"
 
 

@@ -13,7 +13,7 @@ from struct import iter_unpack, pack, unpack, unpack_from
 from typing import Final
 
 from hw.emu.gnss.dialects import SECOND_MS, said
-from hw.emu.gnss.receiver import Habits, Make
+from hw.emu.gnss.receiver import Make, ReceiverModel
 from hw.emu.gnss.sentences import ubx
 
 _MON_VER: Final = (0x0A, 0x04)
@@ -35,21 +35,25 @@ _TMODE2: Final = 0x3D
 class Ublox8:
     """A NEO-M8N or NEO-M8T, on its first UART."""
 
-    def __init__(self, habits: Habits, refuses: Collection[int] = ()) -> None:
+    def __init__(
+        self, receiver_model: ReceiverModel, refuses: Collection[int] = ()
+    ) -> None:
         """`refuses`: numbers of CFG messages it will not set."""
-        self.habits = habits
-        timing = habits.make is Make.UBLOX_8T
+        self.receiver_model = receiver_model
+        timing = receiver_model.make is Make.UBLOX_8T
         self.memory = {number: bytearray(was) for number, was in _FACTORY.items()}
-        self.memory[0x08][:2] = pack("<H", SECOND_MS // habits.hz)
+        self.memory[0x08][:2] = pack("<H", SECOND_MS // receiver_model.hz)
         if timing:
             self.memory[_TMODE2] = bytearray(28)
-        spoken = dict(habits.sentences)
+        spoken = dict(receiver_model.sentences)
         self.rates = {
             (0xF0, number): [0, spoken.get(kind, 0), 0, 1, 0, 0]
             for number, kind in enumerate(_NMEA)
             if kind
         }
-        self.rates |= {each: [0, int(habits.ubx), 0, 0, 0, 0] for each in _BINARY}
+        self.rates |= {
+            each: [0, int(receiver_model.ubx), 0, 0, 0, 0] for each in _BINARY
+        }
         firmware, protocol, model = (
             ("TIM 1.10", "22.00", "NEO-M8T-0")
             if timing
@@ -112,8 +116,8 @@ class Ublox8:
         period, each, _ = unpack("<HHH", self.memory[0x08])
         unlocked, _, _, flags = unpack_from("<IIiI", self.memory[0x31], 16)
         on = {kind: self.rates[0xF0, n][_UART1] for n, kind in enumerate(_NMEA) if kind}
-        self.habits = replace(
-            self.habits,
+        self.receiver_model = replace(
+            self.receiver_model,
             sentences=said(on),
             hz=max(SECOND_MS // (period * each), 1),
             ubx=bool(self.rates[0x01, 0x26][_UART1]),
@@ -147,14 +151,16 @@ _TMODE_KEYS: Final = {0x2003_0001: 0, 0x4003_0010: 60, 0x4003_0011: 50_000}
 class Ublox10:
     """A receiver that is told by keys, on its first UART: an M10 or a ZED-F9T."""
 
-    def __init__(self, habits: Habits, refuses: Collection[int] = ()) -> None:
+    def __init__(
+        self, receiver_model: ReceiverModel, refuses: Collection[int] = ()
+    ) -> None:
         """`refuses`: keys it will not set."""
-        self.habits = habits
-        timing = habits.make is Make.UBLOX_F9T
-        spoken = dict(habits.sentences)
+        self.receiver_model = receiver_model
+        timing = receiver_model.make is Make.UBLOX_F9T
+        spoken = dict(receiver_model.sentences)
         self.keys = {key: spoken.get(kind, 0) for key, kind in _KEYS.items()}
-        self.keys |= _DEFAULTS | {_MEAS: SECOND_MS // habits.hz}
-        self.keys[_TIMELS_KEY] = int(habits.ubx)
+        self.keys |= _DEFAULTS | {_MEAS: SECOND_MS // receiver_model.hz}
+        self.keys[_TIMELS_KEY] = int(receiver_model.ubx)
         self.keys |= _TMODE_KEYS if timing else {}
         self._version = (
             ("EXT CORE 1.00 (092ce5)", "00190000",
@@ -202,8 +208,8 @@ class Ublox10:
         if any(key not in self.keys or key in self._refuses for key in told):
             return False
         self.keys |= told
-        self.habits = replace(
-            self.habits,
+        self.receiver_model = replace(
+            self.receiver_model,
             sentences=said({kind: self.keys[key] for key, kind in _KEYS.items()}),
             hz=max(SECOND_MS // self.keys[_MEAS], 1),
             ubx=bool(self.keys[_TIMELS_KEY]),

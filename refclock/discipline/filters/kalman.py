@@ -50,24 +50,24 @@ DRIFTING: Final = tuple(Noise(10.0 ** (0.73 * k), 10.0**k) for k in range(-15, 0
 """Three states. q2 leads q3 at short times, by about as much at any level."""
 
 
-class Filter:
+class ClockFilter:
     """The clock as one hypothesis sees it. Units: s and s/s; covariance over r.
 
     Mutable, straight-line float algebra: fifty of these run every second.
     """
 
     __slots__ = (
-        "count", "d", "evidence", "merit", "noise", "pdd", "prior", "pxd", "pxx", "pxy",
-        "pyd", "pyy", "r", "x", "y",
+        "count", "d", "log_weight", "long_log_weight", "noise", "pdd", "prior", "pxd",
+        "pxx", "pxy", "pyd", "pyy", "r", "x", "y",
     )  # fmt: skip
 
     def __init__(self, noise: Noise, prior: float) -> None:
         self.noise = noise
         self.prior = prior
         """Log weight in the long run, before any evidence."""
-        self.evidence = 0.0
+        self.log_weight = 0.0
         """Log weight by what it foretold lately, less that of the best."""
-        self.merit = 0.0
+        self.long_log_weight = 0.0
         """The same, by what it foretold over hours."""
         self.r = 1e-12
         """Variance of a pulse, s^2."""

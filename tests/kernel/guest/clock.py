@@ -30,17 +30,17 @@ def step_seen(by_ns: int) -> dict[str, Any]:
     clock.apply(Step(Duration(by_ns)))
     after, now = clock.read()
     moved = (after - before) - (now - began)
-    ours = clock.epoch
+    ours = clock.era
     time.clock_settime_ns(time.CLOCK_REALTIME, time.time_ns() + SECOND.ns)
     clock.read()
-    both = clock.epoch
+    both = clock.era
     for _ in range(1000):
         clock.read()
     return {
         "moved_ns": moved.ns,
         "ours": ours,
         "both": both,
-        "a_thousand_readings_later": clock.epoch,
+        "a_thousand_readings_later": clock.era,
     }
 
 
@@ -51,12 +51,12 @@ def stepped_by_another() -> dict[str, Any]:
     for by_ns in (SECOND.ns, -SECOND.ns, 100_000, -100_000):
         for _ in range(100):
             clock.read()  # as the daemon does all the time
-        epoch = clock.epoch
+        era = clock.era
         time.clock_settime_ns(time.CLOCK_REALTIME, time.time_ns() + by_ns)
         began = time.monotonic()
         clock.read()
         took.append(time.monotonic() - began)
-        noticed += clock.epoch - epoch
+        noticed += clock.era - era
     return {"steps": len(took), "noticed": noticed, "longest_s": max(took)}
 
 
@@ -88,7 +88,7 @@ def leap_second() -> list[dict[str, int]]:
             clock.apply(SetLeap(None, leap.after))
         time.sleep(0.5)
         clock.read()
-        seen.append(timex() | {"epoch": clock.epoch})
+        seen.append(timex() | {"epoch": clock.era})
     clock.restore()
     time.clock_settime_ns(time.CLOCK_REALTIME, time.monotonic_ns() + ahead)
     return seen

@@ -83,12 +83,12 @@ def steered(ppm: int) -> dict[str, Any]:
         _tune(clock_id, 0)
         clock.close()
     ours, theirs = rate(before, after)
-    astray = [
+    off_by_seconds = [
         max(first - at, at - last, 0)
         for first, card, last in seen
         for at in (carried(card, before, after).ns,)
     ]
-    return {"ppm": (theirs / ours - 1) * 1e6, "astray": max(astray)}
+    return {"ppm": (theirs / ours - 1) * 1e6, "astray": max(off_by_seconds)}
 
 
 def refusals() -> dict[str, str]:

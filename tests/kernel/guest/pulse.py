@@ -20,7 +20,7 @@ from hw.linux.pps_kernel import KernelPps, find, sources
 from refclock.board.ports import PpsLine
 from refclock.board.wiring import WantedEdge
 from refclock.drivers.latency import LatencyDriver
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local
 from tests.fakes.published import right_at
 from tests.kernel.guest.refusal import refusal
@@ -111,7 +111,7 @@ def _sleep(seconds: float) -> None:
     time.sleep(max(0.0, seconds - _WAKES_LATE_S))
 
 
-def _due_by(stamps: Sequence[Local], clock: FreeClock) -> Served:
+def _due_by(stamps: Sequence[Local], clock: FreeClock) -> ClockSnapshot:
     """A second begins with each pulse; before there were some, nothing is known."""
     phases = [at.ns % SECOND.ns for at in stamps[-5:]]
     return replace(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hw.emu.faults import Fault, Kind, Timeline
-from hw.emu.gnss.receiver import Habits, Receiver
+from hw.emu.gnss.receiver import Receiver, ReceiverModel
 from refclock.timebase import (
     MILLISECOND,
     SECOND,
@@ -39,7 +39,7 @@ LEAP_S: Final = 600
 BACK_S: Final = 3900
 _LASTS_S: Final = 3960
 """It is deaf from the first of these on to the third; meanwhile comes the leap."""
-_HABITS: Final = Habits(sentences=(("RMC", 1), ("ZDA", 1)))
+_HABITS: Final = ReceiverModel(sentences=(("RMC", 1), ("ZDA", 1)))
 _COPY: Final = Path("/run/loaded")
 _OFTEN: Final = 5 * SECOND
 _SELDOM: Final = 60 * SECOND

@@ -6,6 +6,7 @@ one way is tried on NTP and the other on PTP frames, by one and the same `Card`.
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -76,9 +77,9 @@ class Heard(Trust):
         self.gaps: list[int] = []
         self.used = 0
 
-    def hear(self, gaps: Sequence[int], doubt: int, now: int) -> bool:
+    def observe(self, gaps: Sequence[int], doubt: int, now: int) -> bool:
         """As it does."""
-        told = super().hear(gaps, doubt, now)
+        told = super().observe(gaps, doubt, now)
         self.gaps += gaps
         self.used += told
         return told
@@ -102,7 +103,9 @@ def serve(seconds: float) -> dict[str, Any]:
     with (
         patch.multiple(card_room, **_IN_EMULATION),
         closing(
-            NtpService(UdpSocket(made, cards), right, FreeClock(), settings)
+            NtpService(
+                UdpSocket(made, cards), right, FreeClock(), settings, random.random
+            )
         ) as ntp,
         closing(_ptp_socket()) as ptp,
     ):

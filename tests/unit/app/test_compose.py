@@ -17,7 +17,7 @@ from hw.linux.clock import FreeClock
 from refclock.app import compose as module
 from refclock.app.compose import compose, leap_table, recall, remember
 from refclock.app.recorder import lines
-from refclock.board.ports import Board, Chunk, Flank
+from refclock.board.ports import Board, Chunk, EdgeEvent
 from refclock.board.wiring import ReceiverSettings
 from refclock.config import Config, ControlSettings, StateSettings
 from refclock.daemon.control import ask
@@ -221,7 +221,7 @@ def test_a_board_without_devices_makes_a_daemon(
     daemon = compose(config, board(), leaps, tape)
     door = Path(config.control.socket)
     assert stat.S_ISSOCK(door.stat().st_mode)
-    assert daemon.served().stratum == 16
+    assert daemon.snapshot().stratum == 16
     daemon.stop()
     daemon.run()
     assert not door.exists()
@@ -294,7 +294,7 @@ class Device:
     def __call__(self) -> Self:
         return self
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         time.sleep(min(limit.seconds, 0.02))
         return None
 
@@ -426,8 +426,8 @@ def test_a_pin_that_cannot_be_seen_is_told_once_and_the_prior_stands(
         raise FileNotFoundError("no way to look at it")
 
     caplog.set_level(logging.INFO)
-    blind = Board("blind", FreeClock(), None, None, open_pin=refused)
-    said = latency_of(compose(config, blind, leaps))
+    unobservable = Board("blind", FreeClock(), None, None, open_pin=refused)
+    said = latency_of(compose(config, unobservable, leaps))
     assert said == "nothing: no way to look at it; the board's prior stands"
     assert caplog.text.count("no way to look at it") == 1
 

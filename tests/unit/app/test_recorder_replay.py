@@ -10,7 +10,7 @@ import pytest
 
 from hw.sim.fast import fast
 from hw.sim.scenarios import SCENARIOS
-from refclock.app.recorder import Tape, Tapped, lines
+from refclock.app.recorder import FileRecorder, RecordedStream, lines
 from refclock.board.ports import Chunk
 from refclock.cli import main
 from refclock.cli.replay import replay
@@ -29,13 +29,13 @@ BEGINNING = Beginning(
 class Recorded(Engine):
     """An engine that keeps what it is told, as the daemon does."""
 
-    tape: Tape
+    tape: FileRecorder
 
     def handle(self, event: Event) -> tuple[Command, ...]:
         commands = super().handle(event)
         self.tape.write(event)
         if commands or isinstance(event, Tick):
-            self.tape.write(Outcome(commands, self.served))
+            self.tape.write(Outcome(commands, self.snapshot))
         return commands
 
 
@@ -43,7 +43,7 @@ def recorded(path: Path) -> Path:
     engine = Recorded(
         BEGINNING.settings, BEGINNING.leaps, BEGINNING.floor, precision=-30
     )
-    engine.tape = Tape(path, BEGINNING)
+    engine.tape = FileRecorder(path, BEGINNING)
     for _ in fast(NOMINAL, engine, hours=0.01, seed=3):
         pass
     engine.tape.close()
@@ -65,7 +65,7 @@ def test_the_first_difference_is_told_by_line(tmp_path: Path) -> None:
     outcomes = [n for n, line in enumerate(kept) if '"is": "Outcome"' in line]
     at = outcomes[20]
     said = json.loads(kept[at])
-    said["served"]["correction"] += 1
+    said["snapshot"]["correction"] += 1
     kept[at] = json.dumps(said) + "\n"
     path.write_text("".join(kept))
     assert replay(path)["difference"] == at + 1
@@ -129,8 +129,8 @@ def test_the_receivers_bytes_are_kept_as_they_pass(tmp_path: Path) -> None:
             self.closed = True
 
     stream = Stream()
-    tape = Tape(tmp_path / "run.jsonl", replace(BEGINNING, precision=-20))
-    tapped = Tapped(stream, tape)
+    tape = FileRecorder(tmp_path / "run.jsonl", replace(BEGINNING, precision=-20))
+    tapped = RecordedStream(stream, tape)
     assert tapped.read(SECOND) == chunk
     assert tapped.read(ZERO) is None
     tapped.write(b"hello")

@@ -12,7 +12,8 @@ from refclock.cli import main
 from refclock.daemon.control import ControlServer
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
-from refclock.observe.status import ClientStatus, to_json
+from refclock.observe.status import to_json
+from refclock.server.clients import ClientStatus
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 
 LEAPS = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2050, 1, 1))

@@ -16,10 +16,10 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from refclock.daemon.daemon import Daemon, Published, measured_precision
-from refclock.daemon.supervise import Driver, Source
+from refclock.daemon.supervise import Device, Driver
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
-from refclock.engine.recording import Counted, Line, Outcome
+from refclock.engine.recording import Counted, Entry, Outcome
 from refclock.events import (
     Command,
     Configured,
@@ -35,8 +35,8 @@ from refclock.events import (
     Temperature,
     Tick,
 )
-from refclock.observe.status import ClientStatus
-from refclock.published import Served
+from refclock.published import ClockSnapshot
+from refclock.server.clients import ClientStatus
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     HOUR,
@@ -74,8 +74,8 @@ class Clock:
         self.told: list[Command] = []
 
     @property
-    def epoch(self) -> int:
-        return self._free.epoch
+    def era(self) -> int:
+        return self._free.era
 
     def read(self) -> tuple[Local, Mono]:
         return self._free.read()
@@ -100,7 +100,7 @@ class FakeEngine(Engine):
             raise ZeroDivisionError("a bug")
         return super().handle(event)
 
-    def farewell(self) -> tuple[Command, ...]:
+    def shutdown(self) -> tuple[Command, ...]:
         return (SetRate(7.0),)
 
     def of(self, kind: type[Event]) -> list[Event]:
@@ -150,7 +150,7 @@ class FakeService:
             raise AssertionError("asked after it was closed")
         return self.known[:most]
 
-    def readmit(self, settings: ServerSettings) -> None:
+    def reload_access(self, settings: ServerSettings) -> None:
         self.settings.append(settings)
 
     def close(self) -> None:
@@ -173,10 +173,10 @@ class FakeControl:
 
 class FakeRecorder:
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[Entry] = []
         self.closed = False
 
-    def write(self, line: Line) -> None:
+    def write(self, line: Entry) -> None:
         self.lines.append(line)
 
     def close(self) -> None:
@@ -185,11 +185,11 @@ class FakeRecorder:
 
 def source(
     driver: Driver | Callable[[], Driver], name: str = "receiver", every_s: float = 0.0
-) -> Source:
+) -> Device:
     def opened() -> tuple[Driver, str]:
         return (driver() if callable(driver) else driver), "/dev/emulated"
 
-    return Source(name, opened, every_s)
+    return Device(name, opened, every_s)
 
 
 class Running:
@@ -197,7 +197,7 @@ class Running:
 
     def __init__(
         self,
-        *sources: Source,
+        *sources: Device,
         engine: FakeEngine | None = None,
         save_every: Duration = HOUR,
         services: Sequence[FakeService] = (),
@@ -461,7 +461,7 @@ def test_other_rules_reach_every_service() -> None:
     services = FakeService(), FakeService()
     settings = ServerSettings(port=0, tell_denied=True)
     with Running(services=services) as running:
-        running.daemon.readmit(settings)
+        running.daemon.reload_access(settings)
     assert [each.settings for each in services] == [[settings], [settings]]
 
 
@@ -483,8 +483,8 @@ def test_it_is_not_saved_more_often_than_asked() -> None:
 def test_errands_are_run_by_the_engines_own_thread() -> None:
     ran: list[int] = []
     with Running() as running:
-        running.daemon.errand(lambda: ran.append(threading.get_ident()))
-        running.daemon.errand(lambda: ran.append(threading.get_ident()))
+        running.daemon.call_soon(lambda: ran.append(threading.get_ident()))
+        running.daemon.call_soon(lambda: ran.append(threading.get_ident()))
         running.until(lambda: len(ran) == 2)
     assert set(ran) == running.engine.threads
 
@@ -501,7 +501,7 @@ def test_a_run_is_recorded_facts_and_outcomes() -> None:
     ticks = [n for n, line in enumerate(recorder.lines) if isinstance(line, Tick)]
     assert all(isinstance(recorder.lines[n + 1], Outcome) for n in ticks)
     assert recorder.lines[ticks[0] + 1] == Outcome(
-        (SetRate(0.0),), running.engine.served
+        (SetRate(0.0),), running.engine.snapshot
     )
     assert isinstance(recorder.lines[ticks[0] + 2], InForce)
     assert recorder.lines[-1] == Counted(json.dumps({"requests": 3}))
@@ -518,23 +518,23 @@ def test_others_are_told_how_it_is() -> None:
     assert told["mode"] == "COLD"
     assert told["receiver"] == "u-blox"
     assert told["server"] == {"requests": 3}
-    assert running.daemon.served().stratum == 16
+    assert running.daemon.snapshot().stratum == 16
 
 
 def test_what_is_served_is_what_the_engine_published_last() -> None:
     class Serving(FakeEngine):
         def handle(self, event: Event) -> tuple[Command, ...]:
             super().handle(event)
-            self.served = served(len(self.heard))
+            self.snapshot = snapshot(len(self.heard))
             return ()
 
     with Running(engine=Serving()) as running:
-        running.until(lambda: running.daemon.served().stratum != 16)
-    assert running.daemon.served() is running.engine.served
+        running.until(lambda: running.daemon.snapshot().stratum != 16)
+    assert running.daemon.snapshot() is running.engine.snapshot
 
 
-def served(stratum: int) -> Served:
-    return Served(
+def snapshot(stratum: int) -> ClockSnapshot:
+    return ClockSnapshot(
         stratum=stratum,
         ref_id=b"PPS\0",
         at=Mono(1),

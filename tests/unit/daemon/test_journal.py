@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.daemon.journal import Herald, _gist
+from refclock.daemon.journal import Journal, _gist
 from refclock.events import Found, Lost
 from refclock.observe.status import AlarmStatus
 from refclock.timebase import Mono
@@ -27,7 +27,7 @@ def test_a_device_sought_in_vain_is_told_once_a_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "refclock")
-    herald = Herald()
+    journal = Journal()
     for event in (
         Lost("receiver", NOW, "no such device"),
         Lost("receiver", NOW, "no such device"),
@@ -36,7 +36,7 @@ def test_a_device_sought_in_vain_is_told_once_a_reason(
         Found("receiver", NOW, "/dev/gps0"),
         Lost("receiver", NOW, "not allowed"),
     ):
-        herald.event(event)
+        journal.event(event)
     assert caplog.messages == [
         "receiver: no such device",
         "pulse: no such device",
@@ -50,7 +50,7 @@ def test_a_mode_is_told_and_another_reason_for_it_but_not_while_all_is_well(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "refclock")
-    herald = Herald()
+    journal = Journal()
     for mode, reason in (
         ("COLD", "no sentence for 12 s"),
         ("COLD", "no sentence for 13 s"),
@@ -58,7 +58,7 @@ def test_a_mode_is_told_and_another_reason_for_it_but_not_while_all_is_well(
         ("TRACK", "good to 9 µs"),
         ("TRACK", "and better still"),
     ):
-        herald.status(replace(COLD, mode=mode, reason=reason))
+        journal.status(replace(COLD, mode=mode, reason=reason))
     assert caplog.messages == [
         "COLD: no sentence for 12 s",
         "still COLD: no fix",
@@ -71,7 +71,7 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes(
 ) -> None:
     """Not whenever a number in it is another one."""
     caplog.set_level(logging.INFO, "refclock")
-    herald = Herald()
+    journal = Journal()
     for texts in (
         ["the antenna is 310 m from where it stood"],
         ["the antenna is 325 m from where it stood", "the line is 80% full"],
@@ -79,7 +79,7 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes(
         [],
     ):
         alarms = tuple(AlarmStatus("", text, 0.0) for text in texts)
-        herald.status(replace(COLD, alarms=alarms))
+        journal.status(replace(COLD, alarms=alarms))
     assert caplog.messages[1:] == [
         "alarm: the antenna is 310 m from where it stood",
         "alarm: the line is 80% full",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.diagnose.stream import Anomaly, Report, Row
+from refclock.diagnose.stream import Anomaly, EpochRow, StreamReport
 from refclock.timebase import SECOND
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -18,16 +18,18 @@ def sealed(body: str) -> bytes:
     return f"${body}*{reduce(xor, body.encode()):02X}\r\n".encode()
 
 
-def read(data: bytes, recorded: date | None = None) -> tuple[Report, list[Row]]:
-    report = Report(recorded)
+def read(
+    data: bytes, recorded: date | None = None
+) -> tuple[StreamReport, list[EpochRow]]:
+    report = StreamReport(recorded)
     return report, [*report.feed(data), *report.finish()]
 
 
-def golden(name: str) -> tuple[Report, list[Row]]:
+def golden(name: str) -> tuple[StreamReport, list[EpochRow]]:
     return read((GOLDEN / name).read_bytes())
 
 
-def odd(report: Report) -> list[tuple[int | None, str]]:
+def odd(report: StreamReport) -> list[tuple[int | None, str]]:
     return [(anomaly.epoch, anomaly.type) for anomaly in report.history.anomalies]
 
 
@@ -47,7 +49,7 @@ def test_a_healthy_receiver_has_nothing_odd_but_midnight() -> None:
     assert odd(report) == [(3, "midnight_ok")]
     assert report.history.nominal == SECOND
     assert report.valid_utc == ("2026-06-30T23:59:57Z", "2026-07-01T00:00:01Z")
-    assert rows[0] == Row(
+    assert rows[0] == EpochRow(
         i=0,
         off=83,
         utc="2026-06-30T23:59:57Z",

@@ -14,11 +14,11 @@ from refclock.events import (
     Found,
     LineLoad,
     Lost,
+    NoTime,
     PulseEdge,
     Reason,
     Satellite,
     SkyView,
-    Timeless,
     TimeMessage,
 )
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Utc
@@ -74,14 +74,14 @@ SKY_WANTED = ": give the antenna a view of the sky"
             (message(Fix.VALID, OLD), message(Fix.ESTIMATED)),
             "no fix (it says estimated, not from satellites)",
         ),
-        ((message(Fix.UNSAID),), "no fix (it says nothing of its fix)"),
+        ((message(Fix.UNKNOWN),), "no fix (it says nothing of its fix)"),
         ((message(Fix.CONTRADICTION),), "no fix (it says both valid and void)"),
         (
             (message(Fix.VALID),),
             "no pulse though the receiver has a fix: check the pulse's wire",
         ),
         (
-            (pulse(OLD), message(Fix.GUESS)),
+            (pulse(OLD), message(Fix.PRESUMED)),
             "no pulse for 90 s though the receiver has a fix",
         ),
         ((pulse(), message(Fix.VALID)), "waiting for the next pulse"),
@@ -116,16 +116,16 @@ def test_the_first_thing_wrong_from_the_antenna_on_is_named(
         ((), "speaks but knows no time, with 0 satellites in view" + SKY_WANTED),
         ((SKY,), "with 4 satellites in view" + SKY_WANTED),
         ((AntennaFeed(NOW, Feed.OPEN),), "in view: it finds no antenna (open)"),
-        ((Timeless(NOW, Fix.GUESS),), "has a fix but names no date: have it send RMC"),
+        ((NoTime(NOW, Fix.PRESUMED),), "has a fix but names no date: have it send RMC"),
     ],
 )
 def test_who_speaks_and_names_no_time_is_not_silent(
     events: tuple[Event, ...], says: str
 ) -> None:
-    timeless = LineLoad(NOW, 0.1), DROPPED, Timeless(NOW, Fix.NONE)
+    timeless = LineLoad(NOW, 0.1), DROPPED, NoTime(NOW, Fix.NONE)
     assert says in told(Mode.COLD, *timeless, *events)
     assert SENTENCE_GONE in told(
-        Mode.COLD, message(Fix.VALID, OLD), Timeless(OLD, Fix.NONE)
+        Mode.COLD, message(Fix.VALID, OLD), NoTime(OLD, Fix.NONE)
     )
 
 
@@ -168,20 +168,20 @@ def test_while_pulses_are_used(mode: Mode, bound: Duration, says: str) -> None:
 
 def test_a_receiver_that_says_it_has_no_fix_vouches_for_no_pulse() -> None:
     seen = Seen()
-    assert not seen.unvouched(NOW)  # it says nothing at all
+    assert not seen.no_fix(NOW)  # it says nothing at all
     seen.note(message(Fix.NONE))
-    assert seen.unvouched(NOW)
+    assert seen.no_fix(NOW)
     assert not seen.fixed
     seen.note(message(Fix.VALID))
     seen.note(message(Fix.NONE))
-    assert not seen.unvouched(NOW + 5 * SECOND)
+    assert not seen.no_fix(NOW + 5 * SECOND)
     seen.note(message(Fix.NONE, NOW + 6 * SECOND))
-    assert seen.unvouched(NOW + 6 * SECOND)
-    assert not seen.unvouched(NOW + 12 * SECOND)  # it has fallen silent
-    seen.note(Timeless(NOW + 20 * SECOND, Fix.GUESS))
-    assert not seen.unvouched(NOW + 20 * SECOND)
-    seen.note(Timeless(NOW + 20 * SECOND, Fix.NONE))
-    assert seen.unvouched(NOW + 20 * SECOND)
+    assert seen.no_fix(NOW + 6 * SECOND)
+    assert not seen.no_fix(NOW + 12 * SECOND)  # it has fallen silent
+    seen.note(NoTime(NOW + 20 * SECOND, Fix.PRESUMED))
+    assert not seen.no_fix(NOW + 20 * SECOND)
+    seen.note(NoTime(NOW + 20 * SECOND, Fix.NONE))
+    assert seen.no_fix(NOW + 20 * SECOND)
 
 
 def test_the_sky_is_remembered_by_system() -> None:

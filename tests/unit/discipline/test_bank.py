@@ -11,7 +11,7 @@ from math import pi, sin
 
 import pytest
 
-from refclock.discipline.bank import Bank, Estimate, Learned, Sample, Source
+from refclock.discipline.bank import Bank, Estimate, Learned, Sample, SampleSource
 from refclock.events import Temperature
 from refclock.timebase import SECOND, ZERO, Duration, Local, Mono
 
@@ -60,7 +60,9 @@ class Rig:
         self.error_s += by_s
         self.leapt_s += by_s
 
-    def sample(self, noise_s: float, source: Source = Source.PULSE) -> Sample:
+    def sample(
+        self, noise_s: float, source: SampleSource = SampleSource.PULSE
+    ) -> Sample:
         """A measurement stamped `noise_s` late."""
         seen = self.now + Duration.from_seconds(noise_s)
         local = Local(seen.ns + round(self.leapt_s * 1e9))
@@ -99,8 +101,8 @@ def test_cold_to_ten_microseconds_in_half_a_minute() -> None:
 def test_no_estimate_before_a_rate_was_confirmed() -> None:
     rig = Rig()
     rig.advance()
-    told = rig.bank.surprise(rig.sample(0.0))
-    assert (told.residual_s, told.surprise, told.weight) == (0.0, 0.0, 1.0)
+    told = rig.bank.innovation(rig.sample(0.0))
+    assert (told.residual_s, told.normalised, told.weight) == (0.0, 0.0, 1.0)
     for _ in range(3):
         assert not rig.bank.started
         rig.run(1)
@@ -141,7 +143,7 @@ def test_asking_changes_nothing() -> None:
     for ahead in (ZERO, SECOND, 86_400 * SECOND):
         far = rig.bank.estimate(rig.now + ahead)
         assert far.sigma_s > 0.0
-        rig.bank.surprise(rig.sample(1e-3))
+        rig.bank.innovation(rig.sample(1e-3))
     assert rig.run(50) == twin.run(50)
 
 
@@ -187,13 +189,13 @@ def test_a_foreign_step_is_as_sure_as_its_reading() -> None:
 def test_upset_forgets_the_phase_and_keeps_the_rate() -> None:
     rig = Rig(9)
     rig.run(400)
-    rig.bank.upset()
+    rig.bank.reset_phase()
     rig.leap(5.0)
     assert not rig.bank.started
     assert rig.bank.learned().rate == pytest.approx(-rig.rate, abs=3e-8)
     errors = rig.run(60)
     assert max(map(abs, errors)) < 2.5 * US
-    Bank().upset()
+    Bank().reset_phase()
 
 
 @pytest.mark.slow
@@ -202,11 +204,11 @@ def test_stragglers_hardly_move_it() -> None:
     rig.late = lambda: rig.rng.expovariate(5e4) if rig.rng.random() < 0.02 else 0.0
     errors = rig.run(1500)
     assert rms(errors[600:]) < 0.35 * US
-    told = rig.bank.surprise(rig.sample(30 * US))
+    told = rig.bank.innovation(rig.sample(30 * US))
     assert told.weight < 0.01
-    assert told.surprise > 20
+    assert told.normalised > 20
     assert told.residual_s == pytest.approx(-30 * US, abs=2 * US)
-    assert rig.bank.surprise(rig.sample(0.0)).weight > 0.9
+    assert rig.bank.innovation(rig.sample(0.0)).weight > 0.9
 
 
 @pytest.mark.slow
@@ -270,11 +272,11 @@ def test_sentences_carry_on_where_pulses_end() -> None:
     for _ in range(600):
         rig.advance()
         noise = rig.rng.gauss(0.0, 5e-3)
-        told = rig.bank.add(rig.sample(noise, Source.SENTENCE))
+        told = rig.bank.add(rig.sample(noise, SampleSource.SENTENCE))
         assert told.weight > 0.2
     wrong, estimate = rig.wrong_s()
     assert abs(wrong) < 4 * estimate.sigma_s
-    assert rig.bank.surprise(rig.sample(1.0, Source.UPSTREAM)).weight < 0.01
+    assert rig.bank.innovation(rig.sample(1.0, SampleSource.UPSTREAM)).weight < 0.01
     assert max(map(abs, rig.run(120)[60:])) < 1.5 * US
 
 
@@ -282,7 +284,7 @@ def test_sentences_alone_are_a_millisecond_class_source() -> None:
     rig = Rig(18)
     for _ in range(900):
         rig.advance()
-        rig.bank.add(rig.sample(rig.rng.gauss(0.0, 5e-3), Source.SENTENCE))
+        rig.bank.add(rig.sample(rig.rng.gauss(0.0, 5e-3), SampleSource.SENTENCE))
     wrong, estimate = rig.wrong_s()
     assert abs(wrong) < 4 * estimate.sigma_s < 20e-3
 
@@ -326,9 +328,9 @@ def test_filters_that_differ_are_doubt() -> None:
 def test_no_hypothesis_is_ever_dead() -> None:
     rig = Rig(27)
     rig.run(300)
-    evidence = rig.bank.learned().evidence
-    assert max(evidence) == 0.0
-    assert min(evidence) == pytest.approx(-12.0)
+    log_weight = rig.bank.learned().log_weight
+    assert max(log_weight) == 0.0
+    assert min(log_weight) == pytest.approx(-12.0)
 
 
 def test_an_early_pulse_tells_of_noise_and_a_late_one_of_stragglers() -> None:
@@ -400,7 +402,7 @@ def test_a_thermometer_makes_holdover_better() -> None:
     known = rig.bank.learned()
     assert known.curve[1] == pytest.approx(-1e-6, rel=0.15)
     assert deaf.bank.learned().curve == ()
-    rig.bank.upset()
+    rig.bank.reset_phase()
     assert rig.bank.learned().curve == known.curve
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refclock.discipline.control import Orders
+from refclock.discipline.control import ClockControl
 from refclock.discipline.servo import SteerSettings
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import MICROSECOND, SECOND, ZERO, LeapSecond, Utc
@@ -20,20 +20,20 @@ SETTINGS = SteerSettings(time_constant_s=10.0)
 
 
 @pytest.fixture
-def orders() -> Orders:
-    return Orders(SETTINGS, steer=True)
+def orders() -> ClockControl:
+    return ClockControl(SETTINGS, steer=True)
 
 
 def kinds(commands: tuple[Command, ...]) -> list[type]:
     return [type(command) for command in commands]
 
 
-def test_first_it_is_told_to_run_as_it_does(orders: Orders) -> None:
+def test_first_it_is_told_to_run_as_it_does(orders: ClockControl) -> None:
     assert orders.first() == (SetRate(0.0),)
     assert orders.ppb == 0.0
 
 
-def test_an_offset_is_worked_off_and_its_rate_cancelled(orders: Orders) -> None:
+def test_an_offset_is_worked_off_and_its_rate_cancelled(orders: ClockControl) -> None:
     rate, *_ = orders.steer(10 * MICROSECOND, 1e-6, NO_LEAP, GOOD)
     assert isinstance(rate, SetRate)
     assert rate.ppb == pytest.approx(2000.0)
@@ -41,7 +41,7 @@ def test_an_offset_is_worked_off_and_its_rate_cancelled(orders: Orders) -> None:
 
 
 def test_of_a_leap_second_it_is_told_once_of_its_quality_each_time(
-    orders: Orders,
+    orders: ClockControl,
 ) -> None:
     told = [orders.steer(ZERO, 0.0, leap, GOOD) for leap in (NO_LEAP, NO_LEAP, LEAP)]
     assert [kinds(each) for each in told] == [
@@ -52,28 +52,30 @@ def test_of_a_leap_second_it_is_told_once_of_its_quality_each_time(
     assert told[2][1:] == (LEAP, GOOD)
 
 
-def test_a_step_is_owed_until_the_clock_was_seen_to_move(orders: Orders) -> None:
+def test_a_step_is_owed_until_the_clock_was_seen_to_move(orders: ClockControl) -> None:
     commands = orders.steer(5 * SECOND, 0.0, NO_LEAP, BAD)
     assert commands[0] == Step(5 * SECOND)
-    owed = orders.step
-    assert [owed, orders.stepped(), orders.step] == [5 * SECOND, 5 * SECOND, None]
+    known_gap = orders.step
+    assert [known_gap, orders.stepped(), orders.step] == [5 * SECOND, 5 * SECOND, None]
 
 
-def test_it_is_disowned_once_and_only_if_it_was_vouched_for(orders: Orders) -> None:
-    assert orders.disown(SECOND) == ()
+def test_it_is_disowned_once_and_only_if_it_was_vouched_for(
+    orders: ClockControl,
+) -> None:
+    assert orders.invalidate(SECOND) == ()
     orders.steer(ZERO, 0.0, NO_LEAP, BAD)
-    assert orders.disown(SECOND) == ()
+    assert orders.invalidate(SECOND) == ()
     orders.steer(ZERO, 0.0, NO_LEAP, GOOD)
-    assert orders.disown(SECOND) == (SetStatus(False, SECOND, SECOND),)
-    assert orders.disown(SECOND) == ()
+    assert orders.invalidate(SECOND) == (SetStatus(False, SECOND, SECOND),)
+    assert orders.invalidate(SECOND) == ()
 
 
-def test_a_rate_holds_from_when_the_clock_obeyed(orders: Orders) -> None:
+def test_a_rate_holds_from_when_the_clock_obeyed(orders: ClockControl) -> None:
     assert orders.obeyed(100.0) == 0.0
     assert orders.obeyed(-50.0) == 100.0
 
 
-def test_it_is_left_at_its_own_rate(orders: Orders) -> None:
+def test_it_is_left_at_its_own_rate(orders: ClockControl) -> None:
     orders.obeyed(1000.0)
     (rate,) = orders.leave(2e-6)
     assert isinstance(rate, SetRate)
@@ -81,11 +83,11 @@ def test_it_is_left_at_its_own_rate(orders: Orders) -> None:
 
 
 def test_a_clock_that_is_not_ours_is_told_nothing() -> None:
-    orders = Orders(SETTINGS, steer=False)
+    orders = ClockControl(SETTINGS, steer=False)
     orders.obeyed(0.0)
     assert orders.first() == ()
     assert orders.steer(5 * SECOND, 1e-6, LEAP, GOOD) == ()
     assert orders.step is None
-    assert orders.disown(SECOND) == ()
+    assert orders.invalidate(SECOND) == ()
     assert orders.leave(1e-6) == ()
     assert orders.ppb is None

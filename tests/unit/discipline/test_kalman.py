@@ -3,25 +3,25 @@
 import numpy as np
 import pytest
 
-from refclock.discipline.filters.kalman import DRIFTING, WANDERING, Filter, Noise
+from refclock.discipline.filters.kalman import DRIFTING, WANDERING, ClockFilter, Noise
 
 FLOW = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
 NAMES = ("xx", "xy", "xd", "yy", "yd", "dd")
 PLACES = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
-def set_up(noise: Noise) -> tuple[Filter, np.ndarray, np.ndarray]:
+def set_up(noise: Noise) -> tuple[ClockFilter, np.ndarray, np.ndarray]:
     """A filter in an arbitrary state, and the same as vector and matrix."""
     root = np.random.default_rng(1).standard_normal((3, 3))
     state, covariance = root[0] + 1.0, root @ root.T
-    f = Filter(noise, 0.0)
+    f = ClockFilter(noise, 0.0)
     f.x, f.y, f.d = map(float, state)
     for name, place in zip(NAMES, PLACES, strict=True):
         setattr(f, f"p{name}", float(covariance[place]))
     return f, state, covariance
 
 
-def covariance_of(f: Filter) -> np.ndarray:
+def covariance_of(f: ClockFilter) -> np.ndarray:
     found = np.zeros((3, 3))
     for name, (i, j) in zip(NAMES, PLACES, strict=True):
         found[i, j] = found[j, i] = getattr(f, f"p{name}")
@@ -81,7 +81,7 @@ def test_a_half_believed_sample_mixes_two_outcomes() -> None:
 
 def test_a_sample_after_a_year_leaves_a_sound_covariance() -> None:
     for noise in (*WANDERING, *DRIFTING):
-        f = Filter(noise, 0.0)
+        f = ClockFilter(noise, 0.0)
         f.start(1.0, 1e-5, 0.0, 1e4)
         for gap in (3e7, 1.0, 86_400.0, 1.0, 1.0):
             f.predict(gap)
@@ -93,7 +93,7 @@ def test_a_sample_after_a_year_leaves_a_sound_covariance() -> None:
 
 def test_the_steady_gain_is_the_closed_form() -> None:
     """Two states, one pulse a second: with g = sqrt(q2/r), gain as in steady state."""
-    f = Filter(Noise(q2=1e-6), 0.0)
+    f = ClockFilter(Noise(q2=1e-6), 0.0)
     f.start(1.0, 0.0, 0.0, 1.0)
     before = 0.0
     for _ in range(2000):

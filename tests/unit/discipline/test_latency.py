@@ -14,8 +14,8 @@ START = Local(1_800_000_000 * SECOND.ns)
 TURN = 1_000
 
 
-def bracket(low: Local, width: int = 2 * TURN, epoch: int = 0) -> Bracket:
-    return Bracket(low, low + Duration(width), Mono(0), epoch)
+def bracket(low: Local, width: int = 2 * TURN, era: int = 0) -> Bracket:
+    return Bracket(low, low + Duration(width), Mono(0), era)
 
 
 def told(
@@ -103,7 +103,7 @@ def test_a_bracket_and_a_stamp_of_two_edges_are_not_paired() -> None:
         edge = START + k * SECOND
         meter.stamped(edge, 0)
         assert meter.watched(bracket(edge + 2 * MILLISECOND)) is None
-        assert meter.watched(bracket(edge, epoch=1)) is None
+        assert meter.watched(bracket(edge, era=1)) is None
 
 
 def test_a_pulse_nobody_watched_counts_for_nothing() -> None:

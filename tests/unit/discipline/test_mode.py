@@ -19,15 +19,15 @@ def test_every_mode_can_be_reached_and_left() -> None:
 
 def test_a_day_in_the_life() -> None:
     assert walk(Mode.COLD, [Signal.SAMPLE, Signal.SETTLED]) is Mode.TRACK
-    assert walk(Mode.TRACK, [Signal.SILENCE]) is Mode.HOLDOVER
+    assert walk(Mode.TRACK, [Signal.PULSE_LOST]) is Mode.HOLDOVER
     assert walk(Mode.HOLDOVER, [Signal.SAMPLE]) is Mode.TRACK
-    assert walk(Mode.HOLDOVER, [Signal.BUDGET_SPENT]) is Mode.COLD
-    assert walk(Mode.TRACK, [Signal.UPSET]) is Mode.ACQUIRE
+    assert walk(Mode.HOLDOVER, [Signal.LIMIT_EXCEEDED]) is Mode.COLD
+    assert walk(Mode.TRACK, [Signal.PHASE_LOST]) is Mode.ACQUIRE
 
 
 def test_without_a_pulse_sentences_may_do() -> None:
-    assert walk(Mode.COLD, [Signal.SENTENCE, Signal.SILENCE]) is Mode.HOLDOVER
-    assert walk(Mode.TRACK, [Signal.SILENCE, Signal.SENTENCE]) is Mode.HOLDOVER
+    assert walk(Mode.COLD, [Signal.SENTENCE, Signal.PULSE_LOST]) is Mode.HOLDOVER
+    assert walk(Mode.TRACK, [Signal.PULSE_LOST, Signal.SENTENCE]) is Mode.HOLDOVER
     assert walk(Mode.HOLDOVER, [Signal.SENTENCE, Signal.SAMPLE]) is Mode.TRACK
 
 

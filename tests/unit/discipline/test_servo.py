@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.discipline.servo import Servo, Steering, SteerSettings
+from refclock.discipline.servo import ControlInput, Servo, SteerSettings
 from refclock.events import SetRate, Step
 from refclock.timebase import SECOND, Duration, Mono
 
@@ -48,7 +48,7 @@ def test_stepping_can_be_allowed_for_ever_or_never() -> None:
 
 
 def test_reckoning_of_rates() -> None:
-    steering = Steering()
+    steering = ControlInput()
     steering.restart(Mono(0))
     steering.set(Mono(10 * SECOND.ns), 1e-4)
     now = Mono(20 * SECOND.ns)

@@ -6,18 +6,18 @@ from collections import deque
 
 import pytest
 
-from hw.emu.gnss.dialects import Casic, Ear
-from hw.emu.gnss.receiver import Habits
-from hw.emu.gnss.sentences import Report, write
+from hw.emu.gnss.dialects import Casic, CommandParser
+from hw.emu.gnss.receiver import ReceiverModel
+from hw.emu.gnss.sentences import FixState, write
 from hw.emu.gnss.ublox import Ublox8
 from refclock.board.ports import Chunk
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import Configured, Event
 from refclock.receiver.configurator import Configurator
-from refclock.receiver.profile import wish
+from refclock.receiver.profile import profile
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
-FACTORY = Habits(sentences=(("RMC", 1), ("GGA", 1), ("GLL", 1)))
+FACTORY = ReceiverModel(sentences=(("RMC", 1), ("GGA", 1), ("GLL", 1)))
 
 
 class Wired:
@@ -26,7 +26,7 @@ class Wired:
     name = "wired"
     bits_per_second = 9600
 
-    def __init__(self, ear: Ear, falls_silent_after: int = 1 << 30) -> None:
+    def __init__(self, ear: CommandParser, falls_silent_after: int = 1 << 30) -> None:
         self.ear = ear
         self.now = Mono(10**12)
         self.cut = False
@@ -46,21 +46,21 @@ class Wired:
             return None
         self._speaks -= 1
         self.now += to_burst
-        kinds = [kind for kind, _ in self.ear.tongue.habits.sentences]
-        said = [line for kind in kinds for line in write(kind, "GP", Report(None))]
+        kinds = [kind for kind, _ in self.ear.tongue.receiver_model.sentences]
+        said = [line for kind in kinds for line in write(kind, "GP", FixState(None))]
         return Chunk(b"".join(said), self.now, self.now)
 
     def write(self, data: bytes) -> None:
         if self.cut:
             raise BrokenPipeError
-        self._answers.extend(self.ear.hear(data))
+        self._answers.extend(self.ear.observe(data))
 
     def close(self) -> None:
         self.closed = True
 
 
 def configured(wired: Wired, told: list[str]) -> GnssDriver:
-    return GnssDriver(wired, Configurator(wish(9600), {}), told.append)
+    return GnssDriver(wired, Configurator(profile(9600), {}), told.append)
 
 
 def run(driver: GnssDriver, polls: int = 300) -> list[Configured]:
@@ -71,23 +71,23 @@ def run(driver: GnssDriver, polls: int = 300) -> list[Configured]:
 
 
 def test_it_is_configured_and_put_back_at_the_end() -> None:
-    wired, told = Wired(Ear(Ublox8(FACTORY))), list[str]()
+    wired, told = Wired(CommandParser(Ublox8(FACTORY))), list[str]()
     driver = configured(wired, told)
     said = run(driver)
     assert said[0].text == "it is u-blox SPG 3.01 NEO-M8N-0"
     assert "GLL: 1 -> 0, changed" in [each.text for each in said]
-    assert [each.seen for each in said] == sorted(each.seen for each in said)
-    assert dict(wired.ear.tongue.habits.sentences)["ZDA"] == 1
+    assert [each.mono for each in said] == sorted(each.mono for each in said)
+    assert dict(wired.ear.tongue.receiver_model.sentences)["ZDA"] == 1
     assert told == []
     driver.close()
-    assert wired.ear.tongue.habits == FACTORY
-    (farewell,) = told
-    assert farewell.startswith("put back as it was found: model, pulse, fixes, ")
+    assert wired.ear.tongue.receiver_model == FACTORY
+    (shutdown,) = told
+    assert shutdown.startswith("put back as it was found: model, pulse, fixes, ")
     assert wired.closed
 
 
 def test_the_end_is_near_even_if_nothing_answers() -> None:
-    wired = Wired(Ear(Casic(FACTORY)), falls_silent_after=20)
+    wired = Wired(CommandParser(Casic(FACTORY)), falls_silent_after=20)
     driver = configured(wired, [])
     run(driver)
     wired.limits.clear()
@@ -96,13 +96,13 @@ def test_the_end_is_near_even_if_nothing_answers() -> None:
 
 
 def test_time_passes_in_silence_too() -> None:
-    wired = Wired(Ear(Casic(FACTORY), deaf_after=0), falls_silent_after=4)
+    wired = Wired(CommandParser(Casic(FACTORY), deaf_after=0), falls_silent_after=4)
     (said,) = run(configured(wired, []), 20)
     assert said.text == "it does not say who made it; it is left as it is"
 
 
 def test_a_line_that_was_cut_is_given_back_all_the_same() -> None:
-    wired, told = Wired(Ear(Ublox8(FACTORY))), list[str]()
+    wired, told = Wired(CommandParser(Ublox8(FACTORY))), list[str]()
     driver = configured(wired, told)
     run(driver)
     wired.cut = True
@@ -112,14 +112,14 @@ def test_a_line_that_was_cut_is_given_back_all_the_same() -> None:
 
 
 def test_a_line_cut_while_it_is_configured_is_lost() -> None:
-    wired = Wired(Ear(Ublox8(FACTORY)))
+    wired = Wired(CommandParser(Ublox8(FACTORY)))
     wired.cut = True
     with pytest.raises(BrokenPipeError):
         run(configured(wired, []))
 
 
 def test_nothing_is_said_at_the_end_where_nothing_was_changed() -> None:
-    wired, told = Wired(Ear(Ublox8(FACTORY))), list[str]()
+    wired, told = Wired(CommandParser(Ublox8(FACTORY))), list[str]()
     configured(wired, told).close()
     GnssDriver(wired).close()
     assert told == []
@@ -127,8 +127,8 @@ def test_nothing_is_said_at_the_end_where_nothing_was_changed() -> None:
 
 
 def test_where_nobody_wants_to_hear_of_it() -> None:
-    wired = Wired(Ear(Ublox8(FACTORY)))
-    driver = GnssDriver(wired, Configurator(wish(9600), {}))
+    wired = Wired(CommandParser(Ublox8(FACTORY)))
+    driver = GnssDriver(wired, Configurator(profile(9600), {}))
     run(driver)
     driver.close()
-    assert wired.ear.tongue.habits == FACTORY
+    assert wired.ear.tongue.receiver_model == FACTORY

@@ -16,10 +16,10 @@ from refclock.events import (
     Fix,
     LeapNotice,
     LineLoad,
+    NoTime,
     Position,
     Reason,
     SkyView,
-    Timeless,
     TimeMessage,
 )
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono, Utc
@@ -91,14 +91,14 @@ def test_facts_of_a_healthy_receiver() -> None:
     views = [one for one in told if isinstance(one, SkyView)]
     assert [(view.used, len(view.satellites)) for view in views] == [(11, 12)] * 4
     assert sum(isinstance(one, Position) for one in told) == 10
-    assert not [one for one in told if isinstance(one, Timeless)]
+    assert not [one for one in told if isinstance(one, NoTime)]
 
 
 @pytest.mark.parametrize(
     ("burst", "fix"),
     [
         (["GNRMC,,V,,,,,,,,,,N", "GNZDA,,,,,,", "GPGSV,1,1,01,05,40,083,46"], Fix.NONE),
-        (["GNGGA,120000.00,4807.038,N,01131.000,E,1,08,0.9,5,M,0,M,,"], Fix.GUESS),
+        (["GNGGA,120000.00,4807.038,N,01131.000,E,1,08,0.9,5,M,0,M,,"], Fix.PRESUMED),
         (["GNRMC,120000.00,V,,,,,,,,,,N", "GNGSV,1,1,00"], Fix.NONE),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_receiver_that_names_no_time_is_heard(burst: list[str], fix: Fix) -> N
         for k, at in (("00", Mono(10)), ("01", Mono(20)))
     ]
     told = events(GnssDriver(Wire(chunks, None)))
-    assert Timeless(Mono(10), fix) in told
+    assert NoTime(Mono(10), fix) in told
     assert not [event for event in told if isinstance(event, TimeMessage)]
     views = [event for event in told if isinstance(event, SkyView)]
     assert len(views) == ("GSV" in burst[-1])
@@ -122,7 +122,7 @@ def test_a_message_came_when_its_first_byte_did() -> None:
     wire = Wire(on_line(b"xy" + rmc, SECOND))
     (message,) = events(GnssDriver(wire))
     assert isinstance(message, TimeMessage)
-    assert abs((message.seen - Mono(0)) - (SECOND + 2 * BYTE)) <= Duration(1)
+    assert abs((message.mono - Mono(0)) - (SECOND + 2 * BYTE)) <= Duration(1)
 
 
 def test_every_read_is_bounded_and_silence_says_nothing() -> None:
@@ -167,7 +167,7 @@ def test_a_line_that_rests_has_no_queue() -> None:
     told = events(GnssDriver(Wire(chunks)))
     assert not any(one.queued for one in told if isinstance(one, TimeMessage))
     (load,) = (one for one in told if isinstance(one, LineLoad))
-    assert load.seen >= Mono(0) + 10 * SECOND
+    assert load.mono >= Mono(0) + 10 * SECOND
     assert load.share == pytest.approx(753 / 960)
 
 

@@ -16,7 +16,7 @@ from refclock.drivers.latency import (
     next_second,
 )
 from refclock.events import Bracket, Command
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,
@@ -34,8 +34,8 @@ AHEAD = 250 * MILLISECOND
 """TAI less local, but for whole seconds: our clock is behind by so much."""
 
 
-def served(rate: float = 0.0, bound: Duration = 5 * MICROSECOND) -> Served:
-    return Served(
+def snapshot(rate: float = 0.0, bound: Duration = 5 * MICROSECOND) -> ClockSnapshot:
+    return ClockSnapshot(
         stratum=1,
         ref_id=b"PPS\0",
         at=UPTIME,
@@ -55,7 +55,7 @@ def served(rate: float = 0.0, bound: Duration = 5 * MICROSECOND) -> Served:
 class Machine:
     """A clock, a pin and a sleeper; the edge comes `off` its second."""
 
-    epoch: int = 0
+    era: int = 0
     since: Duration = ZERO
     off: Duration = ZERO
     lost: bool = False
@@ -79,7 +79,7 @@ class Machine:
     def change(self, until: Local) -> tuple[Local, Local] | None:
         local, _ = self.read()
         self.watched_for.append(until - local)
-        self.epoch += self.steps
+        self.era += self.steps
         second = Local(-(-(local + AHEAD).ns // SECOND.ns) * SECOND.ns) - AHEAD
         edge = second + self.off
         found = not self.lost and local <= edge <= until
@@ -89,11 +89,11 @@ class Machine:
     def close(self) -> None:
         self.closed = True
 
-    def fresh(self) -> Served:
+    def fresh(self) -> ClockSnapshot:
         local, mono = self.read()
-        return replace(served(), at=mono, local=local)
+        return replace(snapshot(), at=mono, local=local)
 
-    def driver(self, doubt: Served | None = None) -> LatencyDriver:
+    def driver(self, doubt: ClockSnapshot | None = None) -> LatencyDriver:
         return LatencyDriver(self, self, lambda: doubt or self.fresh(), self.sleep)
 
     def told(self, driver: LatencyDriver, seconds: int) -> list[Bracket]:
@@ -107,12 +107,12 @@ class Machine:
 
 
 def test_the_bracket_is_told_with_both_clocks_and_the_epoch() -> None:
-    machine = Machine(epoch=3)
+    machine = Machine(era=3)
     (bracket,) = machine.driver().poll()
     edge = MORNING + SECOND - AHEAD
     assert bracket.low < edge < bracket.high
-    assert bracket.seen - UPTIME == edge - MORNING
-    assert bracket.epoch == 3
+    assert bracket.mono - UPTIME == edge - MORNING
+    assert bracket.era == 3
 
 
 def test_it_sleeps_until_shortly_before_the_second_and_no_longer_than_one() -> None:
@@ -164,12 +164,12 @@ def test_a_pin_that_never_changes_is_told() -> None:
 @pytest.mark.parametrize(
     "doubt",
     [
-        replace(served(), stratum=16),
-        served(bound=FIRST + MICROSECOND),
-        replace(served(), at=UPTIME - 60 * SECOND),
+        replace(snapshot(), stratum=16),
+        snapshot(bound=FIRST + MICROSECOND),
+        replace(snapshot(), at=UPTIME - 60 * SECOND),
     ],
 )
-def test_nothing_is_watched_while_the_time_is_in_doubt(doubt: Served) -> None:
+def test_nothing_is_watched_while_the_time_is_in_doubt(doubt: ClockSnapshot) -> None:
     machine = Machine()
     assert list(machine.driver(doubt).poll()) == []
     assert machine.slept == []
@@ -177,15 +177,15 @@ def test_nothing_is_watched_while_the_time_is_in_doubt(doubt: Served) -> None:
 
 
 def test_the_second_is_foretold_on_a_clock_that_runs_wrong() -> None:
-    due = next_second(served(rate=1e-4), MORNING, UPTIME)
+    due = next_second(snapshot(rate=1e-4), MORNING, UPTIME)
     assert due is not None
-    tai = served(rate=1e-4).tai(due, Duration(MORNING.ns - UPTIME.ns))
+    tai = snapshot(rate=1e-4).tai(due, Duration(MORNING.ns - UPTIME.ns))
     assert abs(tai.ns % SECOND.ns) <= 1
 
 
 def test_the_second_that_begins_now_is_too_late_to_watch() -> None:
     now = SECOND - AHEAD
-    due = next_second(served(), MORNING + now, UPTIME + now)
+    due = next_second(snapshot(), MORNING + now, UPTIME + now)
     assert due == MORNING + now + SECOND
 
 

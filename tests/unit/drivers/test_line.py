@@ -3,19 +3,21 @@ from __future__ import annotations
 import pytest
 
 from refclock.board.ports import Chunk
-from refclock.drivers.line import Line
+from refclock.drivers.line import LineTiming
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
 SPEED = 9600
 """960 bytes a second."""
 
 
-def bytes_in(line: Line, count: int, start: Duration, took: Duration) -> float | None:
+def bytes_in(
+    line: LineTiming, count: int, start: Duration, took: Duration
+) -> float | None:
     return line.took(Chunk(bytes(count), Mono(0) + start, Mono(0) + start + took))
 
 
 def test_the_load_is_told_every_ten_seconds() -> None:
-    line = Line(SPEED)
+    line = LineTiming(SPEED)
     told = [
         bytes_in(line, 672, second * SECOND, 700 * MILLISECOND) for second in range(11)
     ]
@@ -31,14 +33,14 @@ def test_the_load_is_told_every_ten_seconds() -> None:
     ("pause", "queued"), [(20 * MILLISECOND, True), (21 * MILLISECOND, False)]
 )
 def test_a_rest_ends_the_arrears(pause: Duration, queued: bool) -> None:
-    line = Line(SPEED)
+    line = LineTiming(SPEED)
     bytes_in(line, 960, SECOND, SECOND)
     bytes_in(line, 192, 2 * SECOND + pause, 200 * MILLISECOND)
     assert line.queued(Mono(0) + 2 * SECOND + 100 * MILLISECOND) is queued
 
 
 def test_a_second_is_a_burst_and_not_arrears() -> None:
-    line = Line(SPEED)
+    line = LineTiming(SPEED)
     assert not line.queued(Mono(0) + 5 * SECOND)
     bytes_in(line, 1152, SECOND, 1200 * MILLISECOND)
     assert not line.queued(Mono(0) + 2 * SECOND)
@@ -46,7 +48,7 @@ def test_a_second_is_a_burst_and_not_arrears() -> None:
 
 
 def test_a_slow_trickle_is_no_saturation() -> None:
-    line = Line(SPEED)
+    line = LineTiming(SPEED)
     bytes_in(line, 800, SECOND, SECOND)
     bytes_in(line, 200, 2 * SECOND, SECOND)
     assert not line.queued(Mono(0) + 2 * SECOND + 500 * MILLISECOND)

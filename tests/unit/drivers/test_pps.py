@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.drivers.pps import PpsDriver
 from refclock.events import Command, Edge, PulseEdge
 from refclock.timebase import MICROSECOND, SECOND, Duration, Local, Mono
@@ -18,11 +18,11 @@ NOW = Local(1_000 * SECOND.ns), Mono(SECOND.ns)
 class Clock:
     """A clock that tells of its steps only as it is read."""
 
-    epoch: int = 3
+    era: int = 3
     stepped: bool = False
 
     def read(self) -> tuple[Local, Mono]:
-        self.epoch += self.stepped
+        self.era += self.stepped
         self.stepped = False
         return NOW
 
@@ -35,13 +35,13 @@ class Line:
     """A line on which something happens while it is waited for."""
 
     clock: Clock
-    flank: Flank | None = None
+    flank: EdgeEvent | None = None
     steps: bool = False
     waited: Duration | None = None
     name: str = "pulse"
     closed: bool = False
 
-    def wait(self, limit: Duration) -> Flank | None:
+    def wait(self, limit: Duration) -> EdgeEvent | None:
         self.waited = limit
         self.clock.stepped |= self.steps
         return self.flank
@@ -50,7 +50,7 @@ class Line:
         self.closed = True
 
 
-EDGE = Flank(41, Local(1_000 * SECOND.ns - 7_000), Edge.CLEAR)
+EDGE = EdgeEvent(41, Local(1_000 * SECOND.ns - 7_000), Edge.CLEAR)
 
 
 def test_an_edge_is_the_same_moment_on_both_clocks() -> None:
@@ -74,12 +74,12 @@ def test_an_edge_in_flight_during_a_step_is_not_told() -> None:
     assert list(driver.poll()) == []
     line.steps = False
     (edge,) = driver.poll()
-    assert edge.epoch == 4
+    assert edge.era == 4
 
 
 def test_a_lost_line_is_an_os_error() -> None:
     class Gone(Line):
-        def wait(self, limit: Duration) -> Flank | None:
+        def wait(self, limit: Duration) -> EdgeEvent | None:
             raise OSError(19, f"No such device within {limit}")
 
     clock = Clock()

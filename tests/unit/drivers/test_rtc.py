@@ -11,11 +11,11 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Utc
 
 @dataclass
 class Clock:
-    epoch: int = 2
+    era: int = 2
     stepped: bool = False
 
     def read(self) -> tuple[Local, Mono]:
-        self.epoch += self.stepped
+        self.era += self.stepped
         return Local(990 * SECOND.ns), Mono(7)
 
     def apply(self, command: Command) -> None:
@@ -48,8 +48,8 @@ def test_its_second_has_begun_up_to_a_second_ago() -> None:
             source="DS3231",
             offset=Duration(10_500 * MILLISECOND.ns),
             at=Local(990 * SECOND.ns),
-            seen=Mono(7),
-            epoch=2,
+            mono=Mono(7),
+            era=2,
             spread=60_500 * MILLISECOND,
         )
     ]

@@ -19,7 +19,7 @@ class Sensor:
 
 
 class Clock:
-    epoch = 0
+    era = 0
 
     def read(self) -> tuple[Local, Mono]:
         return Local(5), Mono(7)

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.gnss.receiver import Habits
-from hw.emu.oscillator import Character, Climate
+from hw.emu.gnss.receiver import ReceiverModel
+from hw.emu.oscillator import Environment, OscillatorModel
 from hw.linux.clock import FreeClock
 from hw.linux.uart import Uart
 from hw.sim.live import LiveWorld
 from hw.sim.pty import Pty
 from hw.sim.scenarios import SCENARIOS, Scenario
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.events import Command, Edge
 from refclock.timebase import (
     MILLISECOND,
@@ -32,14 +32,14 @@ from refclock.timebase import (
     Utc,
 )
 
-EXACT = Habits(jitter_s=0.0, tail_share=0.0)
+EXACT = ReceiverModel(jitter_s=0.0, tail_share=0.0)
 NOW = Utc.of(2026, 11, 23, 12)
 
 
 class Hand:
     """A machine's clock that goes when it is told to sleep."""
 
-    epoch = 0
+    era = 0
 
     def __init__(self) -> None:
         self.mono = 5_000 * SECOND.ns
@@ -56,9 +56,9 @@ class Hand:
 
 
 def build(
-    *faults: Fault, habits: Habits = EXACT, ppb: float = 20_000.0
+    *faults: Fault, receiver_model: ReceiverModel = EXACT, ppb: float = 20_000.0
 ) -> tuple[LiveWorld, Hand]:
-    scenario = Scenario("test", "a test", faults, habits, Character(ppb))
+    scenario = Scenario("test", "a test", faults, receiver_model, OscillatorModel(ppb))
     hand = Hand()
     return LiveWorld(scenario, 1, hand, hand.sleep), hand
 
@@ -99,8 +99,8 @@ def test_truth_goes_on_evenly_from_one_second_to_the_next() -> None:
     world.stop()
 
 
-def flanks(world: LiveWorld, count: int) -> list[Flank]:
-    pulse, found = world.open_pulse(), list[Flank]()
+def flanks(world: LiveWorld, count: int) -> list[EdgeEvent]:
+    pulse, found = world.open_pulse(), list[EdgeEvent]()
     while len(found) < count:
         flank = pulse.wait(2 * SECOND)
         assert flank is not None
@@ -108,7 +108,7 @@ def flanks(world: LiveWorld, count: int) -> list[Flank]:
     return found
 
 
-def trues(world: LiveWorld, hand: Hand, found: list[Flank]) -> list[Tai]:
+def trues(world: LiveWorld, hand: Hand, found: list[EdgeEvent]) -> list[Tai]:
     return [world.truth(Mono(flank.at.ns - hand.ahead)) for flank in found]
 
 
@@ -124,7 +124,7 @@ def test_a_pulse_is_stamped_at_its_true_second_whenever_the_thread_wakes() -> No
 
 
 def test_both_flanks_are_counted_apart() -> None:
-    world, _ = build(habits=replace(EXACT, clear_too=True))
+    world, _ = build(receiver_model=replace(EXACT, clear_too=True))
     found = flanks(world, 6)
     assert [flank.edge for flank in found] == [Edge.ASSERT, Edge.CLEAR] * 3
     assert [flank.seq for flank in found] == [1, 1, 2, 2, 3, 3]
@@ -135,7 +135,7 @@ def test_a_pulse_may_come_early_and_need_not_come() -> None:
     early = Fault(Kind.SHIFT_S, 2, 2, size=-0.3)
     world, hand = build(early, Fault(Kind.NO_PULSE, 5, 3))
     start = world.truth(hand.read()[1])
-    pulse, found = world.open_pulse(), list[Flank]()
+    pulse, found = world.open_pulse(), list[EdgeEvent]()
     silence = 0
     while len(found) < 8:
         flank = pulse.wait(SECOND)
@@ -173,8 +173,10 @@ def test_edges_nobody_waited_for_are_gone_and_counted() -> None:
 
 def test_the_thermometer_is_beside_the_crystal() -> None:
     hand = Hand()
-    warm = Character(climate=Climate(mean_c=41.26, step_c=5.0, step_at_s=9, settle_s=1))
-    world = LiveWorld(Scenario("t", "t", character=warm), 1, hand, hand.sleep)
+    warm = OscillatorModel(
+        environment=Environment(mean_c=41.26, step_c=5.0, step_at_s=9, settle_s=1)
+    )
+    world = LiveWorld(Scenario("t", "t", oscillator_model=warm), 1, hand, hand.sleep)
     thermometer = world.open_thermometer()
     assert thermometer.celsius() == pytest.approx(41.3)
     hand.sleep(60)
@@ -197,8 +199,10 @@ def read(path: str, seconds: float) -> list[tuple[int, bytes]]:
 @pytest.mark.slow
 def test_real_bytes_come_at_the_pace_of_the_line_after_the_true_second() -> None:
     clock = FreeClock()
-    habits = Habits(lag_s=0.2, lag_jitter_s=0.0, sentences=(("RMC", 1), ("GGA", 1)))
-    world = LiveWorld(Scenario("t", "t", habits=habits), 1, clock)
+    receiver_model = ReceiverModel(
+        lag_s=0.2, lag_jitter_s=0.0, sentences=(("RMC", 1), ("GGA", 1))
+    )
+    world = LiveWorld(Scenario("t", "t", receiver_model=receiver_model), 1, clock)
     world.start()
     try:
         came = read(world.receiver_path, 3.5)

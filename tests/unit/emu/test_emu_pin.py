@@ -9,8 +9,8 @@ import pytest
 
 from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
-from hw.emu.gnss.receiver import Habits, Receiver
-from hw.emu.oscillator import Character, Oscillator
+from hw.emu.gnss.receiver import Receiver, ReceiverModel
+from hw.emu.oscillator import Oscillator, OscillatorModel
 from hw.emu.pin import EmulatedPin
 from hw.emu.world import World, second_after
 from hw.linux.clock import FreeClock
@@ -35,7 +35,7 @@ TURN_S = 1e-6
 
 def pin_and_edge(rise: Tai | None, seed: int = 1) -> tuple[EmulatedPin, VirtualClock]:
     world = World(START)
-    steady = Character(offset_ppb=0.0, walk_ppb=0.0, curve_ppb=0.0)
+    steady = OscillatorModel(offset_ppb=0.0, walk_ppb=0.0, curve_ppb=0.0)
     clock = VirtualClock(
         world.now, Oscillator.of(steady, 1), Local(START.ns), Mono(SECOND.ns)
     )
@@ -66,21 +66,23 @@ def test_an_edge_that_comes_too_late_or_never_is_none() -> None:
     late.close()
 
 
-def receiver(habits: Habits, *faults: Fault) -> Receiver:
-    return Receiver(habits, START, LEAPS, Timeline(faults), 1)
+def receiver(receiver_model: ReceiverModel, *faults: Fault) -> Receiver:
+    return Receiver(receiver_model, START, LEAPS, Timeline(faults), 1)
 
 
 def test_the_pin_rises_before_it_is_stamped_and_only_with_a_pulse() -> None:
-    habits = Habits(latency_s=9e-6, jitter_s=0.0, tail_share=0.0, sawtooth_s=20e-9)
+    receiver_model = ReceiverModel(
+        latency_s=9e-6, jitter_s=0.0, tail_share=0.0, sawtooth_s=20e-9
+    )
     second = START + SECOND
-    told = receiver(habits)
+    told = receiver(receiver_model)
     rise = told.rises(second)
     assert rise is not None
     ((stamped, _),) = told.edges(second)
     assert stamped - rise == 9 * MICROSECOND
     assert abs(rise - second) <= Duration(20)
-    assert receiver(habits, Fault(Kind.NO_PULSE, 0)).rises(second) is None
-    assert receiver(habits, Fault(Kind.COLD, 0)).rises(second) is None
+    assert receiver(receiver_model, Fault(Kind.NO_PULSE, 0)).rises(second) is None
+    assert receiver(receiver_model, Fault(Kind.COLD, 0)).rises(second) is None
 
 
 def test_the_second_after() -> None:
@@ -91,8 +93,12 @@ def test_the_second_after() -> None:
 @pytest.mark.slow
 def test_in_real_time_the_real_loop_looks_at_it() -> None:
     clock = FreeClock()
-    habits = replace(SCENARIOS["nominal"].habits, pulse_without_fix=True)
-    world = LiveWorld(replace(SCENARIOS["nominal"], habits=habits), 1, clock)
+    receiver_model = replace(
+        SCENARIOS["nominal"].receiver_model, pulse_without_fix=True
+    )
+    world = LiveWorld(
+        replace(SCENARIOS["nominal"], receiver_model=receiver_model), 1, clock
+    )
     pin = world.open_pin()
     rise = world.next_rise()
     assert rise is not None

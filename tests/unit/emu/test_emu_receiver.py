@@ -10,7 +10,7 @@ from statistics import fmean, median, stdev
 import pytest
 
 from hw.emu.faults import Fault, Kind, Timeline
-from hw.emu.gnss.receiver import Habits, Line, Receiver
+from hw.emu.gnss.receiver import Receiver, ReceiverModel, TimedLine
 from hw.sim.scenarios import SCENARIOS
 from refclock.events import Edge
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Tai, Utc
@@ -20,13 +20,16 @@ START = Tai(UTC.ns + 37 * SECOND.ns)
 TABLE = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2050, 1, 1))
 INSERTED = LeapSecond.ending(Utc.of(2027, 1, 1), 37 * SECOND, 38 * SECOND)
 DELETED = LeapSecond.ending(Utc.of(2027, 1, 1), 37 * SECOND, 36 * SECOND)
-RMC = Habits(sentences=(("RMC", 1),))
+RMC = ReceiverModel(sentences=(("RMC", 1),))
 
 
 def receiver(
-    *faults: Fault, habits: Habits = RMC, leaps: LeapTable = TABLE, seed: int = 1
+    *faults: Fault,
+    receiver_model: ReceiverModel = RMC,
+    leaps: LeapTable = TABLE,
+    seed: int = 1,
 ) -> Receiver:
-    return Receiver(habits, START, leaps, Timeline(faults), seed)
+    return Receiver(receiver_model, START, leaps, Timeline(faults), seed)
 
 
 def lateness(one: Receiver, count: int) -> list[list[float]]:
@@ -35,7 +38,7 @@ def lateness(one: Receiver, count: int) -> list[list[float]]:
     return [[(at - k).seconds for at, _ in one.edges(k)] for k in seconds]
 
 
-def spoken(one: Receiver, count: int) -> list[list[Line]]:
+def spoken(one: Receiver, count: int) -> list[list[TimedLine]]:
     return [one.lines(START + k * SECOND) for k in range(count)]
 
 
@@ -55,8 +58,12 @@ def test_the_same_seed_says_the_same() -> None:
 
 
 def test_pulses_mark_true_seconds_with_jitter_that_is_late_only_in_its_tail() -> None:
-    habits = replace(RMC, jitter_s=1e-6, tail_share=0.05, tail_s=50e-6, latency_s=1e-5)
-    late = [pulse for (pulse,) in lateness(receiver(habits=habits), 4000)]
+    receiver_model = replace(
+        RMC, jitter_s=1e-6, tail_share=0.05, tail_s=50e-6, latency_s=1e-5
+    )
+    late = [
+        pulse for (pulse,) in lateness(receiver(receiver_model=receiver_model), 4000)
+    ]
     assert median(late) == pytest.approx(1e-5, abs=2e-7)
     bulk = [each for each in late if each < 1.4e-5]
     assert stdev(bulk) == pytest.approx(1e-6, rel=0.15)
@@ -67,7 +74,7 @@ def test_pulses_mark_true_seconds_with_jitter_that_is_late_only_in_its_tail() ->
 
 
 def test_both_flanks_where_the_board_tells_both() -> None:
-    both = receiver(habits=replace(RMC, clear_too=True, width_s=0.2))
+    both = receiver(receiver_model=replace(RMC, clear_too=True, width_s=0.2))
     (rise, first), (fall, second) = both.edges(START)
     assert (first, second) == (Edge.ASSERT, Edge.CLEAR)
     assert fall - rise == Duration.from_seconds(0.2)
@@ -75,14 +82,14 @@ def test_both_flanks_where_the_board_tells_both() -> None:
 
 def test_a_sawtooth_stays_within_its_teeth_and_fills_them() -> None:
     exact = replace(RMC, jitter_s=0.0, tail_share=0.0, sawtooth_s=20e-9)
-    late = [pulse for (pulse,) in lateness(receiver(habits=exact), 500)]
+    late = [pulse for (pulse,) in lateness(receiver(receiver_model=exact), 500)]
     assert max(map(abs, late)) <= 20e-9
     assert stdev(late) == pytest.approx(40e-9 / 12**0.5, rel=0.05)
 
 
 def test_the_sawtooth_is_told_before_its_pulse() -> None:
     toothed = replace(RMC, ubx=True, jitter_s=0.0, tail_share=0.0, sawtooth_s=20e-9)
-    one = receiver(habits=toothed)
+    one = receiver(receiver_model=toothed)
     timtp = one.lines(START)[-1].data
     told_s = -int.from_bytes(timtp[14:18], "little", signed=True) * 1e-12
     ((at, _),) = one.edges(START + SECOND)
@@ -90,7 +97,9 @@ def test_the_sawtooth_is_told_before_its_pulse() -> None:
 
 
 def test_bytes_come_at_the_pace_of_the_line_one_after_the_other() -> None:
-    one = receiver(habits=Habits(lag_s=0.12, lag_jitter_s=0.0, baud=9600))
+    one = receiver(
+        receiver_model=ReceiverModel(lag_s=0.12, lag_jitter_s=0.0, baud=9600)
+    )
     lines = one.lines(START)
     assert lines[0].begins - START == Duration.from_seconds(0.12)
     for line, following in pairwise(lines):
@@ -101,7 +110,7 @@ def test_bytes_come_at_the_pace_of_the_line_one_after_the_other() -> None:
 
 
 def test_the_lag_jitters_about_its_mean() -> None:
-    one = receiver(habits=replace(RMC, lag_s=0.2, lag_jitter_s=0.01))
+    one = receiver(receiver_model=replace(RMC, lag_s=0.2, lag_jitter_s=0.01))
     lags = [
         (lines[0].begins - START - k * SECOND).seconds
         for k, lines in enumerate(spoken(one, 500))
@@ -111,7 +120,9 @@ def test_the_lag_jitters_about_its_mean() -> None:
 
 
 def test_a_saturated_line_falls_behind_and_then_drops() -> None:
-    saturated = spoken(receiver(habits=SCENARIOS["saturated"].habits), 60)
+    saturated = spoken(
+        receiver(receiver_model=SCENARIOS["saturated"].receiver_model), 60
+    )
     behind = [
         (lines[0].begins - START - k * SECOND).seconds
         for k, lines in enumerate(saturated)
@@ -123,10 +134,10 @@ def test_a_saturated_line_falls_behind_and_then_drops() -> None:
 
 
 def test_sentences_come_every_so_many_seconds_and_fixes_several_times() -> None:
-    rare = receiver(habits=Habits(sentences=(("RMC", 1), ("GSA", 3))))
+    rare = receiver(receiver_model=ReceiverModel(sentences=(("RMC", 1), ("GSA", 3))))
     counts = [len(lines) for lines in spoken(rare, 6)]
     assert counts == [3, 1, 1, 3, 1, 1]
-    fast = receiver(habits=replace(RMC, hz=5, baud=38_400))
+    fast = receiver(receiver_model=replace(RMC, hz=5, baud=38_400))
     fractions = [line.data[13:16] for line in fast.lines(START)]
     assert fractions == [b".00", b".20", b".40", b".60", b".80"]
 
@@ -138,7 +149,7 @@ def test_an_inserted_second_is_written_60_or_59_again() -> None:
         "235960 311226",
         "000000 010127",
     ]
-    again = receiver(leaps=inserted, habits=replace(RMC, sixty=False))
+    again = receiver(leaps=inserted, receiver_model=replace(RMC, leap_second=False))
     assert clocks(again, 12)[9:11] == ["235959 311226"] * 2
 
 
@@ -148,8 +159,8 @@ def test_a_deleted_second_is_passed_over() -> None:
 
 
 def test_a_leap_second_is_announced_when_it_is_near() -> None:
-    habits = replace(RMC, ubx=True, leap_notice_s=5.0)
-    one = receiver(leaps=TABLE.with_leap(INSERTED), habits=habits)
+    receiver_model = replace(RMC, ubx=True, leap_notice_s=5.0)
+    one = receiver(leaps=TABLE.with_leap(INSERTED), receiver_model=receiver_model)
     changes = [lines[1].data[6 + 11] for lines in spoken(one, 10)]
     assert changes == [0] * 5 + [1] * 5
 
@@ -184,13 +195,15 @@ def test_faults_of_the_sky() -> None:
             [],
             lateness(receiver(), 3)[2],
         ]
-    kept = receiver(Fault(Kind.NO_FIX), habits=replace(RMC, pulse_without_fix=True))
+    kept = receiver(
+        Fault(Kind.NO_FIX), receiver_model=replace(RMC, pulse_without_fix=True)
+    )
     assert lateness(kept, 1) == lateness(receiver(), 1)
 
 
 def test_satellites_vanish_and_the_fix_stays() -> None:
-    gsv = Habits(sentences=(("GGA", 1), ("GSV", 1)))
-    gga, *views = receiver(Fault(Kind.NO_SATELLITES), habits=gsv).lines(START)
+    gsv = ReceiverModel(sentences=(("GGA", 1), ("GSV", 1)))
+    gga, *views = receiver(Fault(Kind.NO_SATELLITES), receiver_model=gsv).lines(START)
     assert gga.data.split(b",")[6:8] == [b"1", b"00"]
     for view in views:
         assert set(view.data.split(b",")[7:-1:4]) == {b""}
@@ -221,18 +234,22 @@ def test_faults_of_the_pulse() -> None:
 
 def test_faults_of_the_lag() -> None:
     def lag(k: int, *faults: Fault) -> float:
-        lines = spoken(receiver(*faults, habits=replace(RMC, lag_jitter_s=0)), k + 1)
+        lines = spoken(
+            receiver(*faults, receiver_model=replace(RMC, lag_jitter_s=0)), k + 1
+        )
         return (lines[k][0].begins - START - k * SECOND).seconds
 
     assert lag(3, Fault(Kind.LATE_S, size=0.5)) == pytest.approx(0.62)
     assert lag(5, Fault(Kind.LAG_DRIFT_S_PER_S, 3, size=0.01)) == pytest.approx(0.14)
-    assert spoken(receiver(Fault(Kind.SILENT, 1, 1)), 2)[1] == []
+    assert spoken(receiver(Fault(Kind.PULSE_LOST_AFTER, 1, 1)), 2)[1] == []
     assert spoken(receiver(Fault(Kind.UNPLUGGED, 1, 1)), 2)[1] == []
 
 
 def stream(*faults: Fault) -> bytes:
-    habits = Habits(sentences=(("RMC", 1), ("GGA", 1), ("ZDA", 1)), baud=115_200)
-    lines = spoken(receiver(*faults, habits=habits), 100)
+    receiver_model = ReceiverModel(
+        sentences=(("RMC", 1), ("GGA", 1), ("ZDA", 1)), baud=115_200
+    )
+    lines = spoken(receiver(*faults, receiver_model=receiver_model), 100)
     return b"".join(line.data for each in lines for line in each)
 
 
@@ -259,7 +276,7 @@ def test_sizes_of_faults_add_up_while_they_are_on() -> None:
     sizes = [timeline.size(Kind.LIE_S, t) for t in (0.5, 1, 2, 3, 4)]
     assert sizes == [0, 1, 11, 10, 0]
     assert timeline.on(Kind.LIE_S, 3.9)
-    assert not timeline.on(Kind.SILENT, 3.9)
+    assert not timeline.on(Kind.PULSE_LOST_AFTER, 3.9)
     assert timeline.grown(Kind.LIE_S, 2.5) == pytest.approx(1.5 + 5)
     assert [fault.at_s for fault in timeline.of(Kind.LIE_S)] == [1, 2]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from hw.emu.faults import Fault, Kind
-from hw.emu.gnss.receiver import Habits
-from hw.emu.oscillator import Character
+from hw.emu.gnss.receiver import ReceiverModel
+from hw.emu.oscillator import OscillatorModel
 from hw.sim.fast import Second, Wire, fast
 from hw.sim.scenarios import SCENARIOS, Scenario
 from hw.sim.trace import _within, replay_trace
@@ -33,7 +33,7 @@ from refclock.events import (
     TimeMessage,
     Witness,
 )
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,
@@ -45,7 +45,7 @@ from refclock.timebase import (
     Tai,
 )
 
-FIRST = Served(
+FIRST = ClockSnapshot(
     stratum=16,
     ref_id=b"PPS\0",
     at=Mono(0),
@@ -72,7 +72,7 @@ class Plain:
     """Believes every pulse at once, by the message before it; steers if told to."""
 
     steers: bool = False
-    served: Served = FIRST
+    snapshot: ClockSnapshot = FIRST
     mode: Mode = Mode.PLAIN
     told: list[Event] = field(default_factory=list)
     ppb: float = 0.0
@@ -84,14 +84,14 @@ class Plain:
         messages = [each for each in self.told if isinstance(each, TimeMessage)]
         if not messages:
             return ()
-        age = event.seen - messages[-1].seen
+        age = event.mono - messages[-1].mono
         tai = messages[-1].utc.ns + 37 * SECOND.ns + age.rounded(SECOND).ns
         correction = Duration(tai - event.at.ns)
-        before = self.served.correction
-        self.served = replace(
+        before = self.snapshot.correction
+        self.snapshot = replace(
             FIRST,
             stratum=1,
-            at=event.seen,
+            at=event.mono,
             local=event.at,
             correction=correction,
             bound=10 * MICROSECOND,
@@ -105,12 +105,12 @@ class Plain:
         return [each for each in self.told if isinstance(each, kind)]
 
 
-EXACT = Habits(jitter_s=0.0, tail_share=0.0)
-STEADY = Character(offset_ppb=1000.0, walk_ppb=0.0)
+EXACT = ReceiverModel(jitter_s=0.0, tail_share=0.0)
+STEADY = OscillatorModel(offset_ppb=1000.0, walk_ppb=0.0)
 
 
-def world(*faults: Fault, habits: Habits = EXACT) -> Scenario:
-    return Scenario("test", "a test", faults, habits, STEADY)
+def world(*faults: Fault, receiver_model: ReceiverModel = EXACT) -> Scenario:
+    return Scenario("test", "a test", faults, receiver_model, STEADY)
 
 
 def live(
@@ -137,7 +137,7 @@ def test_the_engine_is_told_all_that_happens_in_order() -> None:
     assert count["TimeMessage"] >= 60
     assert count["Temperature"] == 3
     assert count["SkyView"] > 0
-    ticks = [event.seen for event in engine.told if isinstance(event, Tick)]
+    ticks = [event.mono for event in engine.told if isinstance(event, Tick)]
     assert ticks == sorted(ticks)
 
 
@@ -173,7 +173,7 @@ def test_a_clock_may_start_far_off() -> None:
 def test_another_program_steps_the_clock_and_begins_an_epoch() -> None:
     engine = Plain()
     live(world(Fault(Kind.STEP_S, 10.5, size=-0.25)), engine)
-    epochs = [event.epoch for event in engine.told if isinstance(event, PulseEdge)]
+    epochs = [event.era for event in engine.told if isinstance(event, PulseEdge)]
     assert epochs == [0] * 10 + [1] * 19
 
 
@@ -182,11 +182,11 @@ def test_a_pulse_in_flight_during_a_step_is_of_the_old_epoch() -> None:
     late = Fault(Kind.TOLD_LATE_S, size=0.4)  # after the tick of its second
     live(world(late, Fault(Kind.STEP_S, 10.01, size=1.5)), engine, 15)
     edges = [event for event in engine.told if isinstance(event, PulseEdge)]
-    assert [edge.epoch for edge in edges] == [0] * 10 + [1] * 4
+    assert [edge.era for edge in edges] == [0] * 10 + [1] * 4
     known = 0
     for event in engine.told:
         if isinstance(event, Tick):
-            known = event.epoch
+            known = event.era
         elif isinstance(event, PulseEdge):
             assert known == (event.seq >= 10)
 
@@ -197,9 +197,9 @@ def test_asleep_nothing_is_told_and_mono_stands() -> None:
     assert len(seconds) == 20
     ticks = [event for event in engine.told if isinstance(event, Tick)]
     assert len(ticks) == 20
-    across = next(b for a, b in itertools.pairwise(ticks) if a.epoch < b.epoch)
+    across = next(b for a, b in itertools.pairwise(ticks) if a.era < b.era)
     before = ticks[ticks.index(across) - 1]
-    assert (across.seen - before.seen).seconds == pytest.approx(1.0, abs=1e-4)
+    assert (across.mono - before.mono).seconds == pytest.approx(1.0, abs=1e-4)
     assert (across.local - before.local).seconds == pytest.approx(11.0, abs=1e-4)
 
 
@@ -218,19 +218,19 @@ def test_unplugged_it_is_lost_and_found() -> None:
     live(world(Fault(Kind.UNPLUGGED, 10, 5)), engine)
     assert [type(each) for each in engine.of(Lost) + engine.of(Found)] == [Lost, Found]
     heard = [event for event in engine.told if isinstance(event, TimeMessage)]
-    quiet = max(b.seen - a.seen for a, b in itertools.pairwise(heard))
+    quiet = max(b.mono - a.mono for a, b in itertools.pairwise(heard))
     assert 5 < quiet.seconds < 6.5
 
 
 def test_bytes_pass_the_real_driver_and_are_stamped_at_their_arrival() -> None:
     engine = Plain()
-    live(world(habits=replace(EXACT, lag_s=0.25, lag_jitter_s=0.0)), engine, 5)
+    live(world(receiver_model=replace(EXACT, lag_s=0.25, lag_jitter_s=0.0)), engine, 5)
     rmc = [
         event
         for event in engine.told
         if isinstance(event, TimeMessage) and event.kind == "RMC"
     ]
-    lags = [(event.seen.ns % SECOND.ns) * 1e-9 for event in rmc]
+    lags = [(event.mono.ns % SECOND.ns) * 1e-9 for event in rmc]
     assert lags == pytest.approx([0.25] * 5, abs=2e-5)
     assert all(event.fix.good for event in rmc)
 
@@ -329,5 +329,5 @@ def test_a_step_may_be_commanded(tmp_path: Path) -> None:
     engine = Stepper()
     replay_trace(trace(tmp_path, 5, 0.0), engine)
     *_, last = [event for event in engine.told if isinstance(event, PulseEdge)]
-    assert last.epoch == 1
+    assert last.era == 1
     assert last.at.ns % SECOND.ns == 0

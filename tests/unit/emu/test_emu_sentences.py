@@ -12,7 +12,7 @@ import struct
 import pytest
 
 from hw.emu.gnss.receiver import sky
-from hw.emu.gnss.sentences import Place, Report, Sat, sealed, timels, timtp, write
+from hw.emu.gnss.sentences import FixState, Place, Sat, sealed, timels, timtp, write
 from refclock.timebase import SECOND, LeapSecond, Tai, Utc
 
 AT = Utc.of(2026, 12, 1, 3, 4, 5)
@@ -34,10 +34,10 @@ FORMS = {
     "GSV": rf"G[PL]GSV,\d,\d,\d\d,{SAT}(,{SAT}){{0,3}},\d",
 }
 REPORTS = {
-    "fixed": Report(AT, sats=sky(0, tracked=True)),
-    "lost": Report(AT, mode="N", sats=sky(0, tracked=False)),
-    "reckoned": Report(AT, mode="E", sats=sky(9, tracked=True)),
-    "cold": Report(None, mode="N", sats=sky(0, tracked=False)),
+    "fixed": FixState(AT, sats=sky(0, tracked=True)),
+    "lost": FixState(AT, mode="N", sats=sky(0, tracked=False)),
+    "reckoned": FixState(AT, mode="E", sats=sky(9, tracked=True)),
+    "cold": FixState(None, mode="N", sats=sky(0, tracked=False)),
 }
 
 
@@ -54,14 +54,16 @@ def body(sentence: bytes) -> str:
     return found[1]
 
 
-def one(kind: str, report: Report) -> list[str]:
+def one(kind: str, report: FixState) -> list[str]:
     (sentence,) = write(kind, "GN", report)
     return body(sentence).split(",")
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
 @pytest.mark.parametrize("kind", FORMS)
-def test_every_sentence_has_the_form_of_the_standard(kind: str, report: Report) -> None:
+def test_every_sentence_has_the_form_of_the_standard(
+    kind: str, report: FixState
+) -> None:
     sentences = write(kind, "GN", report)
     assert sentences
     for sentence in sentences:
@@ -78,9 +80,9 @@ def test_the_time_is_in_all_that_tell_it() -> None:
 
 def test_a_fraction_is_cut_and_a_leap_second_is_second_60() -> None:
     late = Utc(Utc.of(2026, 12, 31, 23, 59, 59).ns + 999_999_999)
-    assert one("RMC", Report(late))[1] == "235959.99"
-    assert one("RMC", Report(late, sixty=True))[1] == "235960.99"
-    assert one("RMC", Report(late, sixty=True))[9] == "311226"
+    assert one("RMC", FixState(late))[1] == "235959.99"
+    assert one("RMC", FixState(late, leap_second=True))[1] == "235960.99"
+    assert one("RMC", FixState(late, leap_second=True))[9] == "311226"
 
 
 def test_what_is_not_known_is_not_told() -> None:
@@ -101,7 +103,7 @@ def test_what_is_not_known_is_not_told() -> None:
     ],
 )
 def test_a_place_is_degrees_and_minutes(place: Place, told: str) -> None:
-    assert ",".join(one("GLL", Report(AT, place=place))[1:5]) == told
+    assert ",".join(one("GLL", FixState(AT, place=place))[1:5]) == told
 
 
 def test_all_satellites_are_told_once_and_those_in_use_again() -> None:
@@ -120,7 +122,7 @@ def test_all_satellites_are_told_once_and_those_in_use_again() -> None:
 
 
 def test_a_system_without_satellites_is_passed_over() -> None:
-    lone = Report(AT, sats=(Sat("GP", 7, 40, 123, 33),))
+    lone = FixState(AT, sats=(Sat("GP", 7, 40, 123, 33),))
     assert [body(line) for line in write("GSV", "GN", lone)] == [
         "GPGSV,1,1,01,07,40,123,33,1"
     ]

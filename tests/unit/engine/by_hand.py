@@ -76,7 +76,7 @@ class World:
         self.true = self.leaps.tai(self.start) - 500 * MILLISECOND
         self.mono = Mono(100 * SECOND.ns)
         self.local = Local(self.start.ns + self.error.ns - 500_000_000)
-        self.epoch = 0
+        self.era = 0
         self.seq = 0
         self.rate_ppb = 0.0
         self.commands: list[Command] = []
@@ -92,7 +92,7 @@ class World:
     def step(self, by: Duration) -> None:
         """Somebody sets the clock."""
         self.local += by
-        self.epoch += 1
+        self.era += 1
 
     def tell(self, event: Event) -> tuple[Command, ...]:
         """Let the engine know, and do what it says."""
@@ -109,7 +109,7 @@ class World:
     def edge(self, edge: Edge = Edge.ASSERT) -> PulseEdge:
         """A flank, now."""
         self.seq += 1
-        return PulseEdge(self.local, self.mono, self.seq, self.epoch, edge)
+        return PulseEdge(self.local, self.mono, self.seq, self.era, edge)
 
     def message(self) -> TimeMessage:
         """A sentence that began to come now."""
@@ -118,12 +118,14 @@ class World:
         named = self.leaps.posix(second) if utc is None else utc
         told = TimeMessage(named + self.ahead, self.mono, "RMC", self.fix)
         return (
-            told if utc is not None else replace(told, utc=named + SECOND, sixty=True)
+            told
+            if utc is not None
+            else replace(told, utc=named + SECOND, leap_second=True)
         )
 
     def tick(self) -> Tick:
         """Time passed."""
-        return Tick(self.mono, self.local, self.epoch)
+        return Tick(self.mono, self.local, self.era)
 
     def second(self) -> None:
         """From the middle of a true second to that of the next."""
@@ -159,24 +161,24 @@ class World:
         return self.engine.mode
 
     @property
-    def skew(self) -> Duration:
+    def realtime_offset(self) -> Duration:
         return Duration(self.local.ns - self.mono.ns)
 
     @property
     def wrong(self) -> Duration:
         """UTC as served now, less true UTC."""
-        served = self.engine.served
-        told = served.posix(served.tai(self.local, self.skew))
+        snapshot = self.engine.snapshot
+        told = snapshot.posix(snapshot.tai(self.local, self.realtime_offset))
         return told - self.leaps.posix(self.true)
 
     @property
     def serves(self) -> bool:
         """Would a client be told the time now?"""
-        return self.engine.served.synchronised(self.mono, self.skew)
+        return self.engine.snapshot.synchronised(self.mono, self.realtime_offset)
 
     @property
     def bound(self) -> Duration:
-        return self.engine.served.bound_at(self.mono)
+        return self.engine.snapshot.bound_at(self.mono)
 
     @property
     def alarms(self) -> list[str]:

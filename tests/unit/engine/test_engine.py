@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.discipline.bank import Bank, Innovation, Sample, Source
+from refclock.discipline.bank import Bank, Innovation, Sample, SampleSource
 from refclock.discipline.mode import Mode
 from refclock.engine.engine import GPS, PPS
 from refclock.engine.memory import Memory
@@ -91,13 +91,13 @@ def test_from_cold_to_track(*, steer: bool) -> None:
             assert abs(world.wrong) < world.bound
     assert list(dict.fromkeys(modes)) == [Mode.COLD, Mode.ACQUIRE, Mode.TRACK]
     assert modes.index(Mode.TRACK) < 12
-    assert world.engine.served.stratum == 1
-    assert world.engine.served.ref_id == PPS
+    assert world.engine.snapshot.stratum == 1
+    assert world.engine.snapshot.ref_id == PPS
 
 
 def test_before_anything_is_known_nothing_is_served() -> None:
-    served = engine().served
-    assert (served.stratum, served.ref_id, served.leap) == (16, bytes(4), None)
+    snapshot = engine().snapshot
+    assert (snapshot.stratum, snapshot.ref_id, snapshot.leap) == (16, bytes(4), None)
 
 
 def test_steering_brings_the_clock_to_utc_and_the_oscillator_to_its_rate() -> None:
@@ -117,7 +117,7 @@ def test_the_kernel_is_told_how_good_it_is() -> None:
     world = tracking()
     told = [each for each in world.commands if isinstance(each, SetStatus)]
     assert told[-1].synchronised
-    assert told[-1].bound == world.engine.served.bound
+    assert told[-1].bound == world.engine.snapshot.bound
     assert ZERO < told[-1].sigma < told[-1].bound
 
 
@@ -153,14 +153,14 @@ def test_who_does_not_steer_commands_nothing_ever() -> None:
     world.run(20)
     assert world.mode() == Mode.HOLDOVER
     assert world.commands == []
-    assert world.engine.farewell() == ()
+    assert world.engine.shutdown() == ()
     assert abs(world.wrong) < 10 * MICROSECOND
 
 
 def test_at_the_end_the_clock_is_left_at_its_own_rate() -> None:
-    assert engine().farewell() == ()
+    assert engine().shutdown() == ()
     world = tracking()
-    (rate,) = world.engine.farewell()
+    (rate,) = world.engine.shutdown()
     assert isinstance(rate, SetRate)
     assert world.rate_ppb == pytest.approx(-500_000)  # in the midst of slewing
     assert rate.ppb == pytest.approx(-12_000, abs=10)
@@ -190,23 +190,23 @@ def test_in_silence_the_time_is_held_until_the_budget_is_spent() -> None:
     world.pulses = world.sentences = False
     world.run(4)
     assert world.mode() == Mode.HOLDOVER
-    assert world.engine.served.ref_id == GPS
-    assert world.engine.served.stratum == 1
+    assert world.engine.snapshot.ref_id == GPS
+    assert world.engine.snapshot.stratum == 1
     assert "holding over" in world.reason
-    before, bounds = world.engine.served, []
+    before, bounds = world.engine.snapshot, []
     for _ in range(100_000):
         world.pass_(SECOND)
-        before = world.engine.served
+        before = world.engine.snapshot
         world.tell(world.tick())
         if world.mode() != Mode.HOLDOVER:
             break
-        bounds.append(world.engine.served.bound)
+        bounds.append(world.engine.snapshot.bound)
     assert bounds[::100] == sorted(bounds[::100])
     assert bounds[-1] > bounds[0]
     assert max(bounds) <= limit
     assert before.bound_at(world.mono) > limit - MICROSECOND
     assert world.mode() == Mode.COLD
-    assert world.engine.served.stratum == 16
+    assert world.engine.snapshot.stratum == 16
     assert not world.serves
 
 
@@ -218,7 +218,7 @@ def test_pulses_that_come_back_end_the_holdover() -> None:
     world.pulses = True
     world.second()
     assert world.mode() == Mode.TRACK
-    assert world.engine.served.ref_id == PPS
+    assert world.engine.snapshot.ref_id == PPS
 
 
 def test_a_start_cut_short_begins_anew() -> None:
@@ -252,7 +252,7 @@ def test_our_own_step_moves_nothing_that_is_served() -> None:
         if world.serves:
             assert abs(world.wrong) < MICROSECOND
     (step,) = [each for each in world.commands if isinstance(each, Step)]
-    assert world.epoch == 1
+    assert world.era == 1
     assert step.by.seconds == pytest.approx(-5.0, abs=1e-3)
     assert world.mode() == Mode.TRACK
     assert world.alarms == []
@@ -277,7 +277,7 @@ def test_between_the_order_and_the_step_both_readings_are_served_right() -> None
         world.engine.handle(world.message())
         world.pass_(380 * MILLISECOND)
         assert world.true < LEAPS.tai(world.start) + MINUTE
-    assert world.epoch == 1
+    assert world.era == 1
 
 
 def test_a_rate_counts_from_when_the_clock_obeyed() -> None:
@@ -296,9 +296,9 @@ def test_a_rate_counts_from_when_the_clock_obeyed() -> None:
 
 def test_what_serves_nothing_is_not_carried_on_by_a_rate() -> None:
     world = World()
-    before = world.engine.served
+    before = world.engine.snapshot
     assert world.tell(world.tick()) == (SetRate(0.0),)
-    assert world.engine.served == before
+    assert world.engine.snapshot == before
 
 
 def test_a_small_step_by_others_is_followed_and_told() -> None:
@@ -316,7 +316,7 @@ def test_a_large_step_by_others_is_not_served_through() -> None:
     world.step(2 * SECOND)
     assert not world.serves
     world.tell(world.tick())
-    assert world.engine.served.stratum == 16
+    assert world.engine.snapshot.stratum == 16
     assert world.mode() == Mode.ACQUIRE
     assert any("+2.000000 s and not by us" in text for text in world.alarms)
     world.run(20)
@@ -409,10 +409,10 @@ def test_a_sawtooth_is_taken_off_one_pulse_and_with_its_sign(
     world.late = late
     world.tell(Sawtooth(world.mono, None, late))
     world.second()
-    true = world.engine.served  # nothing was wrong with that pulse
+    true = world.engine.snapshot  # nothing was wrong with that pulse
     assert abs(world.wrong) < MICROSECOND
     told, untold = samples[-1], samples[-2]
-    drift = Duration(round((told.seen - untold.seen).ns * -12e-6))
+    drift = Duration(round((told.mono - untold.mono).ns * -12e-6))
     assert abs(told.offset - untold.offset - drift) < 100 * Duration(1)
     world.second()
     again = samples[-1]
@@ -430,7 +430,7 @@ def test_a_sawtooth_goes_to_the_pulse_it_names(
     world.tell(Sawtooth(world.mono, named, late))
     world.second()
     told, untold = samples[-1], samples[-2]
-    drift = Duration(round((told.seen - untold.seen).ns * -12e-6))
+    drift = Duration(round((told.mono - untold.mono).ns * -12e-6))
     taken = told.offset - untold.offset - drift
     assert abs(taken - (ZERO if seconds else late)) < 100 * Duration(1)
 
@@ -478,21 +478,21 @@ def test_sentences_are_samples_only_where_no_pulse_is_and_we_know_no_better(
     world = tracking(replace(FREE, holdover=HoldoverSettings(limit_s=1.0)))
     world.pulses = False
     world.run(60)
-    assert {sample.source for sample in samples} == {Source.PULSE}
+    assert {sample.source for sample in samples} == {SampleSource.PULSE}
     for _ in range(10_000):
         world.pass_(10 * SECOND)
         world.tell(world.tick())
     before = world.bound
     world.run(20)
-    told = [each for each in samples if each.source is Source.SENTENCE]
+    told = [each for each in samples if each.source is SampleSource.SENTENCE]
     assert told
     assert world.mode() == Mode.HOLDOVER
-    assert world.engine.served.ref_id == GPS
+    assert world.engine.snapshot.ref_id == GPS
     assert abs(world.wrong) < world.bound < before
     world.pulses = True
     fed = len(told)
     world.run(5)
-    told = [each for each in samples if each.source is Source.SENTENCE]
+    told = [each for each in samples if each.source is SampleSource.SENTENCE]
     assert len(told) == fed
     assert world.mode() == Mode.TRACK
 
@@ -502,7 +502,7 @@ def test_sentences_alone_make_an_estimate_but_no_stratum(
 ) -> None:
     world = World(engine(FREE), pulses=False)
     world.run(60)
-    assert {sample.source for sample in samples} == {Source.SENTENCE}
+    assert {sample.source for sample in samples} == {SampleSource.SENTENCE}
     assert world.mode() == Mode.COLD
     assert not world.serves
     assert "check the pulse's wire" in world.reason
@@ -549,9 +549,9 @@ def test_an_impossible_date_is_refused_in_words() -> None:
 # witnesses, leap seconds, signs
 
 
-def witness(world: World, off: Duration, epoch: int | None = None) -> Witness:
+def witness(world: World, off: Duration, era: int | None = None) -> Witness:
     offset = Duration(world.leaps.posix(world.true).ns - world.local.ns) + off
-    told = world.epoch if epoch is None else epoch
+    told = world.era if era is None else era
     return Witness("rtc", offset, world.local, world.mono, told, 100 * MILLISECOND)
 
 
@@ -560,7 +560,7 @@ def test_a_witness_decides_where_the_lag_leaves_it_open() -> None:
     world.run(20)
     assert world.mode() == Mode.COLD
     assert "so near the pulse" in world.reason
-    world.tell(witness(world, ZERO, epoch=-1))
+    world.tell(witness(world, ZERO, era=-1))
     world.run(10)
     assert world.mode() == Mode.COLD  # its offset was of another epoch
     world.tell(witness(world, ZERO))
@@ -577,7 +577,7 @@ def test_a_leap_second_only_the_receiver_knows_of_is_served_and_told() -> None:
         notice = LeapNotice(world.mono, "TIMELS", 37 * SECOND, announced=INSERTED)
         world.tell(notice)
         world.second()
-    assert world.engine.served.leap == INSERTED
+    assert world.engine.snapshot.leap == INSERTED
     told = [each for each in world.commands if isinstance(each, SetLeap)]
     assert told == [SetLeap(None, 37 * SECOND), SetLeap(INSERTED, 37 * SECOND)]
     status = world.engine.status(world.mono)
@@ -612,20 +612,20 @@ def test_signs_of_trouble_reach_the_operator() -> None:
     world.pass_(11 * SECOND)
     world.tell(SkyView(world.mono, used=0))
     world.tell(LineLoad(world.mono, 0.8))
-    moved, blind, jammed, full = sorted(world.alarms)
+    moved, unobservable, jammed, full = sorted(world.alarms)
     assert "the antenna is 11" in moved
-    assert "uses no satellites" in blind
+    assert "uses no satellites" in unobservable
     assert "jammed (ind 200)" in jammed
     assert "line is 80% full" in full
 
 
 def test_the_bank_feels_the_temperature(monkeypatch: pytest.MonkeyPatch) -> None:
     felt: list[Temperature] = []
-    feel = Bank.temperature
+    sense = Bank.temperature
 
     def kept(bank: Bank, reading: Temperature) -> None:
         felt.append(reading)
-        feel(bank, reading)
+        sense(bank, reading)
 
     monkeypatch.setattr(Bank, "temperature", kept)
     world = tracking(FREE)

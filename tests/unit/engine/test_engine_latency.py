@@ -35,11 +35,11 @@ class Watched(World):
             return stamped
         self.watched += 1
         rose = stamped.at - self.late
-        epoch = self.epoch - self.stale
-        self.tell(Bracket(rose - self.half, rose + self.half, self.mono, epoch))
+        era = self.era - self.stale
+        self.tell(Bracket(rose - self.half, rose + self.half, self.mono, era))
         hastened = self.hastened
         return PulseEdge(
-            stamped.at - hastened, stamped.seen - hastened, self.seq, self.epoch, edge
+            stamped.at - hastened, stamped.mono - hastened, self.seq, self.era, edge
         )
 
 

@@ -173,7 +173,7 @@ def test_a_header_made_of_noise_holds_sentences_up_for_a_second() -> None:
     assert framer.feed(chunk(header + sealed(RMC), first=ZERO)) == []
     assert framer.feed(chunk(sealed(RMC), first=SECOND)) == []
     items = framer.feed(chunk(sealed(RMC), first=SECOND + MILLISECOND))
-    assert [item.seen for item in items] == [
+    assert [item.mono for item in items] == [
         Mono(0),
         Mono(0) + SECOND,
         Mono(0) + SECOND + MILLISECOND,
@@ -194,8 +194,8 @@ def test_each_sentence_has_the_arrival_of_its_first_byte() -> None:
     framer = Framer()
     evenly = chunk(line + line, first=SECOND, last=SECOND + span * MILLISECOND)
     first, second = framer.feed(evenly)
-    assert first.seen == Mono(0) + SECOND
-    assert second.seen == Mono(0) + SECOND + len(line) * MILLISECOND
+    assert first.mono == Mono(0) + SECOND
+    assert second.mono == Mono(0) + SECOND + len(line) * MILLISECOND
 
 
 def test_a_sentence_in_two_chunks_came_with_the_first() -> None:

@@ -41,12 +41,12 @@ def refused(body: str) -> bool:
 def test_rmc_says_time_date_status_and_mode() -> None:
     told = timed(f"GNRMC,111106.25,A,{PLACE},0.0,,010526,,,D,V")
     assert told == Timed(
-        seen=Mono(7),
+        mono=Mono(7),
         offset=40,
         address="GNRMC",
         kind="RMC",
         tod=ELEVEN + Duration(250_000_000),
-        sixty=False,
+        leap_second=False,
         date=date(2026, 5, 1),
         status="A",
         mode="D",
@@ -116,8 +116,8 @@ def test_time_of_day(clock: str, tod: Duration | None) -> None:
 
 def test_second_sixty_is_a_second_like_any_other() -> None:
     told = timed("GPZDA,235960.00,31,12,2016,00,00")
-    assert (told.tod, told.sixty) == (24 * HOUR, True)
-    assert timed("GPZDA,235959.00,31,12,2016,00,00").sixty is False
+    assert (told.tod, told.leap_second) == (24 * HOUR, True)
+    assert timed("GPZDA,235959.00,31,12,2016,00,00").leap_second is False
 
 
 @pytest.mark.parametrize(

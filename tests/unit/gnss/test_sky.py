@@ -9,7 +9,7 @@ from refclock.timebase import Mono
 def view(*bodies: str) -> list[SkyView]:
     sky = Sky()
     for at, body in enumerate(bodies):
-        sky.hear(Sentence(body.encode(), Mono(at), 0))
+        sky.observe(Sentence(body.encode(), Mono(at), 0))
     return list(sky.view())
 
 
@@ -20,7 +20,7 @@ def test_a_view_comes_in_parts_and_from_several_systems() -> None:
         "GLGSV,1,1,01,65,12,034,",
         "GNRMC,111106.00,A",
     )
-    assert seen.seen == Mono(0)
+    assert seen.mono == Mono(0)
     assert seen.used is None
     assert [(sat.system, sat.number) for sat in seen.satellites] == [
         ("GPS", 1), ("GPS", 2), ("GPS", 12), ("GPS", 14), ("GPS", 32), ("GLONASS", 65),
@@ -49,7 +49,7 @@ def test_the_satellites_in_the_fix_are_counted_over_all_systems() -> None:
 def test_a_view_is_taken_once() -> None:
     sky = Sky()
     assert list(sky.view()) == []
-    sky.hear(Sentence(b"XXGSV,1,1,01,01,40,083,46", Mono(3), 0))
+    sky.observe(Sentence(b"XXGSV,1,1,01,01,40,083,46", Mono(3), 0))
     assert [seen.satellites[0].system for seen in sky.view()] == ["XX"]
     assert list(sky.view()) == []
 
@@ -59,8 +59,8 @@ def test_a_view_nobody_takes_stays_small() -> None:
     for talker in range(100):
         for number in range(100):
             body = f"{talker:02d}GSV,1,1,01,{number},40,083,46"
-            sky.hear(Sentence(body.encode(), Mono(0), 0))
+            sky.observe(Sentence(body.encode(), Mono(0), 0))
             body = f"{talker:02d}GSA,A,3,{number},,,,,,,,,,,,1.0,0.8,0.6"
-            sky.hear(Sentence(body.encode(), Mono(0), 0))
+            sky.observe(Sentence(body.encode(), Mono(0), 0))
     (seen,) = sky.view()
     assert len(seen.satellites) + (seen.used or 0) < 300

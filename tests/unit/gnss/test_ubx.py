@@ -12,12 +12,12 @@ from refclock.events import (
     Identity,
     Interference,
     LeapNotice,
+    NoTime,
     Position,
     Reason,
     Satellite,
     Sawtooth,
     SkyView,
-    Timeless,
     TimeMessage,
 )
 from refclock.gnss.framer import Binary
@@ -99,7 +99,7 @@ def test_nav_pvt_is_believed_only_whole(payload: bytes, fix: Fix) -> None:
 @pytest.mark.parametrize("valid", [0, 1, 2, 4, 5, 6])
 def test_without_date_or_time_none_is_told(valid: int) -> None:
     timeless, *_ = say(1, 7, pvt(valid=valid))
-    assert timeless == Timeless(SEEN, Fix.NONE)
+    assert timeless == NoTime(SEEN, Fix.NONE)
     assert say(1, 0x21, timeutc(valid)) == [timeless]
 
 
@@ -120,10 +120,10 @@ def test_nav_timeutc(valid: int, fix: Fix) -> None:
 def test_second_sixty() -> None:
     (message,) = say(1, 0x21, timeutc(7, (2016, 12, 31, 23, 59, 60)))
     assert isinstance(message, TimeMessage)
-    assert (message.utc, message.sixty) == (Utc.of(2017, 1, 1), True)
+    assert (message.utc, message.leap_second) == (Utc.of(2017, 1, 1), True)
     (message,) = say(1, 0x21, timeutc(7, (2016, 12, 31, 23, 59, 59)))
     assert isinstance(message, TimeMessage)
-    assert message.sixty is False
+    assert message.leap_second is False
 
 
 @pytest.mark.parametrize(

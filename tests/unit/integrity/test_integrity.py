@@ -9,9 +9,9 @@ from refclock.integrity.monitor import (
     AlarmKind,
     Integrity,
     IntegritySettings,
+    MessageRefused,
     Policy,
-    Refusal,
-    Verdict,
+    PulseVerdict,
 )
 from refclock.timebase import (
     DAY,
@@ -61,20 +61,20 @@ def text(of: Integrity, at: int = 0) -> str:
 def test_a_week_count_that_rolled_over_is_made_right_and_told(turns: int) -> None:
     judge = integrity()
     rolled = NOW - turns * 1024 * 7 * DAY
-    assert judge.believable(message(rolled)) == message()
+    assert judge.accept(message(rolled)) == message()
     assert kinds(judge) == [AlarmKind.ROLLOVER]
     assert f"{turns * 1024} weeks are added" in text(judge)
-    assert judge.believable(message()) == message()
+    assert judge.accept(message()) == message()
     assert kinds(judge) == []
 
 
 def test_in_april_2019_an_old_chip_was_right_but_for_1024_weeks() -> None:
     """Day one of a week count is also what a chip without a date says."""
     judge = Integrity(IntegritySettings(), LEAPS, Utc.of(2019, 4, 10))
-    told = judge.believable(message(Utc.of(1999, 9, 1)))
+    told = judge.accept(message(Utc.of(1999, 9, 1)))
     assert isinstance(told, TimeMessage)
     assert told.utc == Utc.of(2019, 4, 17)
-    assert isinstance(judge.believable(message(Utc.of(1999, 8, 22))), Refusal)
+    assert isinstance(judge.accept(message(Utc.of(1999, 8, 22))), MessageRefused)
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ def test_in_april_2019_an_old_chip_was_right_but_for_1024_weeks() -> None:
 )
 def test_a_date_receivers_begin_with_is_refused(day: tuple[int, int, int]) -> None:
     judge = integrity()
-    told = judge.believable(message(Utc.of(*day, 23, 59, 46)))
-    assert isinstance(told, Refusal)
+    told = judge.accept(message(Utc.of(*day, 23, 59, 46)))
+    assert isinstance(told, MessageRefused)
     assert "which cannot be" in told.reason
     assert kinds(judge) == [AlarmKind.DATE]
-    judge.believable(message())
+    judge.accept(message())
     assert kinds(judge) == []
 
 
 def test_a_date_beyond_twenty_years_is_refused() -> None:
-    assert isinstance(integrity().believable(message(Utc.of(2050, 1, 1))), Refusal)
-    assert isinstance(integrity().believable(message(Utc.of(2045, 1, 1))), TimeMessage)
+    assert isinstance(integrity().accept(message(Utc.of(2050, 1, 1))), MessageRefused)
+    assert isinstance(integrity().accept(message(Utc.of(2045, 1, 1))), TimeMessage)
 
 
 @pytest.mark.parametrize("before", [SECOND, HOUR, 6 * DAY])
 def test_a_date_just_before_the_floor_is_no_rollover(before: Duration) -> None:
     """What we took for the last good time may have been ahead."""
-    told = integrity().believable(message(FLOOR - before))
+    told = integrity().accept(message(FLOOR - before))
     assert told == message(FLOOR - before)
 
 
@@ -106,13 +106,13 @@ def test_a_date_just_before_the_floor_is_no_rollover(before: Duration) -> None:
 def test_what_has_no_fix_is_not_judged(fix: Fix) -> None:
     judge = integrity()
     lie = message(Utc.of(1980, 1, 6), fix=fix)
-    assert judge.believable(lie) is lie
+    assert judge.accept(lie) is lie
     assert kinds(judge) == []
 
 
 def test_zda_without_a_word_on_its_fix_is_judged() -> None:
-    lie = message(Utc.of(1980, 1, 6), fix=Fix.UNSAID)
-    assert isinstance(integrity().believable(lie), Refusal)
+    lie = message(Utc.of(1980, 1, 6), fix=Fix.UNKNOWN)
+    assert isinstance(integrity().accept(lie), MessageRefused)
 
 
 # the second
@@ -124,18 +124,18 @@ def hold(
     seconds: int,
     start: int = 100,
     *,
-    vouched: bool | None = None,
+    confirmed: bool | None = None,
 ) -> list[int]:
     """At which seconds of these the change is believed."""
     return [
         k
         for k in range(start, start + seconds)
-        if judge.second(ahead * SECOND, BOOT + k * SECOND, vouched=vouched)
+        if judge.second(ahead * SECOND, BOOT + k * SECOND, confirmed=confirmed)
     ]
 
 
 def believed_since(judge: Integrity, at: int = 0) -> Integrity:
-    assert isinstance(judge.believable(message(at=at)), TimeMessage)
+    assert isinstance(judge.accept(message(at=at)), TimeMessage)
     return judge
 
 
@@ -177,9 +177,9 @@ def test_the_policy_may_be_to_follow() -> None:
 
 
 def test_a_witness_decides_either_way() -> None:
-    assert hold(believed_since(integrity()), 3, 61, vouched=True) == [160]
+    assert hold(believed_since(integrity()), 3, 61, confirmed=True) == [160]
     judge = believed_since(integrity(FOLLOW))
-    assert hold(judge, -3, 600, vouched=False) == []
+    assert hold(judge, -3, 600, confirmed=False) == []
     assert "a witness agrees with our clock" in text(judge, 700)
 
 
@@ -199,7 +199,7 @@ def test_one_that_counts_otherwise_does_not(told: tuple[int | None, bool]) -> No
 
 
 @pytest.mark.parametrize(
-    ("utc", "ahead", "believed"),
+    ("utc", "ahead", "accepted"),
     [
         (Utc.of(2028, 1, 1, 0, 1), -1, True),
         (Utc.of(2028, 7, 1, 0, 1), 1, True),
@@ -209,11 +209,11 @@ def test_one_that_counts_otherwise_does_not(told: tuple[int | None, bool]) -> No
     ],
 )
 def test_a_leap_second_an_expired_table_could_not_know(
-    utc: Utc, ahead: int, *, believed: bool
+    utc: Utc, ahead: int, *, accepted: bool
 ) -> None:
     judge = believed_since(integrity(), at=-10_000)
-    judge.believable(message(utc))
-    assert bool(hold(judge, ahead, 61)) == believed
+    judge.accept(message(utc))
+    assert bool(hold(judge, ahead, 61)) == accepted
 
 
 def test_before_any_sentence_was_believed_no_change_is() -> None:
@@ -245,7 +245,7 @@ def test_a_clock_that_begins_afresh_holds_nothing_off() -> None:
 # the pulse
 
 
-def pulses(judge: Integrity, *residuals: float, start: int = 0) -> list[Verdict]:
+def pulses(judge: Integrity, *residuals: float, start: int = 0) -> list[PulseVerdict]:
     """One a second, residuals in us."""
     return [
         judge.pulse(Duration(round(us * 1000)), BOUND, BOOT + (start + k) * SECOND)
@@ -255,18 +255,18 @@ def pulses(judge: Integrity, *residuals: float, start: int = 0) -> list[Verdict]
 
 def tried(settings: IntegritySettings | None = None) -> Integrity:
     judge = integrity(settings)
-    assert set(pulses(judge, *[0.1] * 60, start=-60)) == {Verdict.USE}
+    assert set(pulses(judge, *[0.1] * 60, start=-60)) == {PulseVerdict.USE}
     return judge
 
 
 def test_an_outlier_is_rejected_and_costs_nothing() -> None:
     judge = tried()
     assert pulses(judge, 1.0, 300e3, -2.0, 150.0, 0.0) == [
-        Verdict.USE,
-        Verdict.REJECT,
-        Verdict.USE,
-        Verdict.REJECT,
-        Verdict.USE,
+        PulseVerdict.USE,
+        PulseVerdict.REJECT,
+        PulseVerdict.USE,
+        PulseVerdict.REJECT,
+        PulseVerdict.USE,
     ]
     assert kinds(judge) == []
 
@@ -274,96 +274,96 @@ def test_an_outlier_is_rejected_and_costs_nothing() -> None:
 def test_outliers_far_between_never_make_a_jump() -> None:
     judge = tried()
     verdicts = [pulses(judge, 1500.0, 0.0, start=2 * k) for k in range(20)]
-    assert verdicts == [[Verdict.REJECT, Verdict.USE]] * 20
+    assert verdicts == [[PulseVerdict.REJECT, PulseVerdict.USE]] * 20
     assert kinds(judge, 40) == []
 
 
 def test_a_jump_is_rejected_and_told_for_as_long_as_it_lasts() -> None:
     judge = tried()
-    assert set(pulses(judge, *[1500.0] * 600)) == {Verdict.REJECT}
+    assert set(pulses(judge, *[1500.0] * 600)) == {PulseVerdict.REJECT}
     assert "the pulse jumped by +1500.0 µs" in text(judge, 600)
-    assert pulses(judge, 0.0, start=600) == [Verdict.USE]
+    assert pulses(judge, 0.0, start=600) == [PulseVerdict.USE]
     assert kinds(judge, 601) == []
 
 
 def test_a_jump_that_lasts_is_followed_where_that_is_the_policy() -> None:
     judge = tried(FOLLOW)
     verdicts = pulses(judge, *[-1500.0] * 61)
-    assert verdicts == [*[Verdict.REJECT] * 60, Verdict.RESTART]
+    assert verdicts == [*[PulseVerdict.REJECT] * 60, PulseVerdict.RESTART]
     assert kinds(judge, 61) == [AlarmKind.PHASE]
     assert "followed" in text(judge, 61)
-    assert pulses(judge, *[1.0] * 3, start=61) == [Verdict.USE] * 3
+    assert pulses(judge, *[1.0] * 3, start=61) == [PulseVerdict.USE] * 3
     assert kinds(judge, 61 + 601) == []
 
 
 def test_a_jump_of_half_a_second_is_not_followed() -> None:
     """Nobody could say into which second."""
     judge = tried(FOLLOW)
-    assert Verdict.RESTART not in pulses(judge, *[500e3] * 100)
+    assert PulseVerdict.RESTART not in pulses(judge, *[500e3] * 100)
 
 
 def test_more_noise_is_no_jump_and_locks_nobody_out() -> None:
     judge = tried()
     wild = [(-1) ** k * 900.0 for k in range(100)]
     verdicts = pulses(judge, *wild)
-    assert verdicts[:7] == [Verdict.REJECT] * 7
-    assert set(verdicts[7:]) == {Verdict.USE}
+    assert verdicts[:7] == [PulseVerdict.REJECT] * 7
+    assert set(verdicts[7:]) == {PulseVerdict.USE}
     assert kinds(judge, 100) == []
 
 
 def test_what_our_clock_may_have_done_itself_is_no_jump() -> None:
     judge = tried()
     far = Duration(1_500_000)
-    assert judge.pulse(far, MILLISECOND, BOOT) is Verdict.USE
-    assert judge.pulse(far, BOUND, BOOT) is Verdict.REJECT
+    assert judge.pulse(far, MILLISECOND, BOOT) is PulseVerdict.USE
+    assert judge.pulse(far, BOUND, BOOT) is PulseVerdict.REJECT
 
 
 def test_a_clock_that_began_with_a_straggler_begins_again() -> None:
     judge = integrity()
     assert pulses(judge, -300.0, -301.0, -302.0) == [
-        Verdict.REJECT,
-        Verdict.REJECT,
-        Verdict.RESTART,
+        PulseVerdict.REJECT,
+        PulseVerdict.REJECT,
+        PulseVerdict.RESTART,
     ]
     assert kinds(judge) == []
 
 
 def test_a_clock_that_began_again_is_judged_afresh() -> None:
     judge = integrity()
-    assert pulses(judge, -300.0, -301.0, -302.0)[-1] is Verdict.RESTART
-    assert pulses(judge, 900.0, start=3) == [Verdict.REJECT]
+    assert pulses(judge, -300.0, -301.0, -302.0)[-1] is PulseVerdict.RESTART
+    assert pulses(judge, 900.0, start=3) == [PulseVerdict.REJECT]
     pulses(judge, *[0.0] * 59, start=4)
-    assert pulses(judge, *[300.0] * 3, start=63)[-1] is Verdict.RESTART
+    assert pulses(judge, *[300.0] * 3, start=63)[-1] is PulseVerdict.RESTART
 
 
 def test_a_clock_is_untried_for_its_first_minute() -> None:
     judge = integrity()
     pulses(judge, *[0.0] * 59)
-    assert pulses(judge, *[300.0] * 3, start=59)[-1] is Verdict.RESTART
+    assert pulses(judge, *[300.0] * 3, start=59)[-1] is PulseVerdict.RESTART
 
 
 def test_a_jump_that_comes_again_has_not_lasted() -> None:
     judge = tried(FOLLOW)
     pulses(judge, *[1500.0] * 50)
     pulses(judge, 0.0, start=50)
-    assert set(pulses(judge, *[1500.0] * 60, start=51)) == {Verdict.REJECT}
+    assert set(pulses(judge, *[1500.0] * 60, start=51)) == {PulseVerdict.REJECT}
 
 
 def test_a_clock_that_began_in_noise_learns_it() -> None:
-    assert pulses(integrity(), -300.0, 300.0, -300.0)[2] is Verdict.USE
+    assert pulses(integrity(), -300.0, 300.0, -300.0)[2] is PulseVerdict.USE
 
 
 def test_after_a_new_beginning_a_clock_is_untried() -> None:
     judge = tried()
     judge.restarted()
-    assert pulses(judge, *[1500.0] * 3)[-1] is Verdict.RESTART
+    assert pulses(judge, *[1500.0] * 3)[-1] is PulseVerdict.RESTART
 
 
 def test_a_line_that_is_nearly_full_is_told_until_there_is_room() -> None:
     judge = integrity()
     judge.line(LineLoad(BOOT, 0.9))
     assert kinds(judge) == []  # noise: nothing was understood yet
-    judge.believable(message())
+    judge.accept(message())
     judge.line(LineLoad(BOOT, 0.69))
     assert kinds(judge) == []
     judge.line(LineLoad(BOOT, 0.7))

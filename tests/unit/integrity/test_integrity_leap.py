@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from refclock.events import Fix, LeapNotice, TimeMessage
-from refclock.integrity.monitor import AlarmKind, Integrity, IntegritySettings, Refusal
+from refclock.integrity.monitor import (
+    AlarmKind,
+    Integrity,
+    IntegritySettings,
+    MessageRefused,
+)
 from refclock.timebase import (
     DAY,
     SECOND,
@@ -43,8 +48,8 @@ def notice(
 
 
 def believes(of: Integrity, utc: Utc = NOW) -> bool:
-    told = of.believable(TimeMessage(utc, BOOT, "RMC", Fix.VALID))
-    return not isinstance(told, Refusal)
+    told = of.accept(TimeMessage(utc, BOOT, "RMC", Fix.VALID))
+    return not isinstance(told, MessageRefused)
 
 
 def announce(of: Integrity, what: LeapSecond, utc: Utc = NOW, times: int = 70) -> None:
@@ -97,7 +102,7 @@ def test_a_receiver_that_says_nothing_of_its_count_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "default", "utc", "believed"),
+    ("count", "default", "utc", "accepted"),
     [
         (37, False, NOW, True),
         (37, True, NOW, True),  # the table says that the guess is right
@@ -111,13 +116,13 @@ def test_a_receiver_that_says_nothing_of_its_count_is_believed() -> None:
     ],
 )
 def test_the_count_against_the_table(
-    count: int | None, utc: Utc, *, default: bool, believed: bool
+    count: int | None, utc: Utc, *, default: bool, accepted: bool
 ) -> None:
     of = judge()
     of.leap_notice(notice(count, default=default), None)
-    assert believes(of, utc) == believed
+    assert believes(of, utc) == accepted
     assert [alarm.kind for alarm in of.alarms(BOOT)] == (
-        [] if believed else [AlarmKind.COUNT]
+        [] if accepted else [AlarmKind.COUNT]
     )
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from refclock.events import Edge, PulseEdge
-from refclock.label.edges import Flanks
+from refclock.label.edges import EdgeSelector
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local, Mono
 
 SHORT_HIGH = (100, 900)
 """How long the line is up and down, ms."""
 
 
-def believed(*lasting_ms: int) -> Edge:
+def accepted(*lasting_ms: int) -> Edge:
     """After such states, the first of them up: of the last flanks, which begins."""
-    flanks, at, last = Flanks(), ZERO, {}
+    flanks, at, last = EdgeSelector(), ZERO, {}
     for number, ms in enumerate(lasting_ms):
         edge = Edge.CLEAR if number % 2 else Edge.ASSERT
         last[edge] = flanks.begins(
@@ -24,20 +24,20 @@ def believed(*lasting_ms: int) -> Edge:
 
 
 def test_the_shorter_state_begins_with_the_second() -> None:
-    assert believed(*[*SHORT_HIGH] * 3) is Edge.ASSERT
-    assert believed(*[900, 100] * 3) is Edge.CLEAR
+    assert accepted(*[*SHORT_HIGH] * 3) is Edge.ASSERT
+    assert accepted(*[900, 100] * 3) is Edge.CLEAR
 
 
 def test_it_takes_four_states_in_a_row_to_change_ones_mind() -> None:
     """A flank that was missed makes the others look turned for a moment."""
     learned, against = [*SHORT_HIGH] * 5, [900, 100] * 3
-    assert believed(*learned, *against[:4]) is Edge.ASSERT  # of three: the last lasts
-    assert believed(*learned, *against) is Edge.CLEAR
-    assert believed(*learned, *against[:3], 900, *against[:3]) is Edge.ASSERT
+    assert accepted(*learned, *against[:4]) is Edge.ASSERT  # of three: the last lasts
+    assert accepted(*learned, *against) is Edge.CLEAR
+    assert accepted(*learned, *against[:3], 900, *against[:3]) is Edge.ASSERT
 
 
 def test_after_a_gap_a_flank_is_the_only_one() -> None:
-    flanks = Flanks()
+    flanks = EdgeSelector()
     for second in range(3):
         for edge, after in ((Edge.ASSERT, ZERO), (Edge.CLEAR, 100 * MILLISECOND)):
             at = second * SECOND + after

@@ -88,7 +88,7 @@ class Sky:
         events = sorted(self._events(start, start + seconds), key=lambda e: e[0].ns)
         for at, event in events:
             if isinstance(event, TimeMessage):
-                self.ahead.append(self.labeller.hear(event))
+                self.ahead.append(self.labeller.observe(event))
             else:
                 self._edge(at, event)
         return self
@@ -344,7 +344,7 @@ def test_names_that_go_back_make_all_before_them_void() -> None:
 def test_a_cold_labeller_has_nothing_to_move() -> None:
     labeller = Labeller(LabelSettings(), LEAPS)
     labeller.adopt(SECOND)
-    assert labeller.vouched(SECOND) is None
+    assert labeller.confirmed(SECOND) is None
 
 
 @pytest.mark.parametrize("fix", [Fix.NONE, Fix.ESTIMATED, Fix.CONTRADICTION])
@@ -361,7 +361,7 @@ def test_sentences_that_queued_are_not_used() -> None:
 
 
 def test_zda_alone_is_believed_only_where_that_is_allowed() -> None:
-    zda = Says("ZDA", fix=Fix.UNSAID)
+    zda = Says("ZDA", fix=Fix.UNKNOWN)
     assert not Sky((zda,)).run(20).labels
     allowed = Sky((zda,), settings=LabelSettings(trust_zda_alone=True)).run(20)
     assert allowed.labels
@@ -369,7 +369,7 @@ def test_zda_alone_is_believed_only_where_that_is_allowed() -> None:
 
 
 def test_zda_is_believed_while_another_vouches_and_no_longer() -> None:
-    zda = Says("ZDA", lambda _: 0.3, lambda t: t + 0.2, fix=Fix.UNSAID)
+    zda = Says("ZDA", lambda _: 0.3, lambda t: t + 0.2, fix=Fix.UNKNOWN)
     sky = Sky((Says(), zda)).run(20)
     assert sky.labeller.lags()["ZDA"].known
     sky.says = (Says(fix=Fix.NONE), zda)
@@ -514,9 +514,9 @@ def test_old_sentences_name_nothing() -> None:
 def test_a_second_60_is_the_one_after_59_and_its_pulse_has_no_name() -> None:
     labeller = Labeller(LabelSettings(), LEAPS)
     midnight = Utc.of(2017, 1, 1)
-    sixty = TimeMessage(midnight, BOOT, "RMC", Fix.VALID, sixty=True)
+    leap_second = TimeMessage(midnight, BOOT, "RMC", Fix.VALID, leap_second=True)
     last = LEAPS.tai(midnight - SECOND)
-    assert labeller.tai(sixty) == last + SECOND
+    assert labeller.tai(leap_second) == last + SECOND
     assert labeller.tai(TimeMessage(midnight, BOOT, "RMC", Fix.VALID)) == (
         last + 2 * SECOND
     )
@@ -527,9 +527,13 @@ def test_a_second_60_is_the_one_after_59_and_its_pulse_has_no_name() -> None:
         predicted = Predicted(tai, WARM) if k > -2 else None
         found[k] = labeller.label(PulseEdge(LOCAL, seen, k, 0), predicted)
         utc = LEAPS.utc(tai)
-        labeller.hear(
+        labeller.observe(
             TimeMessage(
-                utc or midnight, seen + s(0.1), "RMC", Fix.VALID, sixty=utc is None
+                utc or midnight,
+                seen + s(0.1),
+                "RMC",
+                Fix.VALID,
+                leap_second=utc is None,
             )
         )
     assert [isinstance(found[k], Label) for k in (-2, -1, 0, 1, 2, 3)] == [
@@ -622,15 +626,15 @@ def test_a_witness_far_from_all_sentences_decides_nothing() -> None:
 
 def test_whom_the_witness_sides_with() -> None:
     sky = Sky((Says(named=lambda t: t if t < 20 else t - 3),))
-    assert sky.labeller.vouched(-3 * SECOND) is None
+    assert sky.labeller.confirmed(-3 * SECOND) is None
     sky.run(30)
-    assert sky.labeller.vouched(-3 * SECOND) is None
+    assert sky.labeller.confirmed(-3 * SECOND) is None
     sky.labeller.witness(told(START + s(25), 0.05))
-    assert sky.labeller.vouched(-3 * SECOND) is False
+    assert sky.labeller.confirmed(-3 * SECOND) is False
     sky.labeller.witness(told(START + s(25), 0.05, ahead=-3.0))
-    assert sky.labeller.vouched(-3 * SECOND) is True
+    assert sky.labeller.confirmed(-3 * SECOND) is True
     sky.labeller.witness(told(START + s(25), 0.05, ahead=-30.0))
-    assert sky.labeller.vouched(-3 * SECOND) is None
+    assert sky.labeller.confirmed(-3 * SECOND) is None
 
 
 # sentences alone
@@ -643,7 +647,7 @@ def test_a_sentence_alone_is_worth_its_lag() -> None:
     alone = sky.labeller.sample_from(TimeMessage(utc, seen, "RMC", Fix.VALID))
     assert alone is not None
     assert alone.tai == START + s(300)
-    assert abs(alone.seen - mono(START + s(300.01))) < MILLISECOND
+    assert abs(alone.mono - mono(START + s(300.01))) < MILLISECOND
     assert MILLISECOND <= alone.spread == alone.doubt < 6 * MILLISECOND
 
 
@@ -675,13 +679,13 @@ def test_a_sentence_of_unknown_lag_may_be_late_by_a_second() -> None:
     message = TimeMessage(LEAPS.posix(START), seen, "RMC", Fix.VALID)
     alone = labeller.sample_from(message)
     assert alone is not None
-    assert alone.seen == mono(START - s(0.05))
+    assert alone.mono == mono(START - s(0.05))
     assert (alone.spread, alone.doubt) == (s(0.05), s(0.75))
 
 
 @pytest.mark.parametrize("what", ["V", "queued", "unsaid"])
 def test_a_sentence_that_may_not_be_used_is_worth_nothing(what: str) -> None:
-    fix = {"V": Fix.NONE, "unsaid": Fix.UNSAID}.get(what, Fix.VALID)
+    fix = {"V": Fix.NONE, "unsaid": Fix.UNKNOWN}.get(what, Fix.VALID)
     message = TimeMessage(
         LEAPS.posix(START), mono(START), "ZDA", fix, queued=what == "queued"
     )

@@ -18,7 +18,12 @@ from refclock.events import Fix, LeapNotice, PulseEdge, TimeMessage
 from refclock.gnss import nmea
 from refclock.gnss.epoch import Epochs
 from refclock.gnss.framer import Framer, Sentence
-from refclock.integrity.monitor import AlarmKind, Integrity, IntegritySettings, Refusal
+from refclock.integrity.monitor import (
+    AlarmKind,
+    Integrity,
+    IntegritySettings,
+    MessageRefused,
+)
 from refclock.label.labeller import Label, Labeller, LabelSettings, Predicted
 from refclock.timebase import (
     MICROSECOND,
@@ -81,27 +86,27 @@ class Replay:
         self._error: Duration | None = None
         self._next = 0
 
-    def hear(self, data: bytes, utc: Utc) -> None:
+    def observe(self, data: bytes, utc: Utc) -> None:
         """Bytes that came at `utc`."""
         at = self.leaps.tai(utc)
         while (second := self.start + self._next * SECOND) <= at:
             self._edge(second)
             self._next += 1
         for timed in told(data, self._mono(at), self.framer):
-            for message in self.epochs.hear(timed):
+            for message in self.epochs.observe(timed):
                 if isinstance(message, TimeMessage):
                     self._hear(message)
 
     def _hear(self, message: TimeMessage) -> None:
-        believed = self.integrity.believable(message)
-        if isinstance(believed, Refusal):
-            self.refused.append(believed.reason)
+        accepted = self.integrity.accept(message)
+        if isinstance(accepted, MessageRefused):
+            self.refused.append(accepted.reason)
             return
-        ahead = self.labeller.hear(believed)
+        ahead = self.labeller.observe(accepted)
         if ahead is None:
             return
         self.ahead.append(ahead)
-        if self.integrity.second(ahead, message.seen) and self._error is not None:
+        if self.integrity.second(ahead, message.mono) and self._error is not None:
             self.labeller.adopt(ahead)
             self.adopted.append(ahead)
             self._error += ahead
@@ -148,7 +153,7 @@ def replay(name: str, persist_s: int = 60, notice: LeapNotice | None = None) -> 
     if notice is not None:
         run.integrity.leap_notice(notice, None)
     for utc, sentence in rows:
-        run.hear(sentence, utc)
+        run.observe(sentence, utc)
     return run
 
 
@@ -203,7 +208,7 @@ def test_gps_time_of_1980_is_never_a_second() -> None:
 def test_nor_would_it_be_with_a_good_status() -> None:
     run = Replay(Utc.of(2026, 9, 29, 20, 26, 10))
     lie = TimeMessage(Utc.of(1980, 1, 8, 20, 26, 29), BOOT, "RMC", Fix.VALID)
-    assert isinstance(run.integrity.believable(lie), Refusal)
+    assert isinstance(run.integrity.accept(lie), MessageRefused)
 
 
 def test_a_car_s_receiver_takes_back_a_second() -> None:
@@ -216,7 +221,7 @@ def test_a_car_s_receiver_takes_back_a_second() -> None:
             second += 1
         if line.startswith(b"$") and second >= 0:
             late = Duration(120_000_000 if b"GGA" in line else 180_000_000)
-            run.hear(line + b"\r\n", start + second * SECOND + late)
+            run.observe(line + b"\r\n", start + second * SECOND + late)
     assert run.adopted == [-SECOND]
     changes = list(dict.fromkeys(run.off))
     assert len(changes) == 2
@@ -228,7 +233,7 @@ def test_a_week_count_that_rolled_over() -> None:
     """It says 22 August 1999: what a chip without a date says, too."""
     run = Replay(Utc.of(2019, 4, 7, 0, 2, 31))
     for line in (REAL / "telit-he910-april-2019.nmea").read_bytes().splitlines():
-        run.hear(line + b"\r\n", Utc.of(2019, 4, 7, 0, 2, 32))
+        run.observe(line + b"\r\n", Utc.of(2019, 4, 7, 0, 2, 32))
     assert run.off == []
     assert set(run.refused) == {"the receiver says it is 1999-08-22, which cannot be"}
 
@@ -241,6 +246,6 @@ def test_zda_with_gga_beside_it_is_enough() -> None:
             second, before = second + 1, line[7:13]
         if line.startswith(b"$"):
             at = Utc.of(2012, 7, 4, 5, 11, 33) + second * SECOND
-            run.hear(line + b"\r\n", at + Duration(500_000_000))
+            run.observe(line + b"\r\n", at + Duration(500_000_000))
     assert run.off
     assert len(set(run.off)) == 1

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from refclock.label.lag import MEMORY, Lag, Names
+from refclock.label.lag import MEMORY, LabelHistory, Lag
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Tai
 
 
@@ -60,38 +60,40 @@ def test_another_lag_is_one_beyond_reach(spread_ms: int, reach_ms: int) -> None:
     assert lag.reach == reach_ms * MILLISECOND
 
 
-def hear(names: Names, *told: float, exactly: bool = False) -> list[bool]:
+def observe(names: LabelHistory, *told: float, exactly: bool = False) -> list[bool]:
     """Every name from the third on is astray."""
     return [
-        names.hear(Tai(round(name * SECOND.ns)), astray=k > 2, exactly=exactly)
+        names.observe(
+            Tai(round(name * SECOND.ns)), off_by_seconds=k > 2, exactly=exactly
+        )
         for k, name in enumerate(told)
     ]
 
 
 def test_names_that_run_on_are_late() -> None:
-    assert hear(Names(), 1, 2, 3, 4, 5)[3:] == [True, True]
-    assert hear(Names(), 1.0, 1.2, 1.4, 1.61, 1.8)[3:] == [True, True]
+    assert observe(LabelHistory(), 1, 2, 3, 4, 5)[3:] == [True, True]
+    assert observe(LabelHistory(), 1.0, 1.2, 1.4, 1.61, 1.8)[3:] == [True, True]
 
 
 def test_names_that_go_back_or_leap_or_stay_are_not() -> None:
     for name in (1, 3, 7):
-        assert hear(Names(), 1, 2, 3, name, name + 1)[3:] == [False, False]
+        assert observe(LabelHistory(), 1, 2, 3, name, name + 1)[3:] == [False, False]
 
 
 def test_whole_seconds_to_the_millisecond_are_not() -> None:
-    assert hear(Names(), 1, 2, 3, 4, 5, exactly=True)[3:] == [False, False]
+    assert observe(LabelHistory(), 1, 2, 3, 4, 5, exactly=True)[3:] == [False, False]
 
 
 def test_the_first_names_ever_are_not() -> None:
-    names = Names()
-    assert not names.hear(Tai(0), astray=True, exactly=False)
-    names = Names()
-    names.hear(Tai(0), astray=False, exactly=False)
-    assert not names.hear(Tai(SECOND.ns), astray=True, exactly=False)
+    names = LabelHistory()
+    assert not names.observe(Tai(0), off_by_seconds=True, exactly=False)
+    names = LabelHistory()
+    names.observe(Tai(0), off_by_seconds=False, exactly=False)
+    assert not names.observe(Tai(SECOND.ns), off_by_seconds=True, exactly=False)
 
 
 def test_what_was_late_may_be_on_time_again_and_then_changed() -> None:
-    names = Names()
-    assert hear(names, 1, 2, 3, 4)[3]
-    assert not names.hear(Tai(5 * SECOND.ns), astray=False, exactly=False)
-    assert not names.hear(Tai(4 * SECOND.ns), astray=True, exactly=False)
+    names = LabelHistory()
+    assert observe(names, 1, 2, 3, 4)[3]
+    assert not names.observe(Tai(5 * SECOND.ns), off_by_seconds=False, exactly=False)
+    assert not names.observe(Tai(4 * SECOND.ns), off_by_seconds=True, exactly=False)

@@ -98,7 +98,7 @@ def test_the_real_clocks_are_read_together() -> None:
     clock = FreeClock()
     (local_0, mono_0), (local_1, mono_1) = clock.read(), clock.read()
     assert abs((local_1 - local_0) - (mono_1 - mono_0)) < MILLISECOND
-    assert clock.epoch == 0
+    assert clock.era == 0
 
 
 def test_the_pair_is_centred(machine: Kernel) -> None:
@@ -124,10 +124,10 @@ def test_a_wide_reading_is_tried_again(machine: Kernel) -> None:
 def test_another_program_s_step_is_seen(machine: Kernel, by: Duration) -> None:
     clock = FreeClock(machine.now)
     machine.real += by.ns
-    assert clock.epoch == 0
+    assert clock.era == 0
     clock.read()
     clock.read()
-    assert clock.epoch == 1
+    assert clock.era == 1
 
 
 def test_a_hurried_reading_hides_no_later_step(machine: Kernel) -> None:
@@ -137,7 +137,7 @@ def test_a_hurried_reading_hides_no_later_step(machine: Kernel) -> None:
     machine.each_read_ns = 100
     machine.real += 10_000
     clock.read()
-    assert clock.epoch == 1
+    assert clock.era == 1
 
 
 def test_slewing_and_waiting_is_no_step(machine: Kernel) -> None:
@@ -146,14 +146,14 @@ def test_slewing_and_waiting_is_no_step(machine: Kernel) -> None:
         machine.pass_ns(SECOND.ns + 500_000)
         machine.each_read_ns = 400 - machine.each_read_ns + 1
         clock.read()
-    assert clock.epoch == 0
+    assert clock.era == 0
 
 
 def test_noise_of_reading_is_no_step(machine: Kernel) -> None:
     clock = FreeClock(machine.now)
     machine.real += 700
     clock.read()
-    assert clock.epoch == 0
+    assert clock.era == 0
 
 
 def test_a_free_clock_obeys_nobody(machine: Kernel) -> None:
@@ -176,10 +176,10 @@ def test_a_step_is_told_in_nanoseconds(
 
 def test_our_own_step_counts_too(clock: KernelClock) -> None:
     clock.apply(Step(10 * SECOND))
-    assert clock.epoch == 1
+    assert clock.era == 1
     local, mono = clock.read()
     assert local.ns - mono.ns == MIDNIGHT.ns - DAY.ns + 5 * SECOND.ns
-    assert clock.epoch == 1
+    assert clock.era == 1
 
 
 @pytest.mark.parametrize(

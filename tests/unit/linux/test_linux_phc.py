@@ -16,7 +16,7 @@ from hw.abi import ptp
 from hw.abi.ptp import Cross, PtpClock, carried, device_of
 from hw.linux import phc
 from hw.linux.phc import PhcPulse
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local
@@ -182,8 +182,8 @@ def test_edges_are_counted_and_told_in_order(
         patched.delattr(select, "select")  # one is at hand: nothing to wait for
         second = line.wait(SECOND)
     assert [first, second, line.wait(ZERO)] == [
-        Flank(1, Local(1_001 * SECOND.ns), Edge.ASSERT),
-        Flank(2, Local(1_002 * SECOND.ns), Edge.ASSERT),
+        EdgeEvent(1, Local(1_001 * SECOND.ns), Edge.ASSERT),
+        EdgeEvent(2, Local(1_002 * SECOND.ns), Edge.ASSERT),
         None,
     ]
     line.close()
@@ -193,7 +193,7 @@ def test_after_a_step_of_ours_the_card_s_rate_is_found_again(card: Card) -> None
     card.precise, card.ppm = True, 100
     line = opened(card)
     stepped = MILLISECOND.ns * 1_500
-    told: list[Flank | None] = []
+    told: list[EdgeEvent | None] = []
     for second in (1_001, 1_002):
         card.edge(second * SECOND.ns)
         card.local = second * SECOND.ns + 250 * MILLISECOND.ns

@@ -15,7 +15,7 @@ from gpiod.line import Edge as LineEdge
 
 from hw.linux import pps_gpio
 from hw.linux.pps_gpio import GpioPulse, open_gpio, open_input
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Command, Edge
 from refclock.timebase import MILLISECOND, SECOND, Local, Mono
@@ -93,7 +93,7 @@ class LineInfo:
 class Clock:
     """Local is 1000 s ahead of monotonic."""
 
-    epoch = 0
+    era = 0
 
     def read(self) -> tuple[Local, Mono]:
         return Local(1_010 * SECOND.ns), Mono(10 * SECOND.ns)
@@ -123,7 +123,7 @@ def event(kind: gpiod.EdgeEvent.Type, ns: int, seq: int) -> gpiod.EdgeEvent:
     return gpiod.EdgeEvent(kind.value, ns, 18, seq, seq)
 
 
-def told(line: GpioPulse, count: int) -> list[Flank | None]:
+def told(line: GpioPulse, count: int) -> list[EdgeEvent | None]:
     return [line.wait(2 * SECOND) for _ in range(count)]
 
 
@@ -133,9 +133,9 @@ def test_edges_are_told_in_order_then_silence(chips: dict[str, Chip]) -> None:
     request = chips["/dev/gpiochip0"].requests[18]
     request.coming = [[event(RISE, 5, 1), event(FALL, 9, 2)], [event(RISE, 15, 3)]]
     assert told(line, 4) == [
-        Flank(1, Local(5), Edge.ASSERT),
-        Flank(1, Local(9), Edge.CLEAR),
-        Flank(2, Local(15), Edge.ASSERT),
+        EdgeEvent(1, Local(5), Edge.ASSERT),
+        EdgeEvent(1, Local(9), Edge.CLEAR),
+        EdgeEvent(2, Local(15), Edge.ASSERT),
         None,
     ]
     assert request.waited == [2.0] * 3  # never while one is at hand

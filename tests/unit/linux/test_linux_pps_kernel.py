@@ -14,7 +14,7 @@ import pytest
 
 from hw.linux import pps_kernel
 from hw.linux.pps_kernel import KernelPps, find, sources, timeout_at
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local
@@ -124,7 +124,7 @@ def test_an_edge_is_told_once(path: str) -> None:
     source = Source()
     line = opened(path, source)
     source.coming = [lambda: source.rise(9)]
-    assert line.wait(SECOND) == Flank(8, Local(101 * SECOND.ns + 9), Edge.ASSERT)
+    assert line.wait(SECOND) == EdgeEvent(8, Local(101 * SECOND.ns + 9), Edge.ASSERT)
     source.waits_ns.clear()
     assert line.wait(20 * MILLISECOND) is None
     assert len(source.waits_ns) == 1
@@ -141,8 +141,8 @@ def test_edges_that_came_meanwhile_are_told_in_order_without_waiting(
     source.rise()
     told = [line.wait(SECOND), line.wait(SECOND)]
     assert told == [
-        Flank(8, Local(101 * SECOND.ns + 200_000), Edge.CLEAR),
-        Flank(9, Local(102 * SECOND.ns + 5), Edge.ASSERT),
+        EdgeEvent(8, Local(101 * SECOND.ns + 200_000), Edge.CLEAR),
+        EdgeEvent(9, Local(102 * SECOND.ns + 5), Edge.ASSERT),
     ]
     assert source.waits_ns == []
     line.close()

@@ -17,7 +17,7 @@ import pytest
 
 from hw.linux import pps_serial
 from hw.linux.pps_serial import DisciplinePps, WatchedPps, open_dcd
-from refclock.board.ports import Flank
+from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local
@@ -158,8 +158,8 @@ class Kernel:
         self.name = path
         self.edge = edge
 
-    def wait(self, limit: Duration) -> Flank | None:
-        return Flank(limit.ns, Local(5), Edge.ASSERT)
+    def wait(self, limit: Duration) -> EdgeEvent | None:
+        return EdgeEvent(limit.ns, Local(5), Edge.ASSERT)
 
     def close(self) -> None:
         Kernel.closed.append(self.name)
@@ -184,7 +184,7 @@ def test_the_line_discipline_s_own_device_is_read(port: Port) -> None:
     assert isinstance(line, DisciplinePps)
     assert line.name == "DCD as /dev/pps1"
     assert Kernel.opened == ["/dev/pps1"] * 3
-    assert line.wait(Duration(7)) == Flank(7, Local(5), Edge.ASSERT)
+    assert line.wait(Duration(7)) == EdgeEvent(7, Local(5), Edge.ASSERT)
     assert port.disciplines == [18]
     files = len(os.listdir("/proc/self/fd"))
     line.close()

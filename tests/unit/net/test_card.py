@@ -211,7 +211,7 @@ def test_a_card_that_is_gone_or_too_vague() -> None:
 
 def test_a_rare_packet_is_no_window_of_its_own() -> None:
     trust = Trust()
-    used = [trust.hear([5 * US], 500, number * 2 * S) for number in range(100)]
+    used = [trust.observe([5 * US], 500, number * 2 * S) for number in range(100)]
     assert used == [False] * 63 + [True] * 37
 
 
@@ -219,7 +219,7 @@ def test_a_gap_that_grows_by_little_is_found_out() -> None:
     """In one way alone, where it never becomes impossible."""
     trust = Trust()
     for ms in range(0, 60_000, 50):
-        used = trust.hear([5 * US + ms * MS // 100_000], 500, ms * MS)
+        used = trust.observe([5 * US + ms * MS // 100_000], 500, ms * MS)
         assert not (used and ms > 13_000)
     assert trust.lost
 
@@ -230,5 +230,5 @@ def test_a_flood_is_judged_by_the_second() -> None:
     for second in range(5):
         for burst in range(100):
             now = (100 * second + burst) * S // 100
-            trust.hear([5 * US if burst == 50 else 900 * US] * 64, 0, now)
-    assert trust.believed
+            trust.observe([5 * US if burst == 50 else 900 * US] * 64, 0, now)
+    assert trust.accepted

@@ -108,7 +108,7 @@ def test_the_kernel_s_are_told_at_once(queue: Queue) -> None:
     for ticket in (0, 1, 2):
         queue.add(ticket, NOW + ticket, index=None)
     queue.errors.append([])  # of something else
-    sent.hear()
+    sent.observe()
     assert told == [(0, 0), (1, 1), (2, 2)]
     assert sorted(sent.waiting) == [3, 4]
     (flags,) = queue.flags
@@ -123,10 +123,10 @@ def test_a_card_s_stamp_is_waited_for_until_the_next_sweep(queue: Queue) -> None
         queue.add(ticket, NOW + ticket)
     queue.add(3, NOW, index=OTHER)
     queue.add(4, NOW, index=None)
-    sent.hear()
+    sent.observe()
     assert told == [(3, 0), (4, 0)]
     queue.add(1, card=NOW + 1 + 37 * SECOND.ns)
-    sent.hear()
+    sent.observe()
     assert told[2:] == [(1, 8)]
     queue.add(0, card=NOW + 37 * SECOND.ns)
     sent.hear_all()
@@ -156,7 +156,7 @@ def test_with_cards_the_kernel_is_asked_for_both_stamps_and_where(queue: Queue) 
 def test_counting_anew_forgets_all_that_were_waiting(queue: Queue) -> None:
     sent, told = stamped(queue, cards=True)
     queue.add(0, NOW)
-    sent.hear()
+    sent.observe()
     sent.count_anew()
     assert [bool(flags & OPT_ID) for flags in queue.flags] == [True, False, True]
     queue.add(0, card=NOW)

@@ -7,13 +7,13 @@ import pytest
 from refclock.ntp.exchange import (
     Measurement,
     Question,
-    Refusal,
+    ReplyFault,
     kiss_code,
     measure,
     reference_name,
     root_distance,
 )
-from refclock.ntp.packet import Mode, Packet
+from refclock.ntp.packet import Packet, PacketMode
 from refclock.timebase import (
     MICROSECOND,
     MILLISECOND,
@@ -31,7 +31,7 @@ QUESTION = Question.ask(4, COOKIE)
 REPLY = Packet(
     leap=0,
     version=4,
-    mode=Mode.SERVER,
+    mode=PacketMode.SERVER,
     stratum=1,
     poll=6,
     precision=-24,
@@ -64,36 +64,36 @@ def test_a_good_reply_is_good() -> None:
 @pytest.mark.parametrize(
     ("fault", "refusal"),
     [
-        ({"mode": Mode.CLIENT}, Refusal.MODE),
-        ({"version": 3}, Refusal.VERSION),
-        ({"origin": NtpTimestamp(0)}, Refusal.BOGUS),
-        ({"origin": NtpTimestamp(COOKIE + 1)}, Refusal.BOGUS),
-        ({"stratum": 0, "ref_id": b"RATE"}, Refusal.KISS),
-        ({"stratum": 0, "ref_id": b"INIT"}, Refusal.UNSYNCHRONISED),
-        ({"stratum": 0, "ref_id": bytes(4)}, Refusal.UNSYNCHRONISED),
-        ({"leap": 3}, Refusal.UNSYNCHRONISED),
-        ({"stratum": 16}, Refusal.STRATUM),
-        ({"root_dispersion": NtpShort.of(16 * SECOND)}, Refusal.FAR),
-        ({"root_delay": NtpShort.of(32 * SECOND)}, Refusal.FAR),
-        ({"receive": NtpTimestamp(0)}, Refusal.NO_TIME),
-        ({"transmit": NtpTimestamp(0)}, Refusal.NO_TIME),
+        ({"mode": PacketMode.CLIENT}, ReplyFault.MODE),
+        ({"version": 3}, ReplyFault.VERSION),
+        ({"origin": NtpTimestamp(0)}, ReplyFault.BOGUS),
+        ({"origin": NtpTimestamp(COOKIE + 1)}, ReplyFault.BOGUS),
+        ({"stratum": 0, "ref_id": b"RATE"}, ReplyFault.KISS),
+        ({"stratum": 0, "ref_id": b"INIT"}, ReplyFault.UNSYNCHRONISED),
+        ({"stratum": 0, "ref_id": bytes(4)}, ReplyFault.UNSYNCHRONISED),
+        ({"leap": 3}, ReplyFault.UNSYNCHRONISED),
+        ({"stratum": 16}, ReplyFault.STRATUM),
+        ({"root_dispersion": NtpShort.of(16 * SECOND)}, ReplyFault.FAR),
+        ({"root_delay": NtpShort.of(32 * SECOND)}, ReplyFault.FAR),
+        ({"receive": NtpTimestamp(0)}, ReplyFault.NO_TIME),
+        ({"transmit": NtpTimestamp(0)}, ReplyFault.NO_TIME),
     ],
 )
-def test_a_fault_is_named(fault: dict[str, object], refusal: Refusal) -> None:
+def test_a_fault_is_named(fault: dict[str, object], refusal: ReplyFault) -> None:
     reply = replace(REPLY, **fault)  # type: ignore[arg-type] # faults of many types
     assert QUESTION.judge(reply.encode()) is refusal
 
 
 def test_bytes_that_are_no_packet_are_refused() -> None:
-    assert QUESTION.judge(bytes(47)) is Refusal.MALFORMED
+    assert QUESTION.judge(bytes(47)) is ReplyFault.MALFORMED
 
 
 def test_a_forged_kiss_is_only_a_stray() -> None:
     forged = replace(REPLY, stratum=0, ref_id=b"DENY", origin=NtpTimestamp(1))
     refusal = QUESTION.judge(forged.encode())
-    assert refusal is Refusal.BOGUS
+    assert refusal is ReplyFault.BOGUS
     assert refusal.stray
-    assert not Refusal.KISS.stray
+    assert not ReplyFault.KISS.stray
     assert kiss_code(forged) == "DENY"
 
 
@@ -129,9 +129,9 @@ def test_across_the_turn_of_the_era() -> None:
 
 def test_a_reply_sent_before_its_request_came_is_refused() -> None:
     backwards = replace(REPLY, transmit=NtpTimestamp.of(NOW))
-    assert measure(backwards, Local(NOW.ns), Local(NOW.ns + 999)) is Refusal.ORDER
+    assert measure(backwards, Local(NOW.ns), Local(NOW.ns + 999)) is ReplyFault.ORDER
     slow = replace(REPLY, transmit=NtpTimestamp.of(NOW + 2 * SECOND))
-    assert measure(slow, Local(NOW.ns), Local(NOW.ns + 999)) is Refusal.ORDER
+    assert measure(slow, Local(NOW.ns), Local(NOW.ns + 999)) is ReplyFault.ORDER
 
 
 def test_interleaved_the_true_transmit_stamp_comes_later() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.ntp.packet import Mode, Packet, PacketError, check_length
+from refclock.ntp.packet import Packet, PacketError, PacketMode, check_length
 
 REQUEST = bytes([0x23]) + bytes(47)
 
@@ -14,7 +14,7 @@ def field(length: int, kind: int = 0x0104) -> bytes:
 def test_fields_stand_where_rfc_5905_puts_them() -> None:
     data = bytes([0b01_100_100, 1, 6, 0xE9]) + bytes(range(44))
     packet = Packet.decode(data)
-    assert (packet.leap, packet.version, packet.mode) == (1, 4, Mode.SERVER)
+    assert (packet.leap, packet.version, packet.mode) == (1, 4, PacketMode.SERVER)
     assert (packet.stratum, packet.poll, packet.precision) == (1, 6, -23)
     assert packet.root_delay.bits == 0x00010203
     assert packet.ref_id == b"\x08\x09\x0a\x0b"

@@ -7,14 +7,13 @@ import pytest
 
 from refclock.observe.status import (
     AlarmStatus,
-    ClientStatus,
     LagStatus,
     Status,
-    busiest,
     seconds,
     to_json,
     to_text,
 )
+from refclock.server.clients import ClientStatus, busiest
 
 COLD = Status(
     mode="COLD",

@@ -10,13 +10,13 @@ import pytest
 
 from refclock.gnss.framer import Binary, Item, Sentence
 from refclock.receiver import casic, mediatek
-from refclock.receiver.profile import wish
-from refclock.receiver.sentences import Manners, Spoken, sealed
-from refclock.receiver.setting import Maker
+from refclock.receiver.profile import profile
+from refclock.receiver.sentences import AcknowledgementRules, NmeaSetting, sealed
+from refclock.receiver.setting import Vendor
 from refclock.timebase import Mono
 
 SEEN = Mono(0)
-WISH = wish(9600)
+WISH = profile(9600)
 FRAME = Binary("UBX", 5, 1, b"\6\1", SEEN, 0)
 
 
@@ -24,7 +24,7 @@ def said(body: str) -> Sentence:
     return Sentence(body.encode(), SEEN, 0)
 
 
-def maker(body: str) -> Maker:
+def maker(body: str) -> Vendor:
     found = mediatek.recognise(said(body), WISH)
     assert found is not None
     return found
@@ -34,13 +34,13 @@ MT3339 = maker("PMTK705,AXN_2.31_3339_13101700,5632,PA6H,1.0")
 LC29H = maker("PQTMVERNO,LC29HAANR11A03S,2024/04/30,10:53:07")
 
 
-def commands(found: Maker) -> dict[str, bytes]:
+def commands(found: Vendor) -> dict[str, bytes]:
     return {each.name: each.wanted(b"") for each in found.settings}
 
 
-def setting(found: Maker, name: str) -> Spoken:
+def setting(found: Vendor, name: str) -> NmeaSetting:
     (one,) = [each for each in found.settings if each.name == name]
-    assert isinstance(one, Spoken)
+    assert isinstance(one, NmeaSetting)
     return one
 
 
@@ -100,7 +100,7 @@ def test_pair() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "name", "answer", "had"),
+    ("found", "name", "answer", "current"),
     [
         (MT3339, "sentences", "PMTK514,0,1,0,1,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0",
          b"$PMTK314,0,1,0,1,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0*28\r\n"),
@@ -110,9 +110,9 @@ def test_pair() -> None:
     ],
 )  # fmt: skip
 def test_what_is_answered_would_set_it_again(
-    found: Maker, name: str, answer: str, had: bytes
+    found: Vendor, name: str, answer: str, current: bytes
 ) -> None:
-    assert setting(found, name).had(said(answer)) == had
+    assert setting(found, name).current(said(answer)) == current
 
 
 @pytest.mark.parametrize(
@@ -124,30 +124,47 @@ def test_what_is_answered_would_set_it_again(
     ],
 )
 def test_what_answers_another_question(name: str, item: Item) -> None:
-    assert setting(MT3339, name).had(item) is None
+    assert setting(MT3339, name).current(item) is None
 
 
 def test_rates_in_words() -> None:
     sentences = setting(MT3339, "sentences")
-    assert sentences.words(sentences.wanted(b"")) == "RMC 1, GGA 1, GSA 5, GSV 5, ZDA 1"
-    assert sentences.words(sealed("PMTK314," + ",".join(["0"] * 19))) == "none"
+    assert (
+        sentences.describe(sentences.wanted(b"")) == "RMC 1, GGA 1, GSA 5, GSV 5, ZDA 1"
+    )
+    assert sentences.describe(sealed("PMTK314," + ",".join(["0"] * 19))) == "none"
 
 
 @pytest.mark.parametrize(
     ("manners", "command", "body", "verdict"),
     [
-        (Manners("PMTK", "3"), "PMTK314,0", "PMTK001,314,3", True),
-        (Manners("PMTK", "3"), "PMTK314,0", "PMTK001,314,2", False),
-        (Manners("PMTK", "3"), "PMTK314,0", "PMTK001,220,2", None),
-        (Manners("PMTK", "3"), "PMTK314,0", "PMTK001,314", None),
-        (Manners("PMTK", "3"), "PMTK414", "PMTK001,414,1", False),
-        (Manners("PAIR", "0", frozenset("15")), "PAIR062,3,5", "PAIR001,062,0", True),
-        (Manners("PAIR", "0", frozenset("15")), "PAIR062,3,5", "PAIR001,062,1", None),
-        (Manners("PAIR", "0", frozenset("15")), "PAIR062,3,5", "PAIR001,062,4", False),
+        (AcknowledgementRules("PMTK", "3"), "PMTK314,0", "PMTK001,314,3", True),
+        (AcknowledgementRules("PMTK", "3"), "PMTK314,0", "PMTK001,314,2", False),
+        (AcknowledgementRules("PMTK", "3"), "PMTK314,0", "PMTK001,220,2", None),
+        (AcknowledgementRules("PMTK", "3"), "PMTK314,0", "PMTK001,314", None),
+        (AcknowledgementRules("PMTK", "3"), "PMTK414", "PMTK001,414,1", False),
+        (
+            AcknowledgementRules("PAIR", "0", frozenset("15")),
+            "PAIR062,3,5",
+            "PAIR001,062,0",
+            True,
+        ),
+        (
+            AcknowledgementRules("PAIR", "0", frozenset("15")),
+            "PAIR062,3,5",
+            "PAIR001,062,1",
+            None,
+        ),
+        (
+            AcknowledgementRules("PAIR", "0", frozenset("15")),
+            "PAIR062,3,5",
+            "PAIR001,062,4",
+            False,
+        ),
     ],
 )
 def test_acknowledgements(
-    *, manners: Manners, command: str, body: str, verdict: bool | None
+    *, manners: AcknowledgementRules, command: str, body: str, verdict: bool | None
 ) -> None:
     assert manners.verdict(said(body), command) is verdict
     assert manners.verdict(FRAME, command) is None
@@ -180,7 +197,7 @@ def test_casic_is_told_and_believed() -> None:
     sentences, fixes = found.settings
     assert sentences.wanted(b"") == sealed("PCAS03,1,0,5,5,1,0,1,,,,,,,")
     assert sentences.seen == sealed("PCAS03,1,0,0,1,1,0,0,,,,,,,")
-    assert sentences.words(sentences.seen) == "GGA 1, GSV 1, RMC 1"
+    assert sentences.describe(sentences.seen) == "GGA 1, GSV 1, RMC 1"
     assert fixes.wanted(b"") == b"$PCAS02,1000*2E\r\n"
     assert not sentences.acknowledged
     assert sentences.verdict(said("PCAS03,1")) is None

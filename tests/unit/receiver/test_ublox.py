@@ -12,8 +12,8 @@ import pytest
 
 from refclock.gnss.framer import Binary, Item, Sentence
 from refclock.receiver import ublox
-from refclock.receiver.profile import wish
-from refclock.receiver.setting import Maker, Setting
+from refclock.receiver.profile import profile
+from refclock.receiver.setting import Setting, Vendor
 from refclock.timebase import Mono
 
 SEEN = Mono(0)
@@ -28,13 +28,13 @@ def version(*extensions: bytes, software: bytes = b"ROM CORE 3.01") -> Binary:
     return binary(0x0A, 0x04, told + b"".join(pack("30s", e) for e in extensions))
 
 
-def made(*extensions: bytes, speed: int | None = 9600) -> Maker:
-    maker = ublox.recognise(version(*extensions), wish(speed))
+def made(*extensions: bytes, speed: int | None = 9600) -> Vendor:
+    maker = ublox.recognise(version(*extensions), profile(speed))
     assert maker is not None
     return maker
 
 
-def setting(maker: Maker, name: str) -> Setting:
+def setting(maker: Vendor, name: str) -> Setting:
     (found,) = [each for each in maker.settings if each.name == name]
     return found
 
@@ -79,7 +79,7 @@ def test_the_generation(extensions: tuple[bytes], name: str, *, keyed: bool) -> 
     ],
 )
 def test_others_are_not_ours(item: Item) -> None:
-    assert ublox.recognise(item, wish(9600)) is None
+    assert ublox.recognise(item, profile(9600)) is None
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_questions_of_an_m8(name: str, query: str) -> None:
     assert setting(M8, name).query.hex(" ") == query
 
 
-def wanted(maker: Maker, name: str, answer: Item) -> bytes:
-    had = setting(maker, name).had(answer)
-    assert had is not None
-    return setting(maker, name).wanted(had)
+def wanted(maker: Vendor, name: str, answer: Item) -> bytes:
+    current = setting(maker, name).current(answer)
+    assert current is not None
+    return setting(maker, name).wanted(current)
 
 
 def test_a_rate_is_changed_on_our_ports_alone() -> None:
@@ -113,16 +113,16 @@ def test_a_rate_is_changed_on_our_ports_alone() -> None:
     on_usb = made(b"PROTVER=18.00", speed=None)
     assert wanted(on_usb, "GSV", answer)[6:-2].hex() == "f0030501010501" + "00"
     gsv = setting(on_usb, "GSV")
-    assert gsv.words(wanted(on_usb, "GSV", answer)) == "5/5"
+    assert gsv.describe(wanted(on_usb, "GSV", answer)) == "5/5"
 
 
 def test_one_fix_a_second_by_utc() -> None:
     answer = binary(0x06, 0x08, bytes.fromhex("c800 0100 0100"))
     known = "b5 62 06 08 06 00 e8 03 01 00 00 00 00 37"
     assert wanted(M8, "fixes", answer).hex(" ") == known
-    had = setting(M8, "fixes").had(answer)
-    assert had is not None
-    assert setting(M8, "fixes").words(had) == "every 200 ms by GPS"
+    current = setting(M8, "fixes").current(answer)
+    assert current is not None
+    assert setting(M8, "fixes").describe(current) == "every 200 ms by GPS"
 
 
 def tp5(flags: int, *periods: int, cable: int = 50, user: int = -7) -> bytes:
@@ -145,7 +145,7 @@ def test_polarity_and_delays_are_the_board_s(polarity: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "periods", "words"),
+    ("flags", "periods", "describe"),
     [
         (0xF6, (1, 1, 0, 1), "off"),
         (0xF7, (9, 1_000_000, 0, 100_000), "100000 µs every 1000000 by GPS, 0 while"),
@@ -155,18 +155,18 @@ def test_polarity_and_delays_are_the_board_s(polarity: int) -> None:
         (0x57, (1, 10, 0, 5), "5 in 10 (flags 0x57)"),
     ],
 )
-def test_the_pulse_in_words(flags: int, periods: tuple[int], words: str) -> None:
+def test_the_pulse_in_words(flags: int, periods: tuple[int], describe: str) -> None:
     pulse = setting(M8, "pulse")
-    had = pulse.had(binary(0x06, 0x31, tp5(flags, *periods)))
-    assert had is not None
-    assert pulse.words(had).startswith(words)
+    current = pulse.current(binary(0x06, 0x31, tp5(flags, *periods)))
+    assert current is not None
+    assert pulse.describe(current).startswith(describe)
 
 
 def test_only_the_model_of_motion_is_taken_over() -> None:
     answer = pack("<HBB", 0xFFFF, 4, 3) + bytes(range(32))
     command = wanted(M8, "model", binary(0x06, 0x24, answer))
     assert command[6:-2] == pack("<HBB", 1, 2, 3) + bytes(range(32))
-    assert setting(M8, "model").words(command) == "stationary"
+    assert setting(M8, "model").describe(command) == "stationary"
 
 
 def test_a_timing_part_surveys_unless_it_knows() -> None:
@@ -178,10 +178,10 @@ def test_a_timing_part_surveys_unless_it_knows() -> None:
 
 def test_what_an_answer_tells_would_set_it_again() -> None:
     answer = bytes.fromhex("f003 0101010101 00")
-    had = setting(M8, "GSV").had(binary(0x06, 0x01, answer))
-    assert had is not None
-    assert had[2:4] == b"\x06\x01"
-    assert had[6:-2] == answer
+    current = setting(M8, "GSV").current(binary(0x06, 0x01, answer))
+    assert current is not None
+    assert current[2:4] == b"\x06\x01"
+    assert current[6:-2] == answer
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_what_an_answer_tells_would_set_it_again() -> None:
     ],
 )
 def test_what_answers_another_question(item: Item) -> None:
-    assert setting(M8, "GSV").had(item) is None
+    assert setting(M8, "GSV").current(item) is None
 
 
 def test_acknowledgements_are_for_one_message() -> None:
@@ -266,11 +266,11 @@ def got(pairs: str, head: str = "01000000") -> Binary:
 
 def test_what_keys_were_would_set_them_again() -> None:
     model = setting(F9, "model")
-    had = model.had(got("21001120 00"))
-    assert had is not None
-    assert had[2:4] == b"\x06\x8a"
-    assert had[6:-2].hex() == "00010000" + "2100112000"
-    assert (model.words(had), model.words(model.wanted(had))) == (
+    current = model.current(got("21001120 00"))
+    assert current is not None
+    assert current[2:4] == b"\x06\x8a"
+    assert current[6:-2].hex() == "00010000" + "2100112000"
+    assert (model.describe(current), model.describe(model.wanted(current))) == (
         "portable",
         "stationary",
     )
@@ -288,20 +288,20 @@ def test_what_keys_were_would_set_them_again() -> None:
     ],
 )
 def test_what_tells_nothing_of_a_key(item: Item) -> None:
-    assert setting(F9, "model").had(item) is None
+    assert setting(F9, "model").current(item) is None
 
 
 def test_a_receiver_that_knows_where_it_stands_keeps_it() -> None:
     position = setting(F9, "position")
     answers = {mode: got(f"01000320 {mode} 10000340 3c000000 11000340 50c30000")
                for mode in ("00", "01", "02")}  # fmt: skip
-    had = {mode: position.had(answer) for mode, answer in answers.items()}
-    assert all(had.values())
-    words = {mode: position.words(was) for mode, was in had.items() if was}
-    assert words == {"00": "off", "01": "survey-in", "02": "fixed position"}
+    current = {mode: position.current(answer) for mode, answer in answers.items()}
+    assert all(current.values())
+    describe = {mode: position.describe(was) for mode, was in current.items() if was}
+    assert describe == {"00": "off", "01": "survey-in", "02": "fixed position"}
     for mode in ("01", "02"):
-        assert position.wanted(had[mode] or b"") == had[mode]
-    assert position.wanted(had["00"] or b"") == position.wanted(b"")
+        assert position.wanted(current[mode] or b"") == current[mode]
+    assert position.wanted(current["00"] or b"") == position.wanted(b"")
 
 
 def test_acknowledgements_of_keys() -> None:
@@ -316,11 +316,11 @@ def test_acknowledgements_of_keys() -> None:
 def test_pulse_words_are_alike_in_both_generations() -> None:
     pairs = setting(F9, "pulse").wanted(b"")
     legacy = wanted(M8, "pulse", binary(0x06, 0x31, tp5(0xF7, 1, 1, 0, 0)))
-    assert setting(F9, "pulse").words(pairs) == setting(M8, "pulse").words(legacy)
+    assert setting(F9, "pulse").describe(pairs) == setting(M8, "pulse").describe(legacy)
 
 
 def test_a_slow_line_carries_time_alone() -> None:
     slow = made(b"PROTVER=34.10", speed=4800)
-    rates = setting(slow, "sentences").words(setting(slow, "sentences").wanted(b""))
+    rates = setting(slow, "sentences").describe(setting(slow, "sentences").wanted(b""))
     assert rates == "RMC 1, GGA 1, ZDA 1"
-    assert setting(slow, "TIM-TP").words(setting(slow, "TIM-TP").wanted(b"")) == "0"
+    assert setting(slow, "TIM-TP").describe(setting(slow, "TIM-TP").wanted(b"")) == "0"

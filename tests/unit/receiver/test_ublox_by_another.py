@@ -9,17 +9,17 @@ import pytest
 
 from refclock.gnss.framer import Binary
 from refclock.receiver import ublox
-from refclock.receiver.profile import wish
-from refclock.receiver.setting import Maker
+from refclock.receiver.profile import profile
+from refclock.receiver.setting import Vendor
 from refclock.timebase import Mono
 
 pyubx2 = pytest.importorskip("pyubx2")
 
 
-def made(version: bytes, speed: int | None = 9600) -> Maker:
+def made(version: bytes, speed: int | None = 9600) -> Vendor:
     told = pack("30s10s30s", b"EXT CORE", b"00190000", version)
     frame = Binary("UBX", 0x0A, 0x04, told, Mono(0), 0)
-    maker = ublox.recognise(frame, wish(speed))
+    maker = ublox.recognise(frame, profile(speed))
     assert maker is not None
     return maker
 
@@ -28,7 +28,7 @@ def parsed(command: bytes, mode: int) -> Any:  # noqa: ANN401 - not ours to type
     return pyubx2.UBXReader.parse(command, msgmode=mode)
 
 
-def set_by(maker: Maker) -> dict[str, int]:
+def set_by(maker: Vendor) -> dict[str, int]:
     """All keys and their values, by u-blox's names."""
     values: dict[str, int] = {}
     for setting in maker.settings:
@@ -90,9 +90,9 @@ def test_messages_ask_what_we_mean(name: str, identity: str, about: str) -> None
 def test_the_pulse_s_flags_are_read_as_we_set_them() -> None:
     (pulse,) = [x for x in made(b"PROTVER=18.00").settings if x.name == "pulse"]
     answer = pack("<BBHhhIIIIiI", 0, 1, 0, 50, 0, 2, 3, 4, 5, -7, 0x088)
-    had = pulse.had(Binary("UBX", 0x06, 0x31, answer, Mono(0), 0))
-    assert had is not None
-    told = parsed(pulse.wanted(had), pyubx2.SET)
+    current = pulse.current(Binary("UBX", 0x06, 0x31, answer, Mono(0), 0))
+    assert current is not None
+    told = parsed(pulse.wanted(current), pyubx2.SET)
     assert (told.active, told.lockGnssFreq, told.lockedOtherSet) == (1, 1, 1)
     assert (told.isFreq, told.isLength, told.alignToTow) == (0, 1, 1)
     assert (told.polarity, told.gridUtcGnss) == (0, 0)

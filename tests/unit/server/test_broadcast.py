@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.ntp.packet import Mode, Packet
+from refclock.ntp.packet import Packet, PacketMode
 from refclock.server.broadcast import Broadcast
-from refclock.server.reply import Moment
+from refclock.server.reply import ReplyTemplate
 from refclock.server.settings import ServerSettings
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Utc
 from tests.unit.server.test_service_shipped import Bench
@@ -25,9 +25,9 @@ class Loud:
             self.send, self.close, self.moment, self.bench, every, self.sleep
         )
 
-    def moment(self) -> Moment:
-        served = replace(self.bench.served(), stratum=self.stratum)
-        return Moment(served, *self.bench.read())
+    def moment(self) -> ReplyTemplate:
+        snapshot = replace(self.bench.snapshot(), stratum=self.stratum)
+        return ReplyTemplate(snapshot, *self.bench.read())
 
     def send(self, data: bytes) -> None:
         if not self.there:
@@ -56,7 +56,11 @@ def test_the_time_is_told_every_so_often(every_s: int, poll: int) -> None:
         n * every_s * SECOND.ns for n in range(3)
     ]
     for at, packet in zip(moments, packets, strict=True):
-        assert (packet.version, packet.mode, packet.leap) == (4, Mode.BROADCAST, 0)
+        assert (packet.version, packet.mode, packet.leap) == (
+            4,
+            PacketMode.BROADCAST,
+            0,
+        )
         assert (packet.stratum, packet.ref_id, packet.poll) == (1, b"PPS\0", poll)
         assert packet.origin.bits == packet.receive.bits == 0
         left = packet.transmit.near(Utc(at)) - Utc(at)
@@ -91,7 +95,7 @@ def test_it_waits_no_longer_than_it_may_and_answers_nobody() -> None:
     begun = loud.bench.clock_ns
     loud.broadcast.serve(30 * MILLISECOND)
     assert loud.bench.clock_ns - begun == 30 * MILLISECOND.ns
-    loud.broadcast.readmit(ServerSettings())
+    loud.broadcast.reload_access(ServerSettings())
     assert loud.broadcast.clients(9) == []
     loud.broadcast.close()
     assert loud.closed == 1

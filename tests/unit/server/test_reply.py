@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.ntp.packet import Mode, Packet
-from refclock.published import STALE_AFTER, Served
+from refclock.ntp.packet import Packet, PacketMode
+from refclock.published import STALE_AFTER, ClockSnapshot
 from refclock.server.reply import (
     RATE,
-    Moment,
+    ReplyTemplate,
     answers,
     asks_interleaved,
     interleave,
@@ -34,7 +34,7 @@ TAI = Tai((UTC + 37 * SECOND).ns)
 LOCAL = Local((UTC + 3 * SECOND).ns)
 """Our clock is three seconds ahead, uncorrected."""
 MONO = Mono(5_000 * SECOND.ns)
-SERVED = Served(
+SERVED = ClockSnapshot(
     stratum=1,
     ref_id=b"PPS\0",
     at=MONO,
@@ -59,13 +59,13 @@ def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def reply(
-    served: Served = SERVED,
+    snapshot: ClockSnapshot = SERVED,
     request: bytes = REQUEST,
     after: Duration = 10 * MILLISECOND,
     took: Duration = 40 * MICROSECOND,
 ) -> Packet:
     """The reply to a request that came `after` publication and waited `took`."""
-    moment = Moment(served, LOCAL + after, MONO + after)
+    moment = ReplyTemplate(snapshot, LOCAL + after, MONO + after)
     out = bytearray(48)
     received = (LOCAL + after).ns - took.ns
     moment.begin(bytearray(request), out, KIND[request[0] : request[0] + 1], [received])
@@ -75,7 +75,7 @@ def reply(
 
 def test_a_reply_tells_our_time_and_how_good_it_is() -> None:
     packet = reply()
-    assert (packet.leap, packet.version, packet.mode) == (0, 4, Mode.SERVER)
+    assert (packet.leap, packet.version, packet.mode) == (0, 4, PacketMode.SERVER)
     assert (packet.stratum, packet.ref_id, packet.precision) == (1, b"PPS\0", -23)
     assert packet.root_delay.bits == 0
     assert packet.root_dispersion == NtpShort.of(SERVED.bound_at(MONO + MILLISECOND))
@@ -95,7 +95,7 @@ def test_the_bound_grows_between_updates() -> None:
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_each_version_is_answered_in_kind(version: int) -> None:
     packet = reply(request=bytes([version << 3 | 3]) + REQUEST[1:])
-    assert (packet.version, packet.mode) == (version, Mode.SERVER)
+    assert (packet.version, packet.mode) == (version, PacketMode.SERVER)
 
 
 def test_a_symmetric_peer_is_answered_or_not() -> None:
@@ -115,9 +115,11 @@ UNSYNCHRONISED = [
 ]
 
 
-@pytest.mark.parametrize(("served", "after"), UNSYNCHRONISED)
-def test_without_synchronisation_we_say_so(served: Served, after: Duration) -> None:
-    packet = reply(served, after=after)
+@pytest.mark.parametrize(("snapshot", "after"), UNSYNCHRONISED)
+def test_without_synchronisation_we_say_so(
+    snapshot: ClockSnapshot, after: Duration
+) -> None:
+    packet = reply(snapshot, after=after)
     assert (packet.leap, packet.stratum, packet.ref_id) == (3, 0, bytes(4))
     assert packet.root_dispersion.seconds == 16
     assert packet.reference.bits == 0
@@ -134,8 +136,12 @@ def test_a_leap_second_is_announced_on_its_last_day() -> None:
 
 def test_what_came_before_a_leap_second_is_not_answered_after_it() -> None:
     leap = replace(LEAP, at=TAI)
-    before = Moment(replace(SERVED, leap=leap), LOCAL - MILLISECOND, MONO - MILLISECOND)
-    after = Moment(replace(SERVED, leap=leap), LOCAL + MILLISECOND, MONO + MILLISECOND)
+    before = ReplyTemplate(
+        replace(SERVED, leap=leap), LOCAL - MILLISECOND, MONO - MILLISECOND
+    )
+    after = ReplyTemplate(
+        replace(SERVED, leap=leap), LOCAL + MILLISECOND, MONO + MILLISECOND
+    )
     assert before.oldest_ns == LOCAL.ns - 10_001_000_000
     assert after.oldest_ns == LOCAL.ns
     told = NtpTimestamp(after.wire((LOCAL + MILLISECOND).ns)).near(UTC)
@@ -143,13 +149,13 @@ def test_what_came_before_a_leap_second_is_not_answered_after_it() -> None:
 
 
 def test_our_own_step_is_not_served() -> None:
-    stepped = Moment(SERVED, LOCAL + SECOND + MILLISECOND, MONO + MILLISECOND)
+    stepped = ReplyTemplate(SERVED, LOCAL + SECOND + MILLISECOND, MONO + MILLISECOND)
     bits = stepped.wire((LOCAL + SECOND + MILLISECOND).ns)
     assert NtpTimestamp(bits).near(UTC) == UTC + MILLISECOND
 
 
 def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
-    moment = Moment(SERVED, LOCAL, MONO)
+    moment = ReplyTemplate(SERVED, LOCAL, MONO)
     for asked, told in ((0, 6), (6, 7), (17, 17), (255, 17)):
         out = bytearray(96)
         request = bytearray(48) + REQUEST[:2] + bytes([asked]) + REQUEST[3:]
@@ -164,7 +170,7 @@ def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
 
 
 def test_the_stamps_of_a_sweep_follow_one_another() -> None:
-    moment = Moment(SERVED, LOCAL, MONO)
+    moment = ReplyTemplate(SERVED, LOCAL, MONO)
     out = bytearray(48 * 64)
     moment.finish(out, [1, 1, 1], LOCAL.ns, 2_000)
     sent = [Packet.decode(bytes(out[48 * i :])).transmit.near(UTC) for i in range(3)]
@@ -176,7 +182,7 @@ def test_the_stamps_of_a_sweep_follow_one_another() -> None:
 
 
 def test_who_is_not_answered_takes_no_time() -> None:
-    moment = Moment(SERVED, LOCAL, MONO)
+    moment = ReplyTemplate(SERVED, LOCAL, MONO)
     out = bytearray(48 * 5)
     answered = [0, 36, 0, 0, 36]
     moment.finish(out, answered, LOCAL.ns, 2_000)
@@ -196,7 +202,7 @@ def test_each_reply_of_a_sweep_is_to_its_own_request() -> None:
     requests = bytearray(b"".join(asked)) + bytes(48)
     kinds = bytes(KIND[request[0]] for request in asked)
     stamps = [LOCAL.ns - 1_000, LOCAL.ns, LOCAL.ns - 2_000]
-    Moment(SERVED, LOCAL, MONO).begin(requests, out, kinds, stamps)
+    ReplyTemplate(SERVED, LOCAL, MONO).begin(requests, out, kinds, stamps)
     for place, request in enumerate(asked):
         packet = Packet.decode(bytes(out[48 * place :]))
         assert packet.version == request[0] >> 3
@@ -236,8 +242,10 @@ def test_an_interleaved_reply_tells_when_the_previous_one_left() -> None:
 def test_a_sweep_across_the_turn_of_the_era() -> None:
     turn = Utc.of(2036, 2, 7, 6, 28, 16)
     tai = Tai((turn + 37 * SECOND).ns)
-    served = replace(SERVED, local=Local(turn.ns), correction=37 * SECOND, updated=tai)
-    moment = Moment(served, Local(turn.ns - 10), MONO - Duration(10))
+    snapshot = replace(
+        SERVED, local=Local(turn.ns), correction=37 * SECOND, updated=tai
+    )
+    moment = ReplyTemplate(snapshot, Local(turn.ns - 10), MONO - Duration(10))
     out = bytearray(96)
     moment.finish(out, [1, 1], turn.ns - 10, 20)
     before, after = (Packet.decode(bytes(out[at:])).transmit for at in (0, 48))

@@ -1,14 +1,15 @@
 """The service on a socket made of lists: who gets what, and how it is counted."""
 
+import random
 from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from refclock.events import Command
-from refclock.ntp.packet import Mode, Packet
-from refclock.observe.status import ClientStatus
+from refclock.ntp.packet import Packet, PacketMode
 from refclock.server.admit import RateLimitSettings
+from refclock.server.clients import ClientStatus
 from refclock.server.listener import LeapMode, ListenerSettings
 from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
@@ -42,7 +43,7 @@ TOOK = 20 * MICROSECOND
 class Clock:
     """Both clocks stand at the moment of the test."""
 
-    epoch = 0
+    era = 0
 
     def read(self) -> tuple[Local, Mono]:
         return LOCAL, MONO
@@ -99,7 +100,7 @@ def test_a_sweep_answers_each_request_to_its_sender() -> None:
     assert one.origin == Packet.decode(REQUEST).transmit
     assert (two.origin, two.version) == (NtpTimestamp(99), 3)
     for packet in (one, two):
-        assert packet.mode is Mode.SERVER
+        assert packet.mode is PacketMode.SERVER
         assert packet.receive.near(UTC) == UTC - TOOK
         assert packet.transmit.near(UTC) == UTC + TOOK
     counters = answering.counters()
@@ -117,8 +118,8 @@ REFUSED = [
         pytest.param(
             asked(bytes([0x20 | mode]) + REQUEST[1:]), "mode or version", id=mode.name
         )
-        for mode in Mode
-        if mode not in {Mode.CLIENT, Mode.SYMMETRIC_ACTIVE}
+        for mode in PacketMode
+        if mode not in {PacketMode.CLIENT, PacketMode.SYMMETRIC_ACTIVE}
     ),
     pytest.param(asked(source=FAR), "denied", id="denied"),
     pytest.param(asked(at=SECOND.ns), "clock stepped", id="from the future"),
@@ -307,7 +308,7 @@ def test_who_asks_again_is_in_the_table_of_clients_the_busiest_first() -> None:
     ]
     assert answering.clients(1) == answering.clients(9)[:1]
     assert answering.counters()["newcomers"] == 0
-    answering.readmit(rules)
+    answering.reload_access(rules)
     answering.serve(SECOND)
     assert answering.clients(9) == [ClientStatus("2001:db8::/64", 0.0, 2, 3, 0, 0)]
     counters = answering.counters()
@@ -342,7 +343,9 @@ def test_what_is_published_is_told_at_once() -> None:
     """No time passes between one sweep and the next."""
     wire = wire_with(asked())
     published = [SERVED]
-    answering = NtpService(wire, lambda: published[-1], Clock(), ServerSettings())
+    answering = NtpService(
+        wire, lambda: published[-1], Clock(), ServerSettings(), random.random
+    )
     bound = MILLISECOND * 70
     for each in (SERVED, replace(SERVED, stratum=16), replace(SERVED, bound=bound)):
         published.append(each)
@@ -358,13 +361,15 @@ def test_what_is_published_is_told_at_once() -> None:
 def test_between_two_publications_the_bound_grows() -> None:
     wire = wire_with(asked())
     clock = Running(wire)
-    served = replace(SERVED, bound_rate=1e-3)
-    answering = NtpService(wire, lambda: served, clock, ServerSettings())
+    snapshot = replace(SERVED, bound_rate=1e-3)
+    answering = NtpService(
+        wire, lambda: snapshot, clock, ServerSettings(), random.random
+    )
     for passed in (ZERO, 100 * MILLISECOND, SECOND):
         clock.run(passed)
         answering.serve(SECOND)
     assert [packet.root_dispersion for _, packet in sent(wire)] == [
-        NtpShort.of(served.bound_at(MONO + passed))
+        NtpShort.of(snapshot.bound_at(MONO + passed))
         for passed in (ZERO, 100 * MILLISECOND, 1100 * MILLISECOND)
     ]
 
@@ -373,7 +378,7 @@ def test_between_two_publications_the_bound_grows() -> None:
 def test_when_another_steps_the_clock_the_time_served_is_not(step: Duration) -> None:
     wire = wire_with(asked())
     clock = Running(wire)
-    answering = NtpService(wire, lambda: SERVED, clock, ServerSettings())
+    answering = NtpService(wire, lambda: SERVED, clock, ServerSettings(), random.random)
     answering.serve(SECOND)
     clock.run(step, ZERO)
     answering.serve(SECOND)
@@ -383,7 +388,7 @@ def test_when_another_steps_the_clock_the_time_served_is_not(step: Duration) -> 
 def test_what_all_replies_of_a_millisecond_say_is_worked_out_once() -> None:
     wire = wire_with(asked())
     clock = Running(wire)
-    answering = NtpService(wire, lambda: SERVED, clock, ServerSettings())
+    answering = NtpService(wire, lambda: SERVED, clock, ServerSettings(), random.random)
     reads = []
     for passed in (300, 300, 300, 300, 2000):
         clock.run(passed * MICROSECOND)
@@ -414,6 +419,7 @@ def test_a_listener_that_smears_says_nothing_of_the_leap_it_spreads() -> None:
             lambda: replace(SERVED, leap=LEAP),
             Clock(),
             ServerSettings(),
+            random.random,
             listener=ListenerSettings(leap=leap),
         ).serve(SECOND)
         ((_, packet),) = sent(wire)
@@ -429,6 +435,7 @@ def test_a_leap_second_long_known_is_smeared_after_it_was() -> None:
         lambda: replace(SERVED, utc_behind_tai=38 * SECOND),
         Clock(),
         ServerSettings(),
+        random.random,
         listener=ListenerSettings(leap=LeapMode.SMEAR),
         leaps=[begun],
     ).serve(SECOND)
@@ -445,6 +452,7 @@ def test_a_listener_says_at_least_its_stratum(stratum: int, said: int) -> None:
         lambda: replace(SERVED, stratum=stratum),
         Clock(),
         ServerSettings(),
+        random.random,
         listener=ListenerSettings(stratum_least=4),
     ).serve(SECOND)
     ((_, packet),) = sent(wire)
@@ -455,7 +463,12 @@ def test_a_listener_has_its_own_rules_also_after_a_reload() -> None:
     open_to_all = ListenerSettings(("10.0.0.9",), 123, allow=("0.0.0.0/0",))
     wire = wire_with(asked(source=NEAR), asked(source=FAR))
     answering = NtpService(
-        wire, lambda: SERVED, Clock(), ServerSettings(), listener=open_to_all
+        wire,
+        lambda: SERVED,
+        Clock(),
+        ServerSettings(),
+        random.random,
+        listener=open_to_all,
     )
 
     def answered() -> list[int]:
@@ -470,9 +483,9 @@ def test_a_listener_has_its_own_rules_also_after_a_reload() -> None:
         (replace(open_to_all, port=1123, allow=()), [0, 1]),
     ):
         settings = ServerSettings(listen=("10.0.0.8",), listener=(listener,))
-        answering.readmit(settings)
+        answering.reload_access(settings)
         assert answered() == who
-    answering.readmit(ServerSettings(deny=("8.0.0.0/8",)))
+    answering.reload_access(ServerSettings(deny=("8.0.0.0/8",)))
     assert answered() == [0]
 
 
@@ -480,13 +493,18 @@ def test_the_least_stratum_said_is_read_anew() -> None:
     listener = ListenerSettings(("10.0.0.9",), stratum_least=3)
     wire = wire_with(asked())
     answering = NtpService(
-        wire, lambda: SERVED, Clock(), ServerSettings(), listener=listener
+        wire,
+        lambda: SERVED,
+        Clock(),
+        ServerSettings(),
+        random.random,
+        listener=listener,
     )
     said = []
     for least in (3, 5, 1):
         fresh = replace(listener, stratum_least=least)
-        answering.readmit(ServerSettings(("10.0.0.8",), listener=(fresh,)))
-        answering._moment = answering.moment_now()  # what is made each millisecond
+        answering.reload_access(ServerSettings(("10.0.0.8",), listener=(fresh,)))
+        answering._moment = answering.template_now()  # what is made each millisecond
         answering.serve(SECOND)
         said.append(sent(wire)[-1][1].stratum)
     assert said == [3, 5, 1]

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from refclock.ntp.packet import Mode, Packet
+from refclock.ntp.packet import Packet, PacketMode
 from refclock.server.admit import RateLimitSettings
 from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, SECOND, NtpTimestamp, Utc
@@ -56,8 +56,8 @@ def test_every_client_is_told_the_time_in_its_own_version(request_: bytes) -> No
     bench = Bench(settings=UNLIMITED)
     (packet,) = bench.ask(SECOND, (NEAR, request_))
     asked = Packet.decode(request_)
-    peer = asked.mode is Mode.SYMMETRIC_ACTIVE and asked.version > 0
-    assert packet.mode is (Mode.SYMMETRIC_PASSIVE if peer else Mode.SERVER)
+    peer = asked.mode is PacketMode.SYMMETRIC_ACTIVE and asked.version > 0
+    assert packet.mode is (PacketMode.SYMMETRIC_PASSIVE if peer else PacketMode.SERVER)
     assert (packet.version, packet.leap, packet.stratum) == (asked.version, 0, 1)
     assert (packet.poll, packet.origin) == (asked.poll, asked.transmit)
     now = Utc(bench.clock_ns)

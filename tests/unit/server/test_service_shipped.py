@@ -9,9 +9,9 @@ import pytest
 from refclock.board.ports import BATCH
 from refclock.events import Command
 from refclock.ntp.packet import Packet
-from refclock.published import Served
+from refclock.published import ClockSnapshot
 from refclock.server.access import Access
-from refclock.server.admit import Admission, Verdict
+from refclock.server.admit import Admission, Decision
 from refclock.server.service import NtpService
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, Duration, Local, Mono, Utc
@@ -27,7 +27,7 @@ CLIENTS = ["192.168.1.20", "fd00:1:2:3::4", "fe80::7"]
 class Bench(Wire):
     """A service and its clients on one clock that the test moves."""
 
-    epoch = 0
+    era = 0
 
     def __init__(
         self, draw: random.Random | None = None, settings: ServerSettings = SHIPPED
@@ -35,7 +35,7 @@ class Bench(Wire):
         super().__init__(now_ns=BEGIN)
         self.draws = 0
         self.draw = draw
-        self.service = NtpService(self, self.served, self, settings, self.drawn)
+        self.service = NtpService(self, self.snapshot, self, settings, self.drawn)
 
     def drawn(self) -> float:
         self.draws += 1
@@ -48,7 +48,7 @@ class Bench(Wire):
     def apply(self, command: Command) -> None:
         raise NotImplementedError
 
-    def served(self) -> Served:
+    def snapshot(self) -> ClockSnapshot:
         return right_at(*self.read())
 
     def ask(self, after: Duration, *asked: tuple[str, bytes]) -> list[Packet]:
@@ -168,14 +168,14 @@ def test_made_up_addresses_cost_no_honest_client_its_state() -> None:
     honest = [bytes([192, 168, 1, host]) for host in range(1, 200)]
     for source in honest:
         for _ in range(2):
-            assert table.admit(source, 4, 0) is Verdict.SERVE
+            assert table.admit(source, 4, 0) is Decision.SERVE
     before = {source: table.known(source) for source in honest}
     for at in range(200_000):
         source = draw.randbytes(4 if at % 2 else 16)
         for _ in range(1 + at % 3):
-            assert table.admit(source, 4, at * 1_000) is Verdict.SERVE
+            assert table.admit(source, 4, at * 1_000) is Decision.SERVE
     for source in honest:
         assert table.known(source) is before[source] is not None
-        assert table.afford(source, 4, SECOND.ns, 8)
+        assert table.admit_run(source, 4, SECOND.ns, 8)
     assert len(table.clients()) == SHIPPED.rate_limit.clients
     assert table.newcomers() <= SHIPPED.rate_limit.clients

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.server.transmit import Departures
+from refclock.server.transmit import TransmitDelay
 from refclock.timebase import MILLISECOND
 
 START = 10**18
@@ -13,7 +13,7 @@ class Server:
     """Sweeps at chosen moments; each is foretold first and then leaves."""
 
     def __init__(self) -> None:
-        self.departures = Departures()
+        self.departures = TransmitDelay()
         self.now_ns = START
 
     def sweep(
@@ -83,13 +83,13 @@ def test_a_step_or_a_pause_is_not_learned(delay: int) -> None:
 
 
 def test_a_busy_server_watches_now_and_then() -> None:
-    departures = Departures()
+    departures = TransmitDelay()
     watched = [bool(departures.watch([1], START + n * 2_500_000)) for n in range(10)]
     assert watched == [True, False, False, False] * 2 + [True, False]
 
 
 def test_a_clock_set_back_does_not_stop_the_watching() -> None:
-    departures = Departures()
+    departures = TransmitDelay()
     departures.watch([1], START)
     assert departures.watch([1], START - 10**12)
 
@@ -127,6 +127,6 @@ def test_a_last_stamp_without_the_first_teaches_nothing() -> None:
 
 
 def test_the_first_and_the_last_that_are_sent_are_watched() -> None:
-    departures = Departures()
+    departures = TransmitDelay()
     assert list(departures.watch([0, 36, 0, 28, 36, 0], START)) == [1, 4]
     assert list(departures.watch([0, 0, 36], START + 10**9)) == [2]
