@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from hw.net.mmsg import (
+from hw.abi.sockets import (
     OPT_TSONLY,
     RX_SOFTWARE,
     SO_TIMESTAMPING,
     SOFTWARE,
+    STAMPS,
     TX_SOFTWARE,
 )
 from refclock.timebase import SECOND, Duration, Local
 
-_STAMP: Final = struct.Struct("@ll")
 _ROOM: Final = 2048
 _CONTROL_ROOM: Final = 512
 _STAMP_WAIT_MS: Final = 10
@@ -76,6 +75,6 @@ class Asker:
         data, control, _, _ = self._socket.recvmsg(_ROOM, _CONTROL_ROOM, flags)
         for level, kind, content in control:
             if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPING):
-                seconds, ns = _STAMP.unpack_from(content)
+                seconds, ns, *_ = STAMPS.unpack_from(content)
                 return data, seconds * SECOND.ns + ns
         return data, None

@@ -10,17 +10,21 @@ import ctypes
 import errno
 import os
 import socket
-import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
+
+from hw.abi.sockets import (
+    FILTER_INSTRUCTION,
+    FILTER_PROGRAM,
+    SO_ATTACH_REUSEPORT_CBPF,
+    SO_RCVBUFFORCE,
+)
 
 _INTERFACE_ROOM: Final = 16
 """IFNAMSIZ, linux/if.h."""
 _RECEIVE_BUFFER: Final = 4 << 20
 """Bytes; the default holds 277 requests and overflows when we are held up."""
-_SO_RCVBUFFORCE: Final = 33
-_SO_ATTACH_REUSEPORT_CBPF: Final = 51
 _SKF_NET_OFF: Final = -0x100000
 _NO_IPV6: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 _SD_LISTEN_FDS_START: Final = 3
@@ -78,7 +82,7 @@ def _deal_by_sender(group: list[socket.socket]) -> None:
     """
     load, modulo, done = 0x20, 0x94, 0x16  # linux/bpf_common.h: LD|W|ABS, ALU|MOD|K
     code = b"".join(
-        struct.pack("=HBBI", operation, 0, 0, operand & 0xFFFF_FFFF)
+        FILTER_INSTRUCTION.pack(operation, 0, 0, operand & 0xFFFF_FFFF)
         for operation, operand in (
             (load, _SKF_NET_OFF + 12),
             (modulo, len(group)),
@@ -86,8 +90,9 @@ def _deal_by_sender(group: list[socket.socket]) -> None:
         )
     )
     memory = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(memory))
-    group[0].setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, program)
+    count = len(code) // FILTER_INSTRUCTION.size
+    program = FILTER_PROGRAM.pack(count, ctypes.addressof(memory))
+    group[0].setsockopt(socket.SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program)
 
 
 def _bound(
@@ -129,7 +134,7 @@ def _place(address: str, port: int, family: int) -> tuple[str | int, ...]:
 def make_room(bound: socket.socket) -> None:
     """Give it a receive buffer of 4 MiB, or as much of it as we may."""
     try:
-        bound.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+        bound.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _RECEIVE_BUFFER)
     except PermissionError:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from hw.net.hardware import Cards
-from hw.net.mmsg import (
+from hw.abi.sockets import (
     IP_PKTINFO,
     IP_RECVERR,
     IPV6_RECVERR,
@@ -33,6 +32,7 @@ from hw.net.mmsg import (
     TX_SOFTWARE,
     want_stamp,
 )
+from hw.net.hardware import Cards
 from refclock.board.ports import BATCH, Left
 from refclock.timebase import SECOND
 

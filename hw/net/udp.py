@@ -25,16 +25,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from ctypes import sizeof
 from typing import Final
 
-from hw.net.hardware import Cards
-from hw.net.mmsg import (
+from hw.abi.sockets import (
     CMSG_HEADER,
     IP_PKTINFO,
     LAYOUT,
-    LONG,
     MSG_WAITFORONE,
     SK_MEMINFO_DROPS,
     SO_MEMINFO,
+    SO_RCVTIMEO,
     STAMPS_SPACE,
+    TIMEVAL,
     Header,
     Iov,
     Message,
@@ -43,6 +43,7 @@ from hw.net.mmsg import (
     recvmmsg,
     sendmmsg,
 )
+from hw.net.hardware import Cards
 from hw.net.sent import Sent
 from refclock.board.ports import BATCH, Left
 from refclock.ntp.packet import HEADER_LENGTH
@@ -50,6 +51,9 @@ from refclock.timebase import SECOND, ZERO, Duration
 
 _TAIL: Final = 1488
 """Extension fields and MAC of a request; what is longer is cut."""
+_ALIGNED: Final = 8
+"""Bytes; stamps are of 64 bits on every machine."""
+_SIZE: Final = sizeof(ctypes.c_size_t)
 _SECOND_NS: Final = SECOND.ns
 _ANY: Final = {"0.0.0.0", "::"}  # noqa: S104 - to be told from others
 _NO_INTERFACES: Final = memoryview(bytearray(4 * BATCH)).cast("I")
@@ -74,17 +78,18 @@ class UdpSocket:
         told = cards is not None or host in _ANY
         self._info_space = cmsg_space(info) if told else 0
         self._whole = STAMPS_SPACE + self._info_space
-        space = name + -name % LONG
+        self._stride = self._whole + -self._whole % _ALIGNED
+        space = name + -name % _ALIGNED
         one = f"{sender.start}x{sender.stop - sender.start}s{space - sender.stop}x"
         self._senders = [struct.Struct(f"={one * count}") for count in range(BATCH + 1)]
         self.requests = bytearray(BATCH * HEADER_LENGTH)
         self.replies = bytearray(BATCH * HEADER_LENGTH)
         self._tails = bytearray(BATCH * _TAIL)
         self._names = bytearray(BATCH * space)
-        self._controls = bytearray(BATCH * self._whole)
-        self._controls_at = address_of(self._controls)
-        names, requests, replies, tails = map(
-            address_of, (self._names, self.requests, self.replies, self._tails)
+        self._controls = bytearray(BATCH * self._stride + CMSG_HEADER)
+        names, self._controls_at, requests, replies, tails = map(
+            address_of,
+            (self._names, self._controls, self.requests, self.replies, self._tails),
         )
         self._iovs = (Iov * (3 * BATCH))()
         self._messages = (Message * BATCH)()
@@ -98,7 +103,7 @@ class UdpSocket:
             self._iovs[3 * slot] = Iov(requests + head, HEADER_LENGTH)
             self._iovs[3 * slot + 1] = Iov(tails + slot * _TAIL, _TAIL)
             self._iovs[3 * slot + 2] = Iov(replies + head, HEADER_LENGTH)
-            control = self._controls_at + slot * self._whole
+            control = self._controls_at + slot * self._stride
             who = names + slot * space, name
             come, go = self._messages[slot], self._answers[slot]
             come.header = Header(*who, at, 2, control, self._whole)
@@ -110,18 +115,17 @@ class UdpSocket:
             Message.length.offset // 4 :: sizeof(Message) // 4
         ]
         self._found = self._told.cast("L")[
-            Header.control_length.offset // LONG :: sizeof(Message) // LONG
+            Header.control_length.offset // _SIZE :: sizeof(Message) // _SIZE
         ]
-        stamps = memoryview(self._controls).cast("l")
+        stamps = memoryview(self._controls)[CMSG_HEADER:].cast("q")
         self._seconds, self._ns, self._card_seconds, self._card_ns = (
-            stamps[CMSG_HEADER // LONG + part :: self._whole // LONG]
-            for part in (0, 1, 4, 5)
+            stamps[part :: self._stride // stamps.itemsize] for part in (0, 1, 4, 5)
         )
         self._interfaces = _NO_INTERFACES
         if told:
             _tell_destination(bound)
             self._interfaces = memoryview(self._controls).cast("I")[
-                (STAMPS_SPACE + CMSG_HEADER + index) // 4 :: self._whole // 4
+                (STAMPS_SPACE + CMSG_HEADER + index) // 4 :: self._stride // 4
             ]
         self._lengths[:] = memoryview(struct.pack("I", HEADER_LENGTH) * BATCH).cast("I")
         self._usual = self._told.tobytes()
@@ -207,8 +211,8 @@ class UdpSocket:
         seconds, ns = divmod(max(limit.ns, 1_000), SECOND.ns)
         self._socket.setsockopt(
             socket.SOL_SOCKET,
-            socket.SO_RCVTIMEO,
-            struct.pack("ll", seconds, ns // 1000),
+            SO_RCVTIMEO,
+            TIMEVAL.pack(seconds, ns // 1000),
         )
         self._limit = limit
 
@@ -239,7 +243,7 @@ class UdpSocket:
             if found == self._whole:
                 continue
             self._found[slot] = self._whole
-            control = slot * self._whole
+            control = slot * self._stride
             info = self._controls[control + found - self._info_space : control + found]
             at = control + STAMPS_SPACE
             self._controls[at : at + self._info_space] = info
@@ -249,14 +253,14 @@ class UdpSocket:
     def _plain(self, place: int) -> None:
         """The reply is sent with the PKTINFO of its request, where that was told."""
         header = self._answers[place].header
-        header.control = self._controls_at + place * self._whole + STAMPS_SPACE
+        header.control = self._controls_at + place * self._stride + STAMPS_SPACE
         header.control_length = self._info_space
 
     def _want_stamp(self, place: int, tell: Sequence[Left]) -> None:
         """Put a request for a send stamp before the PKTINFO, where the receive
         stamps lie that have been read."""
         want = self._sent.want
-        at = place * self._whole + STAMPS_SPACE - len(want)
+        at = place * self._stride + STAMPS_SPACE - len(want)
         self._controls[at : at + len(want)] = want
         header = self._answers[place].header
         header.control = self._controls_at + at

@@ -34,9 +34,9 @@ from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from hw.abi.sockets import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, STAMPS
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
-from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, STAMPS
 from hw.net.udp import UdpSocket
 from refclock.app.workers import Workers
 from refclock.server.admit import RateLimitSettings

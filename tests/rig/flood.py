@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from hw.net.mmsg import (
+from hw.abi.sockets import (
     CMSG_HEADER,
     Header,
     Iov,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from hw.abi.sockets import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
 from hw.linux.clock import FreeClock
 from hw.net.listen import inherited, listen
-from hw.net.mmsg import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE
 from hw.net.udp import UdpSocket
 from refclock.cli import main
 from refclock.ntp.packet import Packet

@@ -16,12 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
-from hw.linux.clock import FreeClock
-from hw.net import card as card_room
-from hw.net import hardware
-from hw.net.card import Trust
-from hw.net.hardware import Cards
-from hw.net.mmsg import (
+from hw.abi.sockets import (
     RAW_HARDWARE,
     RX_HARDWARE,
     RX_SOFTWARE,
@@ -29,6 +24,11 @@ from hw.net.mmsg import (
     SOFTWARE,
     STAMPS,
 )
+from hw.linux.clock import FreeClock
+from hw.net import card as card_room
+from hw.net import hardware
+from hw.net.card import Trust
+from hw.net.hardware import Cards
 from hw.net.udp import UdpSocket
 from refclock.server.admit import RateLimitSettings
 from refclock.server.service import NtpService

@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
+from hw.abi.sockets import SO_TIMESTAMPING
 from hw.net.ask import Asker
-from hw.net.mmsg import SO_TIMESTAMPING
 from refclock.timebase import MILLISECOND
 
 

@@ -7,8 +7,7 @@ from typing import cast
 
 import pytest
 
-from hw.net.hardware import Cards
-from hw.net.mmsg import (
+from hw.abi.sockets import (
     OPT_CMSG,
     OPT_ID,
     OPT_TSONLY,
@@ -18,6 +17,7 @@ from hw.net.mmsg import (
     TX_HARDWARE,
     TX_SOFTWARE,
 )
+from hw.net.hardware import Cards
 from hw.net.sent import Sent
 from refclock.board.ports import Left
 from refclock.timebase import SECOND
@@ -58,7 +58,7 @@ class Queue:
         level, error, info, form = KINDS[self.family]
         stamps = (*divmod(kernel, SECOND.ns), 0, 0, *divmod(card, SECOND.ns))
         control = [
-            (socket.SOL_SOCKET, SO_TIMESTAMPING, struct.pack("@6l", *stamps)),
+            (socket.SOL_SOCKET, SO_TIMESTAMPING, struct.pack("=6q", *stamps)),
             (
                 level,
                 error,

@@ -1,6 +1,12 @@
-"""The kernel's side of UDP in sweeps: its structs, numbers and two calls.
+"""UDP sockets: structs, option numbers, recvmmsg(2), sendmmsg(2), and kernel stamps.
 
-recvmmsg(2), sendmmsg(2), cmsg(3), Documentation/networking/timestamping.rst.
+cmsg(3), <linux/net_tstamp.h>, <linux/errqueue.h>, <asm-generic/socket.h>,
+Documentation/networking/timestamping.rst.
+
+Where the kernel has two numbers of one option, the older with the machine's own
+time_t and the newer with 64 bits on every machine, the newer is used (Linux 5.1):
+the number behind `socket.SO_RCVTIMEO` or the C name `SO_TIMESTAMPING` depends on
+how a distribution compiles for 32 bits.
 """
 
 from __future__ import annotations
@@ -11,8 +17,17 @@ import struct
 from ctypes import Structure, c_int, c_size_t, c_uint, c_void_p, sizeof
 from typing import Final
 
-# linux/net_tstamp.h, asm-generic/socket.h, linux/in.h, linux/in6.h
-SO_TIMESTAMPING: Final = 37
+SO_TIMESTAMPING: Final = 65
+"""SO_TIMESTAMPING_NEW; also the type of the control message that has the stamps."""
+SO_RCVTIMEO: Final = 66
+"""SO_RCVTIMEO_NEW."""
+TIMEVAL: Final = struct.Struct("=qq")
+"""struct __kernel_sock_timeval: s, us."""
+_REQUEST_STAMP: Final = 37
+"""SO_TIMESTAMPING_OLD: kernels before 6.8 take a request for one packet's stamp by
+this number alone. It carries no time."""
+SO_RCVBUFFORCE: Final = 33
+SO_ATTACH_REUSEPORT_CBPF: Final = 51
 SO_MEMINFO: Final = 55
 SK_MEMINFO_DROPS: Final = 8
 MSG_WAITFORONE: Final = 0x10000
@@ -31,8 +46,9 @@ IP_PKTINFO: Final = 8
 IP_RECVERR: Final = 11
 IPV6_RECVERR: Final = 25
 
-LONG: Final = sizeof(ctypes.c_long)
-CMSG_HEADER: Final = (sizeof(c_size_t) + 2 * sizeof(c_int) + LONG - 1) & -LONG
+_WORD: Final = sizeof(c_size_t)
+CMSG_HEADER: Final = (sizeof(c_size_t) + 2 * sizeof(c_int) + _WORD - 1) & -_WORD
+"""Bytes of struct cmsghdr."""
 
 
 class Header(Structure):
@@ -63,7 +79,7 @@ class Iov(Structure):
 
 def cmsg_space(length: int) -> int:
     """What one control message with `length` bytes in it takes up (CMSG_SPACE)."""
-    return CMSG_HEADER + (length + LONG - 1 & -LONG)
+    return CMSG_HEADER + (length + _WORD - 1 & -_WORD)
 
 
 def want_stamp(flags: int) -> bytes:
@@ -72,23 +88,16 @@ def want_stamp(flags: int) -> bytes:
         f"@Nii I{cmsg_space(4) - CMSG_HEADER - 4}x",
         CMSG_HEADER + 4,
         socket.SOL_SOCKET,
-        SO_TIMESTAMPING,
+        _REQUEST_STAMP,
         flags,
     )
 
 
-STAMP: Final = struct.pack(
-    f"@Nii I{cmsg_space(4) - CMSG_HEADER - 4}x",
-    CMSG_HEADER + 4,
-    socket.SOL_SOCKET,
-    SO_TIMESTAMPING,
-    TX_SOFTWARE,
-)
-STAMPS: Final = struct.Struct("@ll16xll" if LONG == 8 else "@ll8xll")
-"""struct scm_timestamping: the kernel's stamp, one not in use, the card's."""
-TICKET: Final = struct.Struct("@12xI")
-"""ee_data in struct sock_extended_err (linux/errqueue.h)."""
-STAMPS_SPACE: Final = cmsg_space(3 * 2 * LONG)
+STAMPS: Final = struct.Struct("=qq16xqq")
+"""struct scm_timestamping64: the kernel's stamp (s, ns), one not in use, the card's."""
+STAMPS_SPACE: Final = cmsg_space(STAMPS.size)
+TICKET: Final = struct.Struct("=12xI")
+"""ee_data in struct sock_extended_err."""
 
 # name length, sender's address within it, size of PKTINFO, interface index within it
 LAYOUT: Final = {
@@ -96,7 +105,13 @@ LAYOUT: Final = {
     socket.AF_INET6: (28, slice(8, 24), 20, 16),
 }
 
+FILTER_INSTRUCTION: Final = struct.Struct("=HBBI")
+"""struct sock_filter: code, jump if true, jump if false, operand."""
+FILTER_PROGRAM: Final = struct.Struct("@HP")
+"""struct sock_fprog: count of instructions, where they are."""
+
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+# without a time-out, whose size follows time_t
 recvmmsg: Final = _libc.recvmmsg
 recvmmsg.argtypes = (c_int, c_void_p, c_uint, c_int, c_void_p)
 sendmmsg: Final = _libc.sendmmsg
