@@ -27,6 +27,7 @@ from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import LatencyDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.events import (
+    GPS0,
     Command,
     Edge,
     Event,
@@ -182,11 +183,11 @@ class Run:
 
     def _plugs(self, fault: Fault) -> None:
         def out() -> None:
-            self._tell(Lost("receiver", self.clock.read()[1], "unplugged"))
+            self._tell(Lost(GPS0, self.clock.read()[1], "unplugged"))
 
         def back() -> None:
             self._driver = GnssDriver(self._wire)
-            self._tell(Found("receiver", self.clock.read()[1], "emulated"))
+            self._tell(Found(GPS0, self.clock.read()[1], "emulated"))
 
         self.world.at(self._after(fault.at_s), out)
         self.world.at(self._after(fault.at_s + fault.for_s), back)

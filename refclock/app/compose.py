@@ -32,6 +32,7 @@ from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory, MemoryLostError
 from refclock.engine.recording import Beginning
+from refclock.events import GPS0, PIN0, PPS0, RTC0, TEMP0
 from refclock.published import ClockSnapshot
 from refclock.receiver.configurator import Configurator
 from refclock.receiver.profile import profile
@@ -201,14 +202,14 @@ def _sources(
             tell = partial(log.info, "receiver: %s")
             return GnssDriver(heard, configurator, tell), stream.name
 
-        yield Device("receiver", receiver)
+        yield Device(GPS0, receiver)
     if open_pulse := board.open_pulse:
 
         def pulse() -> tuple[Driver, str]:
             line = open_pulse()
             return PpsDriver(line, board.clock), line.name
 
-        yield Device("pulse", pulse)
+        yield Device(PPS0, pulse)
     if open_pin := board.open_pin:
 
         def pin() -> tuple[Driver, str]:
@@ -218,21 +219,21 @@ def _sources(
                 return Unseen(), f"nothing: {error}; the board's prior stands"
             return LatencyDriver(seen, board.clock, snapshot, time.sleep), seen.name
 
-        yield Device("latency", pin, PAUSE_S)
+        yield Device(PIN0, pin, PAUSE_S)
     if open_thermometer := board.open_thermometer:
 
         def thermometer() -> tuple[Driver, str]:
             sensor = open_thermometer()
             return ThermometerDriver(sensor, board.clock), sensor.name
 
-        yield Device("thermometer", thermometer, config.thermometer.every_s)
+        yield Device(TEMP0, thermometer, config.thermometer.every_s)
     if open_rtc := board.open_rtc:
 
         def rtc() -> tuple[Driver, str]:
             chip = open_rtc()
             return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
 
-        yield Device("rtc", rtc, config.rtc.every_s)
+        yield Device(RTC0, rtc, config.rtc.every_s)
 
 
 def _save(path: Path, engine: Engine) -> None:

@@ -204,8 +204,8 @@ class Daemon:
     def run(self) -> None:
         """Pump, think and serve until stopped; raises what any thread raised."""
         put, now, stop = self._inbox.put, self._now, self._stop
-        jobs = [
-            (each.name, partial(supervise, each, put, now, stop))
+        jobs: list[tuple[str, Callable[[], None]]] = [
+            (each.source, partial(supervise, each, put, now, stop))
             for each in self._sources
         ]
         jobs += [

@@ -41,7 +41,7 @@ class Journal:
             self._lost.pop(event.source, None)
             log.info("%s: opened %s", event.source, event.detail)
         elif isinstance(event, Configured):
-            log.info("receiver: %s", event.text)
+            log.info("%s: %s", event.source, event.text)
 
     def status(self, status: Status) -> None:
         """Log another mode, another reason for it, alarms that come and go."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from refclock.events import Event, Found, Lost
+from refclock.events import Event, Found, InForce, Lost, SourceId, Tick
 from refclock.timebase import Mono
 
 _BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -29,7 +29,7 @@ class Driver(Protocol):
 class Device:
     """A device to pump events from."""
 
-    name: str
+    source: SourceId
     open: Callable[[], tuple[Driver, str]]
     """The driver on the device, and what was opened. OSError: it is not there."""
     every_s: float = 0.0
@@ -37,7 +37,7 @@ class Device:
 
 
 def supervise(
-    source: Device,
+    device: Device,
     put: Callable[[Event], None],
     now: Callable[[], Mono],
     stop: threading.Event,
@@ -50,21 +50,28 @@ def supervise(
     tries = 0
     while not stop.is_set():
         try:
-            driver, opened = source.open()
-            put(Found(source.name, now(), opened))
+            driver, opened = device.open()
+            put(Found(device.source, now(), opened))
             try:
                 while not stop.is_set():
                     for event in driver.poll():
-                        put(event)
+                        put(of(device.source, event))
                         tries = 0
-                    if source.every_s:
-                        stop.wait(source.every_s)
+                    if device.every_s:
+                        stop.wait(device.every_s)
             finally:
                 driver.close()
         except OSError as error:
-            put(Lost(source.name, now(), plain(error)))
+            put(Lost(device.source, now(), plain(error)))
             stop.wait(_BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
             tries += 1
+
+
+def of(source: SourceId, event: Event) -> Event:
+    """`event` as a fact of that source: a driver need not know which it is."""
+    if isinstance(event, Tick | InForce) or event.source == source:
+        return event
+    return replace(event, source=source)
 
 
 def plain(error: OSError) -> str:

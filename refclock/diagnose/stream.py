@@ -17,10 +17,10 @@ from typing import Final
 from refclock.board.ports import Chunk
 from refclock.events import (
     Dropped,
+    DropReason,
     Fix,
     Identity,
     LeapNotice,
-    Reason,
     TimeMessage,
 )
 from refclock.gnss import nmea
@@ -125,7 +125,7 @@ class StreamReport:
                 self.frames[f"{item.kind}-{item.cls:02X}-{item.id:02X}"] += 1
                 for told in self._ubx.facts(item):
                     self._note(told)
-            case Dropped() if item.reason is not Reason.BINARY:
+            case Dropped() if item.reason is not DropReason.BINARY:
                 self.rejected[item.reason.value] += 1
             case _:
                 pass

@@ -13,6 +13,8 @@ from refclock.discipline.bank import Estimate
 from refclock.discipline.bound import UNKNOWN, Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
+    GPS0,
+    PPS0,
     AntennaFeed,
     Configured,
     Dropped,
@@ -35,6 +37,7 @@ from refclock.observe.status import AlarmStatus, LagStatus, Status, seconds
 from refclock.published import ClockSnapshot
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Mono
 
+_NAME = {GPS0: "receiver", PPS0: "pulse"}
 _RECENT = 5 * SECOND
 _LOOKED = 15 * SECOND
 """Some tell the sky every ten, or a system at a time."""
@@ -228,9 +231,11 @@ def _since(then: Mono | None, now: Mono) -> float | None:
 
 def _missing(seen: Seen, refusal: str, now: Mono) -> str:
     """The first thing that is wrong, on the way from the antenna to the second."""
-    gone = [name for name in ("receiver", "pulse") if name in seen.lost]
+    gone = [source for source in _NAME if source in seen.lost]
     if gone:
-        return "; ".join(f"{name} is gone: {seen.lost[name]}" for name in gone)
+        return "; ".join(
+            f"{_NAME[source]} is gone: {seen.lost[source]}" for source in gone
+        )
     if seen.message is None or now - seen.message.mono > _RECENT:
         return _unheard(seen, now)
     still = seen.pulse is None or now - seen.pulse.mono > _RECENT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from refclock.board.ports import Rtc, SystemClock
-from refclock.events import Witness
+from refclock.events import RTC0, Witness
 from refclock.timebase import MILLISECOND, Duration
 
 _HALF_A_SECOND = 500 * MILLISECOND
@@ -32,7 +32,7 @@ class RtcDriver:
             middle = utc + _HALF_A_SECOND
             offset = Duration(middle.ns - local.ns)
             spread = self._spread + _HALF_A_SECOND
-            yield Witness(self._rtc.name, offset, local, mono, era, spread)
+            yield Witness(RTC0, offset, local, mono, era, spread)
 
     def close(self) -> None:
         """Give the chip back."""

@@ -25,7 +25,7 @@ from operator import xor
 from typing import Final
 
 from refclock.board.ports import Chunk
-from refclock.events import Dropped, Reason
+from refclock.events import Dropped, DropReason
 from refclock.timebase import SECOND, Duration, Mono
 
 LONGEST: Final = 1024
@@ -40,10 +40,10 @@ a header made of noise holds up no sentence for longer."""
 
 _OPENING: Final = re.compile(rb"\$|\xb5(?:b|\Z)|\xba(?:\xce|\Z)")
 _STOP: Final = re.compile(rb"[^\x20-\x23\x25-\x7e]")
-_STOPPED: Final[Mapping[int, Reason | None]] = {
+_STOPPED: Final[Mapping[int, DropReason | None]] = {
     0x0D: None,
     0x0A: None,
-    0x24: Reason.INTERRUPTED,
+    0x24: DropReason.INTERRUPTED,
 }
 _SEALED: Final = re.compile(rb"([A-Za-z\d][^$]*)\*([\dA-Fa-f]{2})")
 _ADDRESS: Final = re.compile(rb"[A-Z\d]{3,10}(?=[,*]|\Z)")
@@ -146,24 +146,24 @@ class Framer:
         end = stop.start() if stop else min(len(data), limit)
         text = data[i + 1 : end]
         if stop is not None:
-            why = _STOPPED.get(data[end], Reason.CONTROL_BYTE)
+            why = _STOPPED.get(data[end], DropReason.CONTROL_BYTE)
         elif len(text) > LONGEST:
-            why = Reason.OVERLONG
+            why = DropReason.OVERLONG
         elif last:
-            why = Reason.TRUNCATED
+            why = DropReason.TRUNCATED
         else:
             return 0, None
         bare = text.rstrip(b" ")
         sealed = _SEALED.fullmatch(bare)
         good = sealed is not None and reduce(xor, sealed[1]) == int(sealed[2], 16)
-        if good and why in {None, Reason.TRUNCATED}:
+        if good and why in {None, DropReason.TRUNCATED}:
             return end, Sentence(bare[:-3], self._seen(i), self._start + i)
         if _ADDRESS.match(text) is None:
             return end, None  # a '$' in binary junk
         if why is None:
             why = _fault(bare)
-        elif good and why is Reason.INTERRUPTED:
-            why = Reason.GLUED
+        elif good and why is DropReason.INTERRUPTED:
+            why = DropReason.GLUED
         return end, Dropped(self._seen(i), why, text[:_SHOWN].decode("ascii"))
 
     def _frame(self, data: bytes, i: int, seen: Mono) -> tuple[int, Item | None]:
@@ -188,7 +188,7 @@ class Framer:
                 return end, Binary("UBX", head[2], head[3], payload, seen, at)
         elif _casic_sum(head, payload) == told:
             return end, Binary("CASIC", head[4], head[5], payload, seen, at)
-        return i + 1, Dropped(seen, Reason.BINARY, head.hex(" "))
+        return i + 1, Dropped(seen, DropReason.BINARY, head.hex(" "))
 
     def _seen(self, i: int) -> Mono:
         """When held byte `i` came. Asked in ascending order only."""
@@ -200,11 +200,13 @@ class Framer:
             self._marks.popleft()
 
 
-def _fault(bare: bytes) -> Reason:
+def _fault(bare: bytes) -> DropReason:
     """Why a line that came whole is no sentence."""
     if re.search(rb"\*[\dA-Fa-f]{2}\Z", bare):
-        return Reason.CHECKSUM_MISMATCH
-    return Reason.CHECKSUM_MALFORMED if b"*" in bare else Reason.CHECKSUM_MISSING
+        return DropReason.CHECKSUM_MISMATCH
+    return (
+        DropReason.CHECKSUM_MALFORMED if b"*" in bare else DropReason.CHECKSUM_MISSING
+    )
 
 
 def _fletcher(data: bytes, told: bytes) -> bool:

@@ -23,11 +23,11 @@ from pynmea2.nmea_utils import dm_to_sd
 from refclock.events import (
     AntennaFeed,
     Dropped,
+    DropReason,
     Feed,
     Identity,
     LeapNotice,
     Position,
-    Reason,
 )
 from refclock.gnss.framer import Sentence
 from refclock.timebase import GPS_BEHIND_TAI, SECOND, Duration, Mono
@@ -209,7 +209,9 @@ def _timely(
         behind = int(leaps[1]) * SECOND + GPS_BEHIND_TAI
         yield LeapNotice(sentence.mono, kind, behind, firmware_default=leaps[2] == "D")
     if unreadable:
-        yield Dropped(sentence.mono, Reason.FIELD, sentence.body[:100].decode("ascii"))
+        yield Dropped(
+            sentence.mono, DropReason.FIELD, sentence.body[:100].decode("ascii")
+        )
 
 
 def _time_of_day(text: str) -> tuple[Duration | None, bool]:

@@ -14,6 +14,7 @@ from typing import Final
 from refclock.events import (
     AntennaFeed,
     Dropped,
+    DropReason,
     Feed,
     Fix,
     Identity,
@@ -21,7 +22,6 @@ from refclock.events import (
     LeapNotice,
     NoTime,
     Position,
-    Reason,
     Satellite,
     Sawtooth,
     SkyView,
@@ -116,7 +116,7 @@ class Ubx:
             told = (
                 f"UBX {frame.cls:02X} {frame.id:02X}, {len(frame.payload)} bytes: {why}"
             )
-            return [Dropped(frame.mono, Reason.FIELD, told)]
+            return [Dropped(frame.mono, DropReason.FIELD, told)]
 
     def _read(self, frame: Binary) -> Iterator[Fact]:
         message = frame.cls, frame.id

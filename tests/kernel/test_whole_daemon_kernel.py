@@ -87,7 +87,7 @@ def alarms(status: Status) -> dict[str, str]:
 
 def chips(status: Status) -> list[str]:
     """What became of those on the bus."""
-    return [status["devices"][name] for name in ("thermometer", "rtc")]
+    return [status["devices"][name] for name in ("temp0", "rtc0")]
 
 
 def error_s(guest: LiveGuest) -> float:
@@ -129,7 +129,7 @@ def test_the_kernel_sets_the_battery_clock(fair: LiveGuest) -> None:
 
 
 def test_a_battery_clock_wrong_by_years_moves_nothing(fair: LiveGuest) -> None:
-    status = until(fair, lambda status: status["devices"].get("rtc") == "DS3231", 20)
+    status = until(fair, lambda status: status["devices"].get("rtc0") == "DS3231", 20)
     assert status["mode"] == "TRACK"
     assert status["utc"] < f"{_RTC_YEAR}"
     assert error_s(fair) < _ERROR_S

@@ -26,6 +26,7 @@ from refclock.discipline.bank import Bank
 from refclock.engine.memory import Memory
 from refclock.engine.policy import ClockSettings
 from refclock.engine.recording import Beginning
+from refclock.events import GPS0, PIN0, PPS0, RTC0, TEMP0
 from refclock.receiver.configurator import QUESTION, TRIES
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
@@ -338,10 +339,10 @@ def test_every_device_of_the_board_gets_its_driver(
         daemon.stop()
         running.join()
     assert daemon.status().devices == {
-        "receiver": "/dev/gps0 at 9600 Bd",
-        "pulse": "/dev/pps0",
-        "thermometer": "cpu",
-        "rtc": "ds3231",
+        GPS0: "/dev/gps0 at 9600 Bd",
+        PPS0: "/dev/pps0",
+        TEMP0: "cpu",
+        RTC0: "ds3231",
     }
     assert all(each.closed for each in (line, pulse, sensor, chip))
     if tape is not None:
@@ -401,7 +402,7 @@ def latency_of(daemon: Daemon) -> str:
     running.start()
     try:
         end = time.monotonic() + 5
-        while not (said := daemon.status().devices.get("latency")):
+        while not (said := daemon.status().devices.get(PIN0)):
             assert time.monotonic() < end
             time.sleep(0.01)
     finally:

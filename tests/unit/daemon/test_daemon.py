@@ -21,17 +21,21 @@ from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
 from refclock.engine.recording import Counted, Entry, Outcome
 from refclock.events import (
+    GPS0,
+    PPS0,
+    TEMP0,
     Command,
     Configured,
     Dropped,
+    DropReason,
     Event,
     Found,
     Identity,
     InForce,
     Interference,
     Lost,
-    Reason,
     SetRate,
+    SourceId,
     Temperature,
     Tick,
 )
@@ -184,12 +188,12 @@ class FakeRecorder:
 
 
 def source(
-    driver: Driver | Callable[[], Driver], name: str = "receiver", every_s: float = 0.0
+    driver: Driver | Callable[[], Driver], source: SourceId = GPS0, every_s: float = 0.0
 ) -> Device:
     def opened() -> tuple[Driver, str]:
         return (driver() if callable(driver) else driver), "/dev/emulated"
 
-    return Device(name, opened, every_s)
+    return Device(source, opened, every_s)
 
 
 class Running:
@@ -248,7 +252,7 @@ class Running:
 
 
 def reading(number: float) -> Temperature:
-    return Temperature(Mono(1), number, "fake")
+    return Temperature(Mono(1), number, "fake", GPS0)
 
 
 def test_what_is_published_is_read_whole() -> None:
@@ -266,7 +270,7 @@ def test_events_reach_the_engine_in_order_and_in_one_thread() -> None:
     assert len(running.engine.threads) == 1
     found = running.engine.of(Found)[0]
     assert isinstance(found, Found)
-    assert (found.source, found.detail) == ("receiver", "/dev/emulated")
+    assert (found.source, found.detail) == (GPS0, "/dev/emulated")
 
 
 @pytest.mark.usefixtures("real_seconds")
@@ -296,7 +300,7 @@ def test_a_lost_device_is_opened_again() -> None:
     ]
     lost = running.engine.of(Lost)[0]
     assert isinstance(lost, Lost)
-    assert (lost.source, lost.why) == ("receiver", "unplugged")
+    assert (lost.source, lost.why) == (GPS0, "unplugged")
     assert all(driver.closed for driver in drivers)
 
 
@@ -319,11 +323,11 @@ def test_one_lost_device_does_not_hold_up_another() -> None:
         raise OSError("no such device")
 
     alive = FakeDriver(reading(1))
-    with Running(source(away, "pulse"), source(alive)) as running:
+    with Running(source(away, PPS0), source(alive)) as running:
         running.until(lambda: bool(running.engine.of(Lost)))
         running.until(lambda: reading(1) in running.engine.heard)
     opened = [each for each in running.engine.heard if isinstance(each, Found)]
-    assert [found.source for found in opened] == ["receiver"]
+    assert [found.source for found in opened] == [GPS0]
 
 
 def test_a_device_is_polled_as_often_as_it_is_told() -> None:
@@ -346,7 +350,7 @@ def test_stopping_takes_less_than_two_seconds() -> None:
     idle = FakeDriver()
     with Running(
         source(driver),
-        source(idle, "thermometer", 3600.0),
+        source(idle, TEMP0, 3600.0),
         services=[parts[0]],
         controls=[parts[1]],
     ) as running:
@@ -555,7 +559,7 @@ def test_the_log_tells_of_devices_and_of_the_mode(
 ) -> None:
     caplog.set_level(logging.INFO, "refclock")
     now = FreeClock().read()[1]
-    drop = Dropped(now, Reason.BINARY, "?")
+    drop = Dropped(now, DropReason.BINARY, "?")
     changed = Configured(now, "GSV: 1 -> 5, changed")
     first = FakeDriver(drop, changed, OSError("unplugged"))
     left = [first, FakeDriver()]
@@ -563,9 +567,9 @@ def test_the_log_tells_of_devices_and_of_the_mode(
         running.until(lambda: len(running.engine.of(Found)) == 2)
         running.until(lambda: any("still COLD" in text for text in caplog.messages))
     said = caplog.messages
-    assert "receiver: opened /dev/emulated" in said
-    assert "receiver: GSV: 1 -> 5, changed" in said
-    assert "receiver: unplugged" in said
+    assert "gps0: opened /dev/emulated" in said
+    assert "gps0: GSV: 1 -> 5, changed" in said
+    assert "gps0: unplugged" in said
     assert said[0].startswith("COLD: ")
     assert len([text for text in said if text.startswith("COLD: ")]) == 1
 

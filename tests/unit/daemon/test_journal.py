@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from refclock.daemon.journal import Journal, _gist
-from refclock.events import Found, Lost
+from refclock.events import GPS0, PPS0, Found, Lost
 from refclock.observe.status import AlarmStatus
 from refclock.timebase import Mono
 from tests.unit.observe.test_status import COLD
@@ -29,20 +29,20 @@ def test_a_device_sought_in_vain_is_told_once_a_reason(
     caplog.set_level(logging.INFO, "refclock")
     journal = Journal()
     for event in (
-        Lost("receiver", NOW, "no such device"),
-        Lost("receiver", NOW, "no such device"),
-        Lost("pulse", NOW, "no such device"),
-        Lost("receiver", NOW, "not allowed"),
-        Found("receiver", NOW, "/dev/gps0"),
-        Lost("receiver", NOW, "not allowed"),
+        Lost(GPS0, NOW, "no such device"),
+        Lost(GPS0, NOW, "no such device"),
+        Lost(PPS0, NOW, "no such device"),
+        Lost(GPS0, NOW, "not allowed"),
+        Found(GPS0, NOW, "/dev/gps0"),
+        Lost(GPS0, NOW, "not allowed"),
     ):
         journal.event(event)
     assert caplog.messages == [
-        "receiver: no such device",
-        "pulse: no such device",
-        "receiver: not allowed",
-        "receiver: opened /dev/gps0",
-        "receiver: not allowed",
+        "gps0: no such device",
+        "pps0: no such device",
+        "gps0: not allowed",
+        "gps0: opened /dev/gps0",
+        "gps0: not allowed",
     ]
 
 

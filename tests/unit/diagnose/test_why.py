@@ -6,8 +6,12 @@ from refclock.diagnose.why import Seen, why
 from refclock.discipline.bound import UNKNOWN, Budget
 from refclock.discipline.mode import Mode
 from refclock.events import (
+    GPS0,
+    PPS0,
+    RTC0,
     AntennaFeed,
     Dropped,
+    DropReason,
     Event,
     Feed,
     Fix,
@@ -16,7 +20,6 @@ from refclock.events import (
     Lost,
     NoTime,
     PulseEdge,
-    Reason,
     Satellite,
     SkyView,
     TimeMessage,
@@ -45,7 +48,7 @@ def told(
     return why(mode, seen, refusal, Budget(filter=bound), LIMIT, NOW)
 
 
-DROPPED = Dropped(NOW, Reason.BINARY, "?")
+DROPPED = Dropped(NOW, DropReason.BINARY, "?")
 SKY = SkyView(NOW, None, tuple(Satellite("GPS", n, 1, 1, None) for n in range(4)))
 SENTENCE_GONE = "no sentence from the receiver"
 SKY_WANTED = ": give the antenna a view of the sky"
@@ -85,16 +88,16 @@ SKY_WANTED = ": give the antenna a view of the sky"
             "no pulse for 90 s though the receiver has a fix",
         ),
         ((pulse(), message(Fix.VALID)), "waiting for the next pulse"),
-        ((Lost("pulse", NOW, "gone"),), "pulse is gone: gone"),
+        ((Lost(PPS0, NOW, "gone"),), "pulse is gone: gone"),
         (
-            (Lost("pulse", NOW, "a"), Lost("receiver", NOW, "b")),
+            (Lost(PPS0, NOW, "a"), Lost(GPS0, NOW, "b")),
             "pulse is gone: a",
         ),
-        ((Lost("rtc", NOW, "no"), message(Fix.VALID), pulse()), "waiting for the next"),
+        ((Lost(RTC0, NOW, "no"), message(Fix.VALID), pulse()), "waiting for the next"),
         (
             (
-                Lost("pulse", NOW, "gone"),
-                Found("pulse", NOW, "/dev/pps0"),
+                Lost(PPS0, NOW, "gone"),
+                Found(PPS0, NOW, "/dev/pps0"),
                 message(Fix.VALID),
                 pulse(),
             ),

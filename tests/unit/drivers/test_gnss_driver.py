@@ -12,13 +12,13 @@ from refclock.board.ports import Chunk
 from refclock.drivers.gnss import GnssDriver
 from refclock.events import (
     Dropped,
+    DropReason,
     Event,
     Fix,
     LeapNotice,
     LineLoad,
     NoTime,
     Position,
-    Reason,
     SkyView,
     TimeMessage,
 )
@@ -134,7 +134,7 @@ def test_every_read_is_bounded_and_silence_says_nothing() -> None:
 def test_refusals_and_notices_pass() -> None:
     data = b"$GPRMC,1*00\r\n" + sealed("PUBX,04,111106,010526,1.0,2416,18,0,0,0")
     refusal, notice = events(GnssDriver(Wire([Chunk(data, Mono(0), Mono(0))])))
-    assert refusal == Dropped(Mono(0), Reason.CHECKSUM_MISMATCH, "GPRMC,1*00")
+    assert refusal == Dropped(Mono(0), DropReason.CHECKSUM_MISMATCH, "GPRMC,1*00")
     assert isinstance(notice, LeapNotice)
 
 

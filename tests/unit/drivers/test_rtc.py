@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from refclock.drivers.rtc import RtcDriver
-from refclock.events import Command, Witness
+from refclock.events import RTC0, Command, Witness
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Utc
 
 
@@ -45,7 +45,7 @@ def poll(utc: Utc | None, clock: Clock) -> list[Witness]:
 def test_its_second_has_begun_up_to_a_second_ago() -> None:
     assert poll(Utc(1_000 * SECOND.ns), Clock()) == [
         Witness(
-            source="DS3231",
+            source=RTC0,
             offset=Duration(10_500 * MILLISECOND.ns),
             at=Local(990 * SECOND.ns),
             mono=Mono(7),

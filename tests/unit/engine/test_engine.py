@@ -11,8 +11,12 @@ from refclock.engine.memory import Memory
 from refclock.engine.policy import ClockSettings, EngineSettings, HoldoverSettings
 from refclock.engine.recording import Beginning
 from refclock.events import (
+    GPS0,
+    PPS0,
+    RTC0,
     Configured,
     Dropped,
+    DropReason,
     Fix,
     Found,
     Identity,
@@ -21,7 +25,6 @@ from refclock.events import (
     LineLoad,
     Lost,
     Position,
-    Reason,
     Satellite,
     Sawtooth,
     SetLeap,
@@ -552,7 +555,7 @@ def test_an_impossible_date_is_refused_in_words() -> None:
 def witness(world: World, off: Duration, era: int | None = None) -> Witness:
     offset = Duration(world.leaps.posix(world.true).ns - world.local.ns) + off
     told = world.era if era is None else era
-    return Witness("rtc", offset, world.local, world.mono, told, 100 * MILLISECOND)
+    return Witness(RTC0, offset, world.local, world.mono, told, 100 * MILLISECOND)
 
 
 def test_a_witness_decides_where_the_lag_leaves_it_open() -> None:
@@ -665,23 +668,23 @@ def test_what_devices_say_of_themselves_is_told() -> None:
     world = World(engine(FREE))
     satellites = (Satellite("GPS", 3, 40, 120, 38), Satellite("GPS", 7, 5, 10, None))
     for event in (
-        Found("receiver", world.mono, "/dev/gps0 at 9600 Bd"),
-        Found("pulse", world.mono, "/dev/pps0"),
+        Found(GPS0, world.mono, "/dev/gps0 at 9600 Bd"),
+        Found(PPS0, world.mono, "/dev/pps0"),
         Identity(world.mono, "u-blox 8"),
         Configured(world.mono, "GSV: 1 -> 5, changed"),
         Configured(world.mono, "u-blox 8: 1 changed"),
-        Dropped(world.mono, Reason.BINARY, "?"),
-        Dropped(world.mono, Reason.BINARY, "?"),
+        Dropped(world.mono, DropReason.BINARY, "?"),
+        Dropped(world.mono, DropReason.BINARY, "?"),
         SkyView(world.mono, 6, satellites),
         SkyView(world.mono, None, (Satellite("GLONASS", 70, 5, 10, None),)),
-        Lost("pulse", world.mono, "no such device"),
+        Lost(PPS0, world.mono, "no such device"),
     ):
         assert world.tell(event) == ()
     status = world.engine.status(world.mono)
     assert status.devices == {
-        "receiver": "/dev/gps0 at 9600 Bd",
+        GPS0: "/dev/gps0 at 9600 Bd",
         "configured": "u-blox 8: 1 changed",
-        "pulse": "gone: no such device",
+        PPS0: "gone: no such device",
     }
     assert status.receiver == "u-blox 8"
     assert status.dropped == {"binary_checksum": 2}

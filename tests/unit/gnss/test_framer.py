@@ -6,7 +6,7 @@ from operator import xor
 import pytest
 
 from refclock.board.ports import Chunk
-from refclock.events import Dropped, Reason
+from refclock.events import Dropped, DropReason
 from refclock.gnss.framer import LONGEST, Binary, Framer, Item, Sentence
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
 
@@ -48,7 +48,7 @@ def bodies(items: list[Item]) -> list[bytes]:
     return [item.body for item in items if isinstance(item, Sentence)]
 
 
-def reasons(items: list[Item]) -> list[Reason]:
+def reasons(items: list[Item]) -> list[DropReason]:
     return [item.reason for item in items if isinstance(item, Dropped)]
 
 
@@ -78,19 +78,19 @@ def test_forgiven(line: bytes, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b"$GPRMC,1*00\r\n", Reason.CHECKSUM_MISMATCH),
-        (b"$GPRMC,1\r\n", Reason.CHECKSUM_MISSING),
-        (b"$GPRMC,1*7\r\n", Reason.CHECKSUM_MALFORMED),
-        (b"$GPRMC,1*7G\r\n", Reason.CHECKSUM_MALFORMED),
-        (b"$GPRMC,1\x00,2\r\n", Reason.CONTROL_BYTE),
-        (b"$GPRMC,\xb0\r\n", Reason.CONTROL_BYTE),
-        (b"$GPRMC,1$\r\n", Reason.INTERRUPTED),
-        (sealed(RMC, b"") + b"$\r\n", Reason.GLUED),
-        (b"$GPRMC," + b"1" * LONGEST + b"\r\n", Reason.OVERLONG),
-        (b"$GPRMC,11", Reason.TRUNCATED),
+        (b"$GPRMC,1*00\r\n", DropReason.CHECKSUM_MISMATCH),
+        (b"$GPRMC,1\r\n", DropReason.CHECKSUM_MISSING),
+        (b"$GPRMC,1*7\r\n", DropReason.CHECKSUM_MALFORMED),
+        (b"$GPRMC,1*7G\r\n", DropReason.CHECKSUM_MALFORMED),
+        (b"$GPRMC,1\x00,2\r\n", DropReason.CONTROL_BYTE),
+        (b"$GPRMC,\xb0\r\n", DropReason.CONTROL_BYTE),
+        (b"$GPRMC,1$\r\n", DropReason.INTERRUPTED),
+        (sealed(RMC, b"") + b"$\r\n", DropReason.GLUED),
+        (b"$GPRMC," + b"1" * LONGEST + b"\r\n", DropReason.OVERLONG),
+        (b"$GPRMC,11", DropReason.TRUNCATED),
     ],
 )
-def test_refused(line: bytes, why: Reason) -> None:
+def test_refused(line: bytes, why: DropReason) -> None:
     items = cut(line)
     assert reasons(items) == [why]
     assert not bodies(items)
@@ -111,7 +111,7 @@ def test_a_sealed_text_that_begins_with_a_comma_is_no_sentence() -> None:
 def test_a_sentence_inside_another_survives_it() -> None:
     items = cut(b"$GPGGA,1,2" + sealed(RMC))
     assert bodies(items) == [RMC]
-    assert reasons(items) == [Reason.INTERRUPTED]
+    assert reasons(items) == [DropReason.INTERRUPTED]
 
 
 def test_the_last_line_needs_no_end_once_nothing_more_can_come() -> None:
@@ -137,7 +137,7 @@ def test_a_frame_is_lifted_out_with_the_dollars_in_it() -> None:
 def test_a_frame_with_a_wrong_checksum_is_read_again(frame: bytes) -> None:
     broken = frame[:-1] + bytes((frame[-1] ^ 1,))
     items = cut(broken + b"\r\n")
-    assert reasons(items)[0] is Reason.BINARY
+    assert reasons(items)[0] is DropReason.BINARY
     assert sealed(RMC)[1:-5] in {*bodies(items), RMC}
 
 
@@ -145,7 +145,7 @@ def test_what_a_broken_frame_swallowed_is_found() -> None:
     broken = bytearray(ubx(1, 7, sealed(RMC)))
     broken[-1] ^= 1
     items = cut(bytes(broken))
-    assert (reasons(items), bodies(items)) == ([Reason.BINARY], [RMC])
+    assert (reasons(items), bodies(items)) == ([DropReason.BINARY], [RMC])
 
 
 @pytest.mark.parametrize("empty", [ubx(5, 1, b""), casic(5, 1, b"")])

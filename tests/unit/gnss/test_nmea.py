@@ -7,11 +7,11 @@ import pytest
 from refclock.events import (
     AntennaFeed,
     Dropped,
+    DropReason,
     Feed,
     Identity,
     LeapNotice,
     Position,
-    Reason,
 )
 from refclock.gnss import nmea
 from refclock.gnss.framer import Sentence
@@ -33,7 +33,7 @@ def timed(body: str) -> Timed:
 
 def refused(body: str) -> bool:
     found = [fact for fact in facts(body) if isinstance(fact, Dropped)]
-    assert all(fact.reason is Reason.FIELD for fact in found)
+    assert all(fact.reason is DropReason.FIELD for fact in found)
     assert all(fact.detail == body[:100] for fact in found)
     return bool(found)
 

@@ -7,6 +7,7 @@ import pytest
 from refclock.events import (
     AntennaFeed,
     Dropped,
+    DropReason,
     Feed,
     Fix,
     Identity,
@@ -14,7 +15,6 @@ from refclock.events import (
     LeapNotice,
     NoTime,
     Position,
-    Reason,
     Satellite,
     Sawtooth,
     SkyView,
@@ -138,7 +138,7 @@ def test_second_sixty() -> None:
 def test_what_is_no_date_is_refused(civil: tuple[int, ...]) -> None:
     (refusal,) = say(1, 0x21, timeutc(7, civil))
     assert isinstance(refusal, Dropped)
-    assert refusal.reason is Reason.FIELD
+    assert refusal.reason is DropReason.FIELD
 
 
 def test_the_leap_second_count_and_where_it_is_from() -> None:
@@ -279,7 +279,7 @@ def test_a_payload_of_the_wrong_length_is_refused(
 ) -> None:
     (told,) = say(cls, number, bytes(size))
     assert isinstance(told, Dropped)
-    assert told.reason is Reason.FIELD
+    assert told.reason is DropReason.FIELD
     assert f"UBX {cls:02X} {number:02X}, {size} bytes" in told.detail
 
 

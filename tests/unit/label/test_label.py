@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from refclock.events import Edge, Fix, PulseEdge, TimeMessage, Witness
+from refclock.events import Edge, Fix, PulseEdge, SourceId, TimeMessage, Witness
 from refclock.label.labeller import (
     OTHER_FLANK,
     OWN_CLOCK,
@@ -556,7 +556,9 @@ def told(
 ) -> Witness:
     """A witness who is `ahead` of the truth."""
     utc = LEAPS.posix(at + s(ahead))
-    return Witness(source, Duration(utc.ns - LOCAL.ns), LOCAL, mono(at), 0, s(spread))
+    return Witness(
+        SourceId(source), Duration(utc.ns - LOCAL.ns), LOCAL, mono(at), 0, s(spread)
+    )
 
 
 @pytest.mark.parametrize("lag", [0.0, 0.01, 0.995, 1.2])

@@ -10,7 +10,7 @@ import pytest
 from hw.emu.gnss.dialects import Airoha, Casic, CommandParser, Mediatek, VendorProtocol
 from hw.emu.gnss.receiver import Make, ReceiverModel
 from hw.emu.gnss.ublox import Ublox8, Ublox10
-from refclock.events import Dropped, Reason
+from refclock.events import Dropped, DropReason
 from refclock.gnss.framer import Sentence
 from refclock.receiver.configurator import (
     NEXT,
@@ -261,7 +261,7 @@ def test_the_speed_of_the_line_is_never_touched() -> None:
 
 def test_nothing_is_said_until_it_is_heard() -> None:
     configurator = Configurator(profile(9600), {})
-    noise = Dropped(Mono(0), Reason.BINARY, "?")
+    noise = Dropped(Mono(0), DropReason.BINARY, "?")
     for second in range(20):
         assert list(configurator.observe([noise], Mono(second * SECOND.ns))) == []
     assert configurator.state is State.LISTENING

@@ -1,49 +1,12 @@
-"""What the engine is told (facts) and what it tells (commands). Frozen values.
-
-A driver makes facts and never judges them; a command has no effect until the
-shell applies it. A log of facts is a recording: replayed, it gives the same run.
-"""
+"""What a receiver says, as facts. Every fact names the receiver it came from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from refclock.timebase import Duration, LeapSecond, Local, Mono, Utc
-
-
-class Edge(Enum):
-    """Which flank of the pulse. RFC 2783 calls the rising one the assert."""
-
-    ASSERT = "assert"
-    CLEAR = "clear"
-
-
-@dataclass(frozen=True, slots=True)
-class PulseEdge:
-    """One flank of a pulse: the same moment on both clocks."""
-
-    at: Local
-    """The kernel's stamp, as stamped: no latency taken off."""
-    mono: Mono
-    seq: int
-    """The line's own count of this edge; a gap tells of lost edges."""
-    era: int
-    """How often the local clock had been stepped when `at` was read."""
-    edge: Edge = Edge.ASSERT
-
-
-@dataclass(frozen=True, slots=True)
-class Bracket:
-    """The pulse's pin, watched without a pause: its level changed between these."""
-
-    low: Local
-    """Read before the last look that found the old level."""
-    high: Local
-    """Read after the first look that found the new one."""
-    mono: Mono
-    era: int
-    """How often the local clock had been stepped when both were read."""
+from refclock.events.source import GPS0, SourceId
+from refclock.timebase import Duration, LeapSecond, Mono, Utc
 
 
 class Fix(Enum):
@@ -88,6 +51,17 @@ class TimeMessage:
     """It waited on a saturated line; its arrival tells nothing."""
     accuracy: Duration | None = None
     """The receiver's own estimate of its time error, 1 sigma, if it gives one."""
+    source: SourceId = GPS0
+
+
+@dataclass(frozen=True, slots=True)
+class NoTime:
+    """Where a receiver names the time it named none, or no date with it: it speaks,
+    and does not know."""
+
+    mono: Mono
+    fix: Fix
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +75,7 @@ class LeapNotice:
     firmware_default: bool = False
     """The count is built in, not received from the sky."""
     announced: LeapSecond | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoTime:
-    """Where a receiver names the time it named none, or no date with it: it speaks,
-    and does not know."""
-
-    mono: Mono
-    fix: Fix
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +96,7 @@ class SkyView:
     mono: Mono
     used: int | None = None
     satellites: tuple[Satellite, ...] = ()
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +108,7 @@ class Position:
     longitude: float
     altitude_m: float | None = None
     hdop: float | None = None
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +120,7 @@ class Sawtooth:
     """The second of the pulse it is about; None: the next one to come."""
     error: Duration
     """How much later than the true second the pulse comes (+ is late)."""
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +131,7 @@ class Interference:
     jammed: bool
     spoofed: bool
     detail: str
+    source: SourceId = GPS0
 
 
 class Feed(Enum):
@@ -179,6 +149,7 @@ class AntennaFeed:
 
     mono: Mono
     feed: Feed
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +158,7 @@ class Identity:
 
     mono: Mono
     name: str
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +167,7 @@ class Configured:
 
     mono: Mono
     text: str
+    source: SourceId = GPS0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,41 +177,10 @@ class LineLoad:
     mono: Mono
     share: float
     """Of what it can carry."""
+    source: SourceId = GPS0
 
 
-@dataclass(frozen=True, slots=True)
-class Temperature:
-    """One reading of one thermometer."""
-
-    mono: Mono
-    celsius: float
-    sensor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """Another source's word on what time it is: an RTC, an upstream server."""
-
-    source: str
-    offset: Duration
-    """reference - local at `at`."""
-    at: Local
-    mono: Mono
-    era: int
-    spread: Duration
-    """How wrong it may be: the truth lies within ± this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time passed; both clocks, read together."""
-
-    mono: Mono
-    local: Local
-    era: int
-
-
-class Reason(StrEnum):
+class DropReason(StrEnum):
     """Why bytes from a receiver were refused."""
 
     CHECKSUM_MISMATCH = "checksum_mismatch"
@@ -259,91 +201,6 @@ class Dropped:
     """Bytes refused, and why. `detail` shows them."""
 
     mono: Mono
-    reason: Reason
+    reason: DropReason
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A device is gone; its driver goes on trying."""
-
-    source: str
-    mono: Mono
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """The clock obeyed: a rate commanded holds from now on."""
-
-    mono: Mono
-    ppb: float
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A device was opened. `detail`: path, speed."""
-
-    source: str
-    mono: Mono
-    detail: str
-
-
-Event = (
-    PulseEdge
-    | Bracket
-    | TimeMessage
-    | NoTime
-    | LeapNotice
-    | SkyView
-    | Position
-    | Sawtooth
-    | Interference
-    | AntennaFeed
-    | Identity
-    | Configured
-    | LineLoad
-    | Temperature
-    | Witness
-    | Tick
-    | InForce
-    | Dropped
-    | Lost
-    | Found
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Add this to the local clock at once (+ sets it forward)."""
-
-    by: Duration
-
-
-@dataclass(frozen=True, slots=True)
-class SetRate:
-    """Run the clock this much faster than its raw oscillator (ppb, + is faster)."""
-
-    ppb: float
-
-
-@dataclass(frozen=True, slots=True)
-class SetLeap:
-    """Tell the kernel of the next leap second, or (None) that none is due."""
-
-    leap: LeapSecond | None
-    utc_behind_tai: Duration
-
-
-@dataclass(frozen=True, slots=True)
-class SetStatus:
-    """What the kernel may tell other programs of its clock's quality."""
-
-    synchronised: bool
-    bound: Duration
-    """Largest error (maxerror)."""
-    sigma: Duration
-    """Estimated error (esterror)."""
-
-
-Command = Step | SetRate | SetLeap | SetStatus
+    source: SourceId = GPS0

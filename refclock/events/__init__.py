@@ -1,0 +1,102 @@
+"""What the engine is told (facts) and what it commands. Frozen values.
+
+A driver makes facts and never judges them; a command has no effect until the daemon
+applies it. A log of facts is a recording: replayed, it gives the same run.
+"""
+
+from __future__ import annotations
+
+from refclock.events.commands import Command, SetLeap, SetRate, SetStatus, Step
+from refclock.events.device import (
+    Bracket,
+    Edge,
+    Found,
+    InForce,
+    Lost,
+    PulseEdge,
+    Temperature,
+    Tick,
+    Witness,
+)
+from refclock.events.receiver import (
+    AntennaFeed,
+    Configured,
+    Dropped,
+    DropReason,
+    Feed,
+    Fix,
+    Identity,
+    Interference,
+    LeapNotice,
+    LineLoad,
+    NoTime,
+    Position,
+    Satellite,
+    Sawtooth,
+    SkyView,
+    TimeMessage,
+)
+from refclock.events.source import GPS0, PIN0, PPS0, RTC0, TEMP0, SourceId
+
+__all__ = [
+    "GPS0",
+    "PIN0",
+    "PPS0",
+    "RTC0",
+    "TEMP0",
+    "AntennaFeed",
+    "Bracket",
+    "Command",
+    "Configured",
+    "DropReason",
+    "Dropped",
+    "Edge",
+    "Event",
+    "Feed",
+    "Fix",
+    "Found",
+    "Identity",
+    "InForce",
+    "Interference",
+    "LeapNotice",
+    "LineLoad",
+    "Lost",
+    "NoTime",
+    "Position",
+    "PulseEdge",
+    "Satellite",
+    "Sawtooth",
+    "SetLeap",
+    "SetRate",
+    "SetStatus",
+    "SkyView",
+    "SourceId",
+    "Step",
+    "Temperature",
+    "Tick",
+    "TimeMessage",
+    "Witness",
+]
+
+Event = (
+    PulseEdge
+    | Bracket
+    | TimeMessage
+    | NoTime
+    | LeapNotice
+    | SkyView
+    | Position
+    | Sawtooth
+    | Interference
+    | AntennaFeed
+    | Identity
+    | Configured
+    | LineLoad
+    | Temperature
+    | Witness
+    | Tick
+    | InForce
+    | Dropped
+    | Lost
+    | Found
+)

@@ -1,0 +1,19 @@
+"""Which device a fact comes from."""
+
+from __future__ import annotations
+
+from typing import Final, NewType
+
+SourceId = NewType("SourceId", str)
+"""A kind of device and its number on the board: gps0, pps0, rtc0."""
+
+GPS0: Final = SourceId("gps0")
+"""The first receiver, and the only one on most boards."""
+PPS0: Final = SourceId("pps0")
+"""The first pulse."""
+PIN0: Final = SourceId("pin0")
+"""The pulse's own pin, watched to measure the latency."""
+TEMP0: Final = SourceId("temp0")
+"""The thermometer nearest to the oscillator."""
+RTC0: Final = SourceId("rtc0")
+"""The battery clock."""
