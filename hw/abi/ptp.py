@@ -1,41 +1,57 @@
 """The clock of a network card (PTP hardware clock), and how it stands to ours.
 
-Layouts and numbers: <linux/ptp_clock.h>, <linux/ethtool.h>.
+<linux/ptp_clock.h>. Every field has a fixed size on every machine.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
-import socket
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from hw.abi.ioctl import Ioctl, both, read, write
 from refclock.timebase import SECOND, Local
 
-SYS_OFFSET: Final = 0x4340_3D05
-SYS_OFFSET_PRECISE: Final = 0xC040_3D08
-SYS_OFFSET_EXTENDED: Final = 0xC4C0_3D09
-
+_GROUP: Final = ord("=")
 _PRECISE: Final = struct.Struct("=qI4xqI4x32x")
+"""struct ptp_sys_offset_precise: the card's clock (s, ns), then ours."""
 _TIMES: Final = struct.Struct("=qI4xqI4xqI4x")
-"""Our clock before, the card's, ours after."""
+"""struct ptp_clock_time, three of them: our clock before, the card's, ours after."""
 _EXTENDED: Final = struct.Struct("=I12x1200x")
+"""struct ptp_sys_offset_extended: how many readings, then `_TIMES` of each."""
 _BASIC: Final = struct.Struct("=I12x816x")
+"""struct ptp_sys_offset: how many readings, then ours and the card's in turn."""
+CAPS: Final = struct.Struct("=iiiiii56x")
+"""struct ptp_clock_caps, of which the third counts external timestamp channels, the
+sixth pins."""
+EXTTS: Final = struct.Struct("=II8x")
+"""struct ptp_extts_request: channel, flags."""
+PIN: Final = struct.Struct("=64sIII20x")
+"""struct ptp_pin_desc: name, number, function, channel."""
+EVENT: Final = struct.Struct("=qI4xI12x")
+"""struct ptp_extts_event: s, ns, channel."""
+
+GETCAPS: Final = read(_GROUP, 1, CAPS.size)
+EXTTS_REQUEST: Final = write(_GROUP, 2, EXTTS.size)
+SYS_OFFSET: Final = write(_GROUP, 5, _BASIC.size)
+PIN_GETFUNC: Final = both(_GROUP, 6, PIN.size)
+PIN_SETFUNC: Final = write(_GROUP, 7, PIN.size)
+SYS_OFFSET_PRECISE: Final = both(_GROUP, 8, _PRECISE.size)
+SYS_OFFSET_EXTENDED: Final = both(_GROUP, 9, _EXTENDED.size)
+ENABLE: Final = 1
+RISING: Final = 2
+FALLING: Final = 4
+"""Flags of PTP_EXTTS_REQUEST."""
+FUNCTION_EXTTS: Final = 1
+
 _SAMPLES: Final = 5
 _CANNOT: Final = {errno.EOPNOTSUPP, errno.ENOTTY, errno.ETIMEDOUT}
 _SANE_RATE: Final = 1000
 """The clocks differ by less than 1 in 1000, or ours was stepped."""
-
-_SIOCETHTOOL: Final = 0x8946
-_GET_TS_INFO: Final = 0x41
-_TS_INFO: Final = struct.Struct("=IIiI12xI12x")
-
-Ioctl = Callable[[int, int, bytearray], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,39 +134,3 @@ def _brackets(answer: bytes, step: int) -> Iterator[Cross]:
             for seconds, ns in zip(times[::2], times[1::2], strict=True)
         )
         yield Cross(card, (before + after) // 2, (after - before + 1) // 2)
-
-
-def interface_ioctl(interface: str, request: int, argument: bytes) -> bytes:
-    """What the interface's driver made of the argument: struct ifreq, ifr_data."""
-    memory = ctypes.create_string_buffer(argument, len(argument))
-    pointed = struct.pack("16sP16x", interface.encode(), ctypes.addressof(memory))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, request, pointed)
-    return memory.raw
-
-
-@dataclass(frozen=True, slots=True)
-class Stamping:
-    """What a network interface can stamp, by itself; bits from <linux/net_tstamp.h>."""
-
-    clock: int
-    """N of the /dev/ptpN it stamps by; -1: it has none."""
-    sent: int
-    """1 << HWTSTAMP_TX_..."""
-    received: int
-    """1 << HWTSTAMP_FILTER_..."""
-
-
-def stamping(interface: str) -> Stamping:
-    """What the interface, or of a VLAN the card below it, can. OSError: not there."""
-    asked = _TS_INFO.pack(_GET_TS_INFO, 0, 0, 0, 0)
-    info = interface_ioctl(interface, _SIOCETHTOOL, asked)
-    _, _, clock, sent, received = _TS_INFO.unpack_from(info)
-    return Stamping(clock, sent, received)
-
-
-def device_of(interface: str) -> str:
-    """The hardware clock of a network interface. OSError: it has none."""
-    if (number := stamping(interface).clock) < 0:
-        raise OSError(errno.ENODEV, "it has no hardware clock", interface)
-    return f"/dev/ptp{number}"

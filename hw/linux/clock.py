@@ -10,33 +10,33 @@ What the kernel does with what it is told: kernel/time/ntp.c.
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Final, assert_never
 
+from hw.abi.timex import (
+    ADJ_ESTERROR,
+    ADJ_FREQUENCY,
+    ADJ_MAXERROR,
+    ADJ_MICRO,
+    ADJ_NANO,
+    ADJ_OFFSET,
+    ADJ_SETOFFSET,
+    ADJ_STATUS,
+    ADJ_TAI,
+    ADJ_TICK,
+    STA_DEL,
+    STA_INS,
+    STA_NANO,
+    STA_PLL,
+    STA_UNSYNC,
+    Timex,
+    clock_adjtime,
+)
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import HOUR, SECOND, Duration, Local, Mono
-
-ADJ_OFFSET: Final = 0x0001
-ADJ_FREQUENCY: Final = 0x0002
-ADJ_MAXERROR: Final = 0x0004
-ADJ_ESTERROR: Final = 0x0008
-ADJ_STATUS: Final = 0x0010
-ADJ_TAI: Final = 0x0080
-ADJ_SETOFFSET: Final = 0x0100
-ADJ_MICRO: Final = 0x1000
-ADJ_NANO: Final = 0x2000
-ADJ_TICK: Final = 0x4000
-
-STA_PLL: Final = 0x0001
-STA_INS: Final = 0x0010
-STA_DEL: Final = 0x0020
-STA_UNSYNC: Final = 0x0040
-STA_NANO: Final = 0x2000
 
 _CLOSE_NS: Final = 5_000
 """Readings this close together are together."""
@@ -55,52 +55,6 @@ _MOST_ERROR_US: Final = 16_000_000
 """Where the kernel calls its clock unsynchronised (NTP_PHASE_LIMIT)."""
 _LEAP_DAY: Final = 12 * HOUR
 """The kernel inserts at the next midnight, so it is told on that day only."""
-
-
-class Timex(ctypes.Structure):
-    """struct timex of <sys/timex.h>, as the C compiler lays it out here.
-
-    On 32-bit machines the symbol `clock_adjtime` takes the struct of 32-bit
-    time, whatever time_t the distribution compiles with: longs throughout.
-    """
-
-    _fields_ = [
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("constant", ctypes.c_long),
-        ("precision", ctypes.c_long),
-        ("tolerance", ctypes.c_long),
-        ("time_sec", ctypes.c_long),
-        ("time_usec", ctypes.c_long),
-        ("tick", ctypes.c_long),
-        ("ppsfreq", ctypes.c_long),
-        ("jitter", ctypes.c_long),
-        ("shift", ctypes.c_int),
-        ("stabil", ctypes.c_long),
-        ("jitcnt", ctypes.c_long),
-        ("calcnt", ctypes.c_long),
-        ("errcnt", ctypes.c_long),
-        ("stbcnt", ctypes.c_long),
-        ("tai", ctypes.c_int),
-        ("reserved", ctypes.c_int * 11),
-    ]
-
-
-def clock_adjtime(timex: Timex) -> int:
-    """Tell the kernel what `timex.modes` says, and read the rest; the clock's state.
-
-    OSError: refused. With no modes it only reads, and anyone may.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    state = int(libc.clock_adjtime(time.CLOCK_REALTIME, ctypes.byref(timex)))
-    if state < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return state
 
 
 class FreeClock:

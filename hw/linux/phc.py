@@ -2,8 +2,7 @@
 
 The stamp is of the card's own clock, so that is read against ours before and
 after, and the pulse carried over along the line between the two readings: what
-rate the card's clock runs at does not matter. Layouts and numbers:
-<linux/ptp_clock.h>.
+rate the card's clock runs at does not matter.
 """
 
 from __future__ import annotations
@@ -12,29 +11,33 @@ import contextlib
 import fcntl
 import os
 import select
-import struct
 from collections import deque
 from typing import Final
 
-from hw.abi.ptp import Cross, Ioctl, PtpClock, carried, device_of
+from hw.abi.interface import device_of
+from hw.abi.ioctl import Ioctl
+from hw.abi.ptp import (
+    CAPS,
+    ENABLE,
+    EVENT,
+    EXTTS,
+    EXTTS_REQUEST,
+    FALLING,
+    FUNCTION_EXTTS,
+    GETCAPS,
+    PIN,
+    PIN_GETFUNC,
+    PIN_SETFUNC,
+    RISING,
+    Cross,
+    PtpClock,
+    carried,
+)
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import SECOND, Duration
 
-GETCAPS: Final = 0x8050_3D01
-EXTTS_REQUEST: Final = 0x4010_3D02
-PIN_GETFUNC: Final = 0xC060_3D06
-PIN_SETFUNC: Final = 0x4060_3D07
-
-_ENABLE: Final = 1
-_RISING: Final = 2
-_FALLING: Final = 4
-_FUNCTION_EXTTS: Final = 1
-_CAPS: Final = struct.Struct("=iiiiii56x")
-_REQUEST: Final = struct.Struct("=II8x")
-_PIN: Final = struct.Struct("=64sIII20x")
-_EVENT: Final = struct.Struct("=qI4xI12x")
 _EVENTS: Final = 8
 
 
@@ -76,9 +79,9 @@ class PhcPulse:
         The card does not say which edge it was: it is the one asked for.
         """
         if not self._fresh and select.select([self._clock], [], [], limit.seconds)[0]:
-            events = os.read(self._clock.fileno(), _EVENTS * _EVENT.size)
+            events = os.read(self._clock.fileno(), _EVENTS * EVENT.size)
             cross = self._clock.cross()
-            for seconds, nanoseconds, channel in _EVENT.iter_unpack(events):
+            for seconds, nanoseconds, channel in EVENT.iter_unpack(events):
                 if channel == self._channel:
                     self._count += 1
                     card = seconds * SECOND.ns + nanoseconds
@@ -90,13 +93,13 @@ class PhcPulse:
     def close(self) -> None:
         """Give the channel back."""
         with contextlib.suppress(OSError):
-            self._clock.ask(EXTTS_REQUEST, _REQUEST.pack(self._channel, 0))
+            self._clock.ask(EXTTS_REQUEST, EXTTS.pack(self._channel, 0))
         self._clock.close()
 
     def _start(self, pin: str) -> Cross:
         """Have the pin stamped; both clocks as it began."""
-        _, _, channels, _, _, pins = _CAPS.unpack(
-            self._clock.ask(GETCAPS, bytes(_CAPS.size))
+        _, _, channels, _, _, pins = CAPS.unpack(
+            self._clock.ask(GETCAPS, bytes(CAPS.size))
         )
         if not channels:
             raise OSError(f"{self._path} cannot stamp what comes from outside")
@@ -107,22 +110,20 @@ class PhcPulse:
             )
         if pins:
             number = self._pin(pin, pins)
-            told = _PIN.pack(b"", number, _FUNCTION_EXTTS, self._channel)
+            told = PIN.pack(b"", number, FUNCTION_EXTTS, self._channel)
             self._clock.ask(PIN_SETFUNC, told)
         cross = self._clock.cross()
-        flank = _FALLING if self._edge is Edge.CLEAR else _RISING
-        self._clock.ask(EXTTS_REQUEST, _REQUEST.pack(self._channel, _ENABLE | flank))
+        flank = FALLING if self._edge is Edge.CLEAR else RISING
+        self._clock.ask(EXTTS_REQUEST, EXTTS.pack(self._channel, ENABLE | flank))
         while select.select([self._clock], [], [], 0)[0]:
-            os.read(self._clock.fileno(), _EVENTS * _EVENT.size)  # from before we asked
+            os.read(self._clock.fileno(), _EVENTS * EVENT.size)  # from before we asked
         return cross
 
     def _pin(self, wanted: str, pins: int) -> int:
         names: list[str] = []
         for number in range(pins):
-            answer = self._clock.ask(PIN_GETFUNC, _PIN.pack(b"", number, 0, 0))
-            names.append(
-                _PIN.unpack(answer)[0].rstrip(b"\0").decode("ascii", "replace")
-            )
+            answer = self._clock.ask(PIN_GETFUNC, PIN.pack(b"", number, 0, 0))
+            names.append(PIN.unpack(answer)[0].rstrip(b"\0").decode("ascii", "replace"))
             if wanted in {"auto", names[-1], str(number)}:
                 return number
         raise OSError(f"{self._path} has no pin {wanted}; it has {', '.join(names)}")

@@ -1,6 +1,6 @@
 """The pulse as the kernel stamped it: RFC 2783 by ioctl on /dev/ppsN.
 
-Layouts and numbers: <linux/pps.h>. Three habits of the kernel shape the code
+Three habits of the kernel shape the code
 (drivers/pps/pps.c): PPS_FETCH waits for the next edge after the call, so what
 came since the last one is looked for first; it ends on either edge, also on one
 nobody wants; and with a time-out under a tick it returns the old event as if it
@@ -10,40 +10,35 @@ were new. So sequence numbers alone say what is new.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
-import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from hw.abi.ioctl import Ioctl
+from hw.abi.pps import (
+    API_VERSION,
+    CAPTUREASSERT,
+    CAPTURECLEAR,
+    FETCH,
+    FETCH_SIZE,
+    GETCAP,
+    INFO,
+    PARAMS,
+    SETPARAMS,
+    TIMEOUT,
+    TIMEOUT_AT,
+    TSPEC,
+)
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Local, Mono
 
-Ioctl = Callable[[int, int, bytearray], int]
-
-CAPTUREASSERT: Final = 0x01
-CAPTURECLEAR: Final = 0x02
-_TSPEC: Final = 0x1000
-_API_VERSION: Final = 1
-
-_POINTER: Final = ctypes.sizeof(ctypes.c_void_p)
-"""The header gives the size of a pointer where others give that of the struct."""
-SETPARAMS: Final = 0x4000_70A2 | _POINTER << 16
-GETCAP: Final = 0x8000_70A3 | _POINTER << 16
-FETCH: Final = 0xC000_70A4 | _POINTER << 16
-
-_INFO: Final = struct.Struct("=IIqiIqiI")
-"""Sequence of assert and of clear, then s, ns, flags of each."""
-_PARAMS: Final = struct.Struct("=iiqiIqiI")
-_TIMEOUT: Final = struct.Struct("=qiI")
-_FETCH_SIZE: Final = 64
 _TICK: Final = 10 * MILLISECOND
 """The longest tick of a kernel (HZ=100); no shorter wait is asked for."""
 
@@ -52,18 +47,6 @@ _WANTED: Final = {
     WantedEdge.ASSERT: CAPTUREASSERT,
     WantedEdge.CLEAR: CAPTURECLEAR,
 }
-
-
-def timeout_at(pointer: int, machine: str) -> int:
-    """Where in struct pps_fdata the time-out stands, as the kernel reads it.
-
-    A 64-bit kernel reads that of a 32-bit program as i386 would pack it, ARM
-    or not (struct pps_fdata_compat), four bytes before where it is.
-    """
-    return 44 if pointer == 4 and machine in {"aarch64", "armv8l", "x86_64"} else 48
-
-
-_TIMEOUT_AT: Final = timeout_at(_POINTER, os.uname().machine)
 
 
 class KernelPps:
@@ -121,21 +104,21 @@ class KernelPps:
         mode = int.from_bytes(able, "little") & wanted
         if not mode:
             raise OSError(errno.ENOTSUP, "it has no such edge", self._path)
-        told = _PARAMS.pack(_API_VERSION, mode | _TSPEC, 0, 0, 0, 0, 0, 0)
+        told = PARAMS.pack(API_VERSION, mode | TSPEC, 0, 0, 0, 0, 0, 0)
         with contextlib.suppress(PermissionError):  # it needs CAP_SYS_TIME:
             self._ioctl(self._file, SETPARAMS, bytearray(told))  # else as it is
         return mode
 
     def _look(self, limit: Duration) -> bool:
         """Take in what is new, waiting at most `limit` for it; False: time ran out."""
-        asked = bytearray(_FETCH_SIZE)
+        asked = bytearray(FETCH_SIZE)
         seconds, nanoseconds = divmod(limit.ns, SECOND.ns)
-        _TIMEOUT.pack_into(asked, _TIMEOUT_AT, seconds, nanoseconds, 0)
+        TIMEOUT.pack_into(asked, TIMEOUT_AT, seconds, nanoseconds, 0)
         try:
             self._ioctl(self._file, FETCH, asked)
         except (TimeoutError, InterruptedError):
             return False
-        rise, fall, rise_s, rise_ns, _, fall_s, fall_ns, _ = _INFO.unpack_from(asked)
+        rise, fall, rise_s, rise_ns, _, fall_s, fall_ns, _ = INFO.unpack_from(asked)
         new = [
             EdgeEvent(seq, Local(s * SECOND.ns + ns), edge)
             for edge, bit, seq, s, ns in (

@@ -13,7 +13,6 @@ import errno
 import fcntl
 import os
 import queue
-import struct
 import sys
 import termios
 import threading
@@ -21,14 +20,13 @@ import time
 from pathlib import Path
 from typing import Final
 
+from hw.abi.tty import DISCIPLINE, N_PPS, N_TTY
 from hw.linux.pps_kernel import KernelPps
 from refclock.board.ports import EdgeEvent, PpsLine
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, Duration, Local
 
-_N_TTY: Final = 0
-_N_PPS: Final = 18
 _SETTLE: Final = 20 * MILLISECOND
 _SETTLES: Final = 50
 """How long the rules for a new device may take to give it its group."""
@@ -57,7 +55,7 @@ class DisciplinePps:
         """Give the port back as it was."""
         self._line.close()
         with contextlib.suppress(OSError):  # it may be gone, with its adapter
-            _set_discipline(self._port, _N_TTY)
+            _set_discipline(self._port, N_TTY)
         os.close(self._port)
 
 
@@ -135,7 +133,7 @@ def open_dcd(path: str, edge: WantedEdge) -> PpsLine:
 
 def _attach(port: int, path: str, edge: WantedEdge) -> KernelPps:
     """The device that appears. OSError: not allowed, or no such line discipline."""
-    _set_discipline(port, _N_PPS)
+    _set_discipline(port, N_PPS)
     try:
         for _ in range(_SETTLES - 1):
             with contextlib.suppress(OSError):
@@ -143,7 +141,7 @@ def _attach(port: int, path: str, edge: WantedEdge) -> KernelPps:
             time.sleep(_SETTLE.seconds)
         return KernelPps(_device_of(path), edge)
     except OSError:
-        _set_discipline(port, _N_TTY)
+        _set_discipline(port, N_TTY)
         raise
 
 
@@ -155,4 +153,4 @@ def _device_of(path: str, root: Path = Path("/sys/class/pps")) -> str:
 
 
 def _set_discipline(port: int, discipline: int) -> None:
-    fcntl.ioctl(port, termios.TIOCSETD, struct.pack("=i", discipline))
+    fcntl.ioctl(port, termios.TIOCSETD, DISCIPLINE.pack(discipline))

@@ -5,19 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from hw.abi.ioctl import Ioctl
+from hw.abi.rtc import RTC_RD_TIME, RTC_SET_TIME, TIME
 from refclock.timebase import SECOND, Utc
 
-RTC_RD_TIME: Final = 0x8024_7009
-RTC_SET_TIME: Final = 0x4024_700A
-"""<linux/rtc.h>"""
-_TIME: Final = struct.Struct("=9i")
-"""struct rtc_time: second, minute, hour, day, month - 1, year - 1900, and no use."""
 _FIRST_YEAR: Final = 2020
 """A clock that shows an earlier one started from nothing."""
 
@@ -25,9 +20,7 @@ _FIRST_YEAR: Final = 2020
 class KernelRtc:
     """/dev/rtcN; others may open it between two uses. Used by one thread."""
 
-    def __init__(
-        self, path: str, ioctl: Callable[[int, int, bytearray], int] = fcntl.ioctl
-    ) -> None:
+    def __init__(self, path: str, ioctl: Ioctl = fcntl.ioctl) -> None:
         self._path = path
         self._ioctl = ioctl
         self.read()
@@ -39,14 +32,14 @@ class KernelRtc:
 
     def read(self) -> Utc | None:
         """Its time; None when it lost it. OSError: it is gone."""
-        room = bytearray(_TIME.size)
+        room = bytearray(TIME.size)
         try:
             self._call(RTC_RD_TIME, room)
         except OSError as error:
             if error.errno == errno.EINVAL:  # how drivers say: lost
                 return None
             raise
-        second, minute, hour, day, month, year, *_ = _TIME.unpack(room)
+        second, minute, hour, day, month, year, *_ = TIME.unpack(room)
         if year + 1900 < _FIRST_YEAR:
             return None
         return Utc.of(year + 1900, month + 1, day, hour, minute, second)
@@ -55,7 +48,7 @@ class KernelRtc:
         """Set it, at the moment the second of `utc` begins."""
         at = datetime.fromtimestamp(utc.ns // SECOND.ns, UTC)
         told = (at.second, at.minute, at.hour, at.day, at.month - 1, at.year - 1900)
-        self._call(RTC_SET_TIME, bytearray(_TIME.pack(*told, 0, 0, 0)))
+        self._call(RTC_SET_TIME, bytearray(TIME.pack(*told, 0, 0, 0)))
 
     def close(self) -> None:
         """Nothing is held between two uses."""

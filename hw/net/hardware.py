@@ -10,26 +10,29 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from hw.abi.ptp import PtpClock, Stamping, interface_ioctl, stamping
+from hw.abi.interface import (
+    FILTER_ALL,
+    FILTER_NTP_ALL,
+    HWTSTAMP_CONFIG,
+    SIOCGHWTSTAMP,
+    SIOCSHWTSTAMP,
+    TX_ON,
+    Stamping,
+    interface_ioctl,
+    stamping,
+)
+from hw.abi.ptp import PtpClock
 from hw.net.card import Card, Tell
 from hw.net.listen import interfaces
 
-# linux/sockios.h, linux/net_tstamp.h
-SIOCSHWTSTAMP: Final = 0x89B0
-SIOCGHWTSTAMP: Final = 0x89B1
-_TX_ON: Final = 1
-_FILTERS: Final = (1, 15)
-"""HWTSTAMP_FILTER_ALL, HWTSTAMP_FILTER_NTP_ALL."""
+_FILTERS: Final = (FILTER_ALL, FILTER_NTP_ALL)
 _NETWORK: Final = Path("/sys/class/net")
 _FRAME_BITS: Final = 8 * (14 + 20 + 8 + 48 + 4)
 """Ethernet, IPv4, UDP, NTP, checksum: what comes after the bit that is stamped."""
-_CONFIG: Final = struct.Struct("@iii")
-"""struct hwtstamp_config: flags, what is sent, what is received."""
 
 
 class Cards:
@@ -111,7 +114,7 @@ def cards_here(wanted: bool, tell: Tell) -> Cards | None:
 def stamps_both_ways(can: Stamping) -> bool:
     """All that is sent, and all NTP that comes."""
     stamps_ntp = any(can.received >> kind & 1 for kind in _FILTERS)
-    return can.clock >= 0 and bool(can.sent >> _TX_ON & 1) and stamps_ntp
+    return can.clock >= 0 and bool(can.sent >> TX_ON & 1) and stamps_ntp
 
 
 def any_card(names: Iterable[str]) -> bool:
@@ -134,15 +137,17 @@ def frame_ns(interface: str) -> int:
 def switch_on(interface: str, can: Stamping) -> None:
     """Have all stamped, if it is not already. OSError: not allowed, or refused."""
     try:
-        told = interface_ioctl(interface, SIOCGHWTSTAMP, bytes(_CONFIG.size))
-        _, sent, received = _CONFIG.unpack(told)
-        if sent == _TX_ON and received in _FILTERS:
+        told = interface_ioctl(interface, SIOCGHWTSTAMP, bytes(HWTSTAMP_CONFIG.size))
+        _, sent, received = HWTSTAMP_CONFIG.unpack(told)
+        if sent == TX_ON and received in _FILTERS:
             return
     except OSError:
         pass  # a driver that only sets it
     wanted = next(kind for kind in _FILTERS if can.received >> kind & 1)
     try:
-        interface_ioctl(interface, SIOCSHWTSTAMP, _CONFIG.pack(0, _TX_ON, wanted))
+        interface_ioctl(
+            interface, SIOCSHWTSTAMP, HWTSTAMP_CONFIG.pack(0, TX_ON, wanted)
+        )
     except PermissionError as error:
         why = "having its card stamp needs the capability CAP_NET_ADMIN"
         raise OSError(error.errno, why, interface) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.abi.rtc import RTC_RD_TIME
 from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.linux.clock import FreeClock
 from hw.linux.i2c import (
@@ -18,7 +19,7 @@ from hw.linux.i2c import (
     ageing,
     set_ageing,
 )
-from hw.linux.sensors import RTC_RD_TIME, KernelRtc, KernelThermometer
+from hw.linux.sensors import KernelRtc, KernelThermometer
 from refclock.board.ports import Board
 from refclock.timebase import SECOND, Tai, Utc
 from tests.contract.conftest import Vendor, opened

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from hw.abi import timex as kernel
+from hw.abi.timex import Timex
 from hw.emu.clock import VirtualClock
 from hw.emu.oscillator import Oscillator, OscillatorModel
-from hw.linux import clock as kernel
-from hw.linux.clock import FreeClock, KernelClock, Timex
+from hw.linux.clock import FreeClock, KernelClock
 from refclock.board.ports import SystemClock
 from refclock.events import SetRate, SetStatus, Step
 from refclock.timebase import (

@@ -11,7 +11,7 @@ from statistics import median
 
 import pytest
 
-from hw.linux.clock import STA_INS, STA_UNSYNC
+from hw.abi.timex import STA_INS, STA_UNSYNC
 from hw.linux.uart import proves
 from tests.kernel.machine import RTC_AT_BOOT, LiveGuest
 from tests.kernel.outside import Pulse, Weather, Words

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from hw.linux.clock import STA_UNSYNC
+from hw.abi.timex import STA_UNSYNC
 from refclock.timebase import MILLISECOND, SECOND, Utc
 from tests.kernel.machine import LiveGuest
 from tests.kernel.outside import Weather, Words

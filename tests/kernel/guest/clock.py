@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from hw.linux.clock import FreeClock, KernelClock, Timex, clock_adjtime
+from hw.abi.timex import Timex, clock_adjtime
+from hw.linux.clock import FreeClock, KernelClock
 from hw.linux.sensors import KernelRtc
 from refclock.events import SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Utc

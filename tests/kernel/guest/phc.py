@@ -7,8 +7,9 @@ import os
 import time
 from typing import Any, Final
 
-from hw.abi.ptp import PtpClock, Stamping, carried, device_of, rate, stamping
-from hw.linux.clock import ADJ_FREQUENCY, Timex
+from hw.abi.interface import Stamping, device_of, stamping
+from hw.abi.ptp import PtpClock, carried, rate
+from hw.abi.timex import ADJ_FREQUENCY, Timex
 from hw.linux.phc import PhcPulse
 from hw.net.hardware import any_card, switch_on
 from hw.net.listen import interfaces

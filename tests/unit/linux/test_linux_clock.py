@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import struct
 import time
 from dataclasses import dataclass, field
 
 import pytest
 
-from hw.linux import clock as kernel
-from hw.linux.clock import FreeClock, KernelClock, Timex, clock_adjtime
+from hw.abi import timex as kernel
+from hw.abi.timex import Timex
+from hw.linux.clock import FreeClock, KernelClock
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import (
     DAY,
@@ -73,25 +72,6 @@ def machine() -> Kernel:
 @pytest.fixture
 def clock(machine: Kernel) -> KernelClock:
     return KernelClock(machine.adjtime, FreeClock(machine.now))
-
-
-def test_timex_is_as_long_as_the_kernel_s() -> None:
-    assert ctypes.sizeof(Timex) == (208 if struct.calcsize("l") == 8 else 128)
-
-
-def test_the_real_kernel_fills_it_in() -> None:
-    timex = Timex()
-    assert 0 <= clock_adjtime(timex) <= 5
-    assert abs(timex.time_sec - time.time()) < 2
-    assert 9_000 <= timex.tick <= 11_000
-    assert abs(timex.freq) <= 500 << 16
-    assert timex.precision == 1
-
-
-def test_a_bad_call_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "CLOCK_REALTIME", 12345)  # no such clock; only read
-    with pytest.raises(OSError, match="Invalid argument"):
-        clock_adjtime(Timex())
 
 
 def test_the_real_clocks_are_read_together() -> None:

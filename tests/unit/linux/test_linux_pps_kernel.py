@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from hw.linux import pps_kernel
-from hw.linux.pps_kernel import KernelPps, find, sources, timeout_at
+from hw.abi import pps
+from hw.linux.pps_kernel import KernelPps, find, sources
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Local
 
-BOTH = pps_kernel.CAPTUREASSERT | pps_kernel.CAPTURECLEAR
+BOTH = pps.CAPTUREASSERT | pps.CAPTURECLEAR
 
 
 @dataclass
@@ -45,15 +45,15 @@ class Source:
         self.cleared = seq + 1, s + 1, 200_000
 
     def ioctl(self, _file: int, request: int, room: bytearray) -> int:
-        if request == pps_kernel.GETCAP:
+        if request == pps.GETCAP:
             room[:] = struct.pack("=I", self.able | 0x1140)
-        elif request == pps_kernel.SETPARAMS:
+        elif request == pps.SETPARAMS:
             if self.refuses:
                 raise self.refuses(errno.EPERM, "no")
             version, self.mode = struct.unpack_from("=ii", room)
             assert version == 1
             assert len(room) == 40
-        elif request == pps_kernel.FETCH:
+        elif request == pps.FETCH:
             self.fetch(room)
         else:
             raise OSError(errno.ENOTTY, "no such ioctl")
@@ -61,7 +61,7 @@ class Source:
 
     def fetch(self, room: bytearray) -> None:
         assert len(room) == 64
-        s, ns, flags = struct.unpack_from("=qiI", room, pps_kernel._TIMEOUT_AT)
+        s, ns, flags = struct.unpack_from("=qiI", room, pps.TIMEOUT_AT)
         assert flags == 0
         wait_ns = s * SECOND.ns + ns
         if wait_ns:
@@ -88,30 +88,6 @@ def path(tmp_path: Path) -> str:
 
 def opened(path: str, source: Source, edge: WantedEdge = WantedEdge.AUTO) -> KernelPps:
     return KernelPps(path, edge, source.ioctl)
-
-
-def test_ioctl_numbers_are_the_header_s() -> None:
-    size = struct.calcsize("P") << 16
-    read, write = 0x8000_0000, 0x4000_0000
-    assert size | write | 0x70A2 == pps_kernel.SETPARAMS
-    assert size | read | 0x70A3 == pps_kernel.GETCAP
-    assert size | read | write | 0x70A4 == pps_kernel.FETCH
-
-
-@pytest.mark.parametrize(
-    ("pointer", "machine", "at"),
-    [
-        (8, "aarch64", 48),
-        (8, "x86_64", 48),
-        (4, "armv7l", 48),
-        (4, "aarch64", 44),
-        (4, "armv8l", 44),
-    ],
-)
-def test_a_32_bit_program_on_a_64_bit_kernel(
-    pointer: int, machine: str, at: int
-) -> None:
-    assert timeout_at(pointer, machine) == at
 
 
 def test_the_old_event_is_not_told(path: str) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hw.abi.rtc import RTC_RD_TIME, RTC_SET_TIME
 from hw.linux.sensors import (
-    RTC_RD_TIME,
-    RTC_SET_TIME,
     KernelRtc,
     hwmon,
     zone,

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hw.abi.ptp import Cross, Stamping
+from hw.abi.interface import SIOCGHWTSTAMP, SIOCSHWTSTAMP, Stamping
+from hw.abi.ptp import Cross
 from hw.net import hardware
 from hw.net.hardware import (
-    SIOCGHWTSTAMP,
-    SIOCSHWTSTAMP,
     Cards,
     any_card,
     cards_here,

@@ -1,0 +1,166 @@
+"""Every number and layout of the room, against the kernel's headers and a compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hw.abi import interface, pps, ptp, rtc, sockets, timex, tty
+from hw.abi.timex import Timex
+from tests.debian import call
+
+EXPECTED = {
+    # sockets
+    "SO_TIMESTAMPING_NEW": sockets.SO_TIMESTAMPING,
+    "SO_TIMESTAMPING_OLD": sockets._REQUEST_STAMP,
+    "SO_RCVTIMEO_NEW": sockets.SO_RCVTIMEO,
+    "SO_RCVBUFFORCE": sockets.SO_RCVBUFFORCE,
+    "SO_ATTACH_REUSEPORT_CBPF": sockets.SO_ATTACH_REUSEPORT_CBPF,
+    "SO_MEMINFO": sockets.SO_MEMINFO,
+    "SK_MEMINFO_DROPS": sockets.SK_MEMINFO_DROPS,
+    "MSG_WAITFORONE": sockets.MSG_WAITFORONE,
+    "SOF_TIMESTAMPING_TX_HARDWARE": sockets.TX_HARDWARE,
+    "SOF_TIMESTAMPING_TX_SOFTWARE": sockets.TX_SOFTWARE,
+    "SOF_TIMESTAMPING_RX_HARDWARE": sockets.RX_HARDWARE,
+    "SOF_TIMESTAMPING_RX_SOFTWARE": sockets.RX_SOFTWARE,
+    "SOF_TIMESTAMPING_SOFTWARE": sockets.SOFTWARE,
+    "SOF_TIMESTAMPING_RAW_HARDWARE": sockets.RAW_HARDWARE,
+    "SOF_TIMESTAMPING_OPT_ID": sockets.OPT_ID,
+    "SOF_TIMESTAMPING_OPT_CMSG": sockets.OPT_CMSG,
+    "SOF_TIMESTAMPING_OPT_TSONLY": sockets.OPT_TSONLY,
+    "SOF_TIMESTAMPING_OPT_TX_SWHW": sockets.OPT_TX_SWHW,
+    "IP_PKTINFO": sockets.IP_PKTINFO,
+    "IP_RECVERR": sockets.IP_RECVERR,
+    "IPV6_RECVERR": sockets.IPV6_RECVERR,
+    "sizeof(struct msghdr)": ctypes.sizeof(sockets.Header),
+    "offsetof(struct msghdr, msg_controllen)": sockets.Header.control_length.offset,
+    "sizeof(struct mmsghdr)": ctypes.sizeof(sockets.Message),
+    "offsetof(struct mmsghdr, msg_len)": sockets.Message.length.offset,
+    "sizeof(struct iovec)": ctypes.sizeof(sockets.Iov),
+    "CMSG_LEN(0)": sockets.CMSG_HEADER,
+    "CMSG_SPACE(4)": len(sockets.want_stamp(0)),
+    "CMSG_SPACE(12)": sockets.cmsg_space(12),
+    "CMSG_SPACE(3 * sizeof(struct __kernel_timespec))": sockets.STAMPS_SPACE,
+    "3 * sizeof(struct __kernel_timespec)": sockets.STAMPS.size,
+    "sizeof(struct __kernel_sock_timeval)": sockets.TIMEVAL.size,
+    "sizeof(struct sock_extended_err)": sockets.TICKET.size,
+    "offsetof(struct sock_extended_err, ee_data) + 4": sockets.TICKET.size,
+    "sizeof(struct sock_filter)": sockets.FILTER_INSTRUCTION.size,
+    "sizeof(struct sock_fprog)": ctypes.sizeof(ctypes.c_void_p) * 2,
+    # timex
+    "ADJ_OFFSET": timex.ADJ_OFFSET,
+    "ADJ_FREQUENCY": timex.ADJ_FREQUENCY,
+    "ADJ_MAXERROR": timex.ADJ_MAXERROR,
+    "ADJ_ESTERROR": timex.ADJ_ESTERROR,
+    "ADJ_STATUS": timex.ADJ_STATUS,
+    "ADJ_TAI": timex.ADJ_TAI,
+    "ADJ_SETOFFSET": timex.ADJ_SETOFFSET,
+    "ADJ_MICRO": timex.ADJ_MICRO,
+    "ADJ_NANO": timex.ADJ_NANO,
+    "ADJ_TICK": timex.ADJ_TICK,
+    "STA_PLL": timex.STA_PLL,
+    "STA_INS": timex.STA_INS,
+    "STA_DEL": timex.STA_DEL,
+    "STA_UNSYNC": timex.STA_UNSYNC,
+    "STA_NANO": timex.STA_NANO,
+    "sizeof(struct timex)": ctypes.sizeof(Timex),
+    **{
+        f"offsetof(struct timex, {name.replace('time_', 'time.tv_')})": (
+            getattr(Timex, name).offset
+        )
+        for name, *_ in Timex._fields_
+        if name[0] != "_" and name != "reserved"
+    },
+    # pps
+    "PPS_SETPARAMS": pps.SETPARAMS,
+    "PPS_GETCAP": pps.GETCAP,
+    "PPS_FETCH": pps.FETCH,
+    "PPS_CAPTUREASSERT": pps.CAPTUREASSERT,
+    "PPS_CAPTURECLEAR": pps.CAPTURECLEAR,
+    "PPS_TSFMT_TSPEC": pps.TSPEC,
+    "PPS_API_VERS": pps.API_VERSION,
+    "sizeof(struct pps_fdata)": pps.FETCH_SIZE,
+    "offsetof(struct pps_fdata, timeout)": pps.TIMEOUT_AT,
+    "offsetof(struct pps_kinfo, current_mode)": pps.INFO.size,
+    "sizeof(struct pps_kparams)": pps.PARAMS.size,
+    "sizeof(struct pps_ktime)": pps.TIMEOUT.size,
+    # rtc
+    "RTC_RD_TIME": rtc.RTC_RD_TIME,
+    "RTC_SET_TIME": rtc.RTC_SET_TIME,
+    # ptp
+    "PTP_CLOCK_GETCAPS": ptp.GETCAPS,
+    "PTP_EXTTS_REQUEST": ptp.EXTTS_REQUEST,
+    "PTP_SYS_OFFSET": ptp.SYS_OFFSET,
+    "PTP_PIN_GETFUNC": ptp.PIN_GETFUNC,
+    "PTP_PIN_SETFUNC": ptp.PIN_SETFUNC,
+    "PTP_SYS_OFFSET_PRECISE": ptp.SYS_OFFSET_PRECISE,
+    "PTP_SYS_OFFSET_EXTENDED": ptp.SYS_OFFSET_EXTENDED,
+    "PTP_ENABLE_FEATURE": ptp.ENABLE,
+    "PTP_RISING_EDGE": ptp.RISING,
+    "PTP_FALLING_EDGE": ptp.FALLING,
+    "PTP_PF_EXTTS": ptp.FUNCTION_EXTTS,
+    "sizeof(struct ptp_extts_event)": ptp.EVENT.size,
+    "3 * sizeof(struct ptp_clock_time)": ptp._TIMES.size,
+    # interface
+    "SIOCETHTOOL": interface._SIOCETHTOOL,
+    "SIOCSHWTSTAMP": interface.SIOCSHWTSTAMP,
+    "SIOCGHWTSTAMP": interface.SIOCGHWTSTAMP,
+    "HWTSTAMP_TX_ON": interface.TX_ON,
+    "HWTSTAMP_FILTER_ALL": interface.FILTER_ALL,
+    "HWTSTAMP_FILTER_NTP_ALL": interface.FILTER_NTP_ALL,
+    "sizeof(struct hwtstamp_config)": interface.HWTSTAMP_CONFIG.size,
+    "ETHTOOL_GET_TS_INFO": interface._GET_TS_INFO,
+    "sizeof(struct ethtool_ts_info)": interface._TS_INFO.size,
+    "offsetof(struct ethtool_ts_info, phc_index)": 8,
+    "offsetof(struct ethtool_ts_info, rx_filters)": 28,
+    "sizeof(struct ifreq)": interface._IFREQ.size,
+    "offsetof(struct ifreq, ifr_data)": 16,
+    # tty
+    "N_TTY": tty.N_TTY,
+    "N_PPS": tty.N_PPS,
+}
+_C = """
+#define _GNU_SOURCE
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/timex.h>
+#include <netinet/in.h>
+#include <linux/errqueue.h>
+#include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if.h>
+#include <linux/net_tstamp.h>
+#include <linux/pps.h>
+#include <linux/ptp_clock.h>
+#include <linux/rtc.h>
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
+#include <linux/time_types.h>
+#include <linux/tty.h>
+#define SHOW(what) printf("%lld\\n", (long long)(what));
+int main(void) {
+    MEASURES
+    return 0;
+}
+"""
+
+
+@pytest.mark.interop
+def test_numbers_and_layouts_are_the_compiler_s(tmp_path: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None or not Path("/usr/include/linux/pps.h").exists():
+        assert not os.environ.get("CI"), "no C compiler, or no kernel headers"
+        pytest.skip("no C compiler, or no kernel headers")
+    source = tmp_path / "show.c"
+    measures = "\n    ".join(f"SHOW({what})" for what in EXPECTED)
+    source.write_text(_C.replace("MEASURES", measures))
+    program = tmp_path / "show"
+    wide = ("-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64")
+    call([compiler, *wide, str(source), "-o", str(program)])
+    told = call([str(program)])
+    assert dict(zip(EXPECTED, map(int, told.split()), strict=True)) == EXPECTED
