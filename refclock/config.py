@@ -8,18 +8,13 @@ nobody knows, the nearest one that is known.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import re
 import tomllib
-import types
-import typing
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, NoReturn, Self
 
 from refclock.board.wiring import (
     PulseSettings,
@@ -27,6 +22,7 @@ from refclock.board.wiring import (
     RtcSettings,
     ThermometerSettings,
 )
+from refclock.codec import CodecError, Fault, decode, dotted, encode
 from refclock.discipline.bound import BoundSettings
 from refclock.discipline.servo import SteerSettings
 from refclock.engine.policy import (
@@ -99,13 +95,20 @@ class Config:
             self.bound,
         )
 
-    def differs(self, other: Config) -> set[str]:
-        """The tables whose settings are not those of `other`."""
-        return {
-            room.name
-            for room in dataclasses.fields(self)
-            if getattr(self, room.name) != getattr(other, room.name)
-        }
+    def differs(self, other: Config) -> list[str]:
+        """The keys whose values are not those of `other`, as `server.port`."""
+        ours, theirs = encode(Config, self), encode(Config, other)
+        return list(_differences(ours, theirs, ()))
+
+
+def _differences(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], at: tuple[str, ...]
+) -> Iterator[str]:
+    for key, value in ours.items():
+        if isinstance(value, Mapping):
+            yield from _differences(value, theirs[key], (*at, key))
+        elif value != theirs[key]:
+            yield ".".join((*at, key))
 
 
 class ConfigError(ValueError):
@@ -113,15 +116,27 @@ class ConfigError(ValueError):
 
 
 Table = Mapping[str, Any]
-S = TypeVar("S")
+Key = tuple[str | int, ...]
+
+_LARGEST: Final = 1 << 20
+"""Bytes of a file of settings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong at one key."""
+class Places:
+    """Where each key stands in a file of settings."""
 
-    key: tuple[str, ...]
-    says: str
+    name: str
+    lines: Mapping[Key, int]
+
+    @classmethod
+    def of(cls, text: str, name: str) -> Self:
+        """Of TOML text."""
+        return cls(name, dict(_lines(text)))
+
+    def fault(self, key: Key, message: str) -> str:
+        """`file:line: key: message`."""
+        return f"{self.name}:{_line(self.lines, key)}: {dotted(key)}: {message}"
 
 
 def load(path: Path, under: Table | None = None) -> Config:
@@ -129,38 +144,35 @@ def load(path: Path, under: Table | None = None) -> Config:
 
     OSError: cannot be read. ConfigError: every fault, one a line.
     """
-    return parse(path.read_bytes(), str(path), under)
+    return parse(_bytes(path), str(path), under)
+
+
+def places(path: Path) -> Places:
+    """Where each key stands in the file at `path`. OSError, ConfigError: as `load`."""
+    return Places.of(_text(_bytes(path), str(path)), str(path))
 
 
 def parse(
     raw: bytes, name: str = "configuration", under: Table | None = None
 ) -> Config:
     """The settings in TOML text; `name` is what faults call it."""
+    text = _text(raw, name)
     try:
-        text = raw.decode()
         table = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{name}:{line}: not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no date, digits without end
+        _refuse(error, name, text)
+    try:
+        return decode(Config, overlaid(under or {}, table))
+    except CodecError as error:
+        at = Places.of(text, name)
+        faults = sorted(error.faults, key=lambda fault: _line(at.lines, fault.path))
         raise ConfigError(
-            f"{name}: {error}; a text value needs straight quotes"
+            "\n".join(at.fault(fault.path, _advice(fault)) for fault in faults)
         ) from error
-    faults: list[Fault] = []
-    config = _build(Config, overlaid(under or {}, table), (), faults)
-    if faults:
-        lines = dict(_lines(text))
-        raise ConfigError(
-            "\n".join(
-                f"{name}:{_line(lines, fault.key)}: {'.'.join(fault.key)}: {fault.says}"
-                for fault in sorted(faults, key=lambda f: _line(lines, f.key))
-            )
-        )
-    return config
 
 
 def overlaid(under: Table, over: Table) -> dict[str, Any]:
-    """Both tables in one; where they meet, `over` has the say."""
+    """Both tables in one; a value of `over` replaces one of `under`."""
     merged = dict(under)
     for key, value in over.items():
         below = merged.get(key)
@@ -171,146 +183,90 @@ def overlaid(under: Table, over: Table) -> dict[str, Any]:
     return merged
 
 
-def _build(room: type[S], table: Table, at: tuple[str, ...], faults: list[Fault]) -> S:
-    """A settings dataclass from its table; what is wrong goes into `faults`."""
-    hints = typing.get_type_hints(room, include_extras=True)
-    given: dict[str, Any] = {}
-    for key, value in table.items():
-        path = (*at, key)
-        if key not in hints:
-            faults.append(Fault(path, _unknown(key, at, list(hints))))
-        elif dataclasses.is_dataclass(hints[key]):
-            if isinstance(value, Mapping):
-                given[key] = _build(hints[key], value, path, faults)
-            else:
-                faults.append(Fault(path, f"is a table: write [{'.'.join(path)}]"))
-        elif item := _repeated(hints[key]):
-            if isinstance(value, list) and all(isinstance(v, Mapping) for v in value):
-                given[key] = _build_each(item, value, path, faults)
-            else:
-                told = f"is an array of tables: write [[{'.'.join(path)}]]"
-                faults.append(Fault(path, told))
-        else:
-            try:
-                given[key] = _value(hints[key], value)
-            except ValueError as error:
-                faults.append(Fault(path, str(error)))
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        raw = file.read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        raise ConfigError(f"{path}:1: more than {_LARGEST} bytes: no file of settings")
+    return raw
+
+
+def _text(raw: bytes, name: str) -> str:
+    """UTF-8, with or without the mark that some editors begin a file with."""
     try:
-        return room(**given)
-    except ValueError as error:  # what a room's own __post_init__ refuses
-        faults.append(Fault(at, str(error)))
-        return room()
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            said = "it is UTF-16 text; save it as UTF-8"
+        else:
+            said = f"not UTF-8 text: byte 0x{raw[error.start]:02x}; save it as UTF-8"
+        raise ConfigError(f"{name}:{line}: {said}") from error
 
 
-def _build_each(
-    room: type[S], tables: list[Table], at: tuple[str, ...], faults: list[Fault]
-) -> tuple[S, ...]:
-    """One for each table of an array; of those at fault, none."""
-    built = []
-    for number, table in enumerate(tables, 1):
-        before = len(faults)
-        each = _build(room, table, (*at[:-1], f"{at[-1]}[{number}]"), faults)
-        if len(faults) == before:
-            built.append(each)
-    return tuple(built)
+def _advice(fault: Fault) -> str:
+    """The fault's message, with how TOML writes what is wanted there."""
+    if fault.message.endswith("is not a table"):
+        return f"{fault.message}: write [{dotted(fault.path)}]"
+    if fault.message.endswith("is not an array of tables"):
+        return f"{fault.message}: write [[{dotted(fault.path)}]]"
+    return fault.message
 
 
-def _repeated(kind: Any) -> Any:  # noqa: ANN401 - as _value
-    """The settings that may be given any number of times, if `kind` is such."""
-    if typing.get_origin(kind) is not tuple:
-        return None
-    item = typing.get_args(kind)[0]
-    return item if dataclasses.is_dataclass(item) else None
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_CURLY: Final = re.compile("[\u2018-\u201f\u00ab\u00bb]")
+_BARE: Final = re.compile(r"""[^=]+=\s*(?!true\b|false\b|inf\b|nan\b)[A-Za-z_/~.:]""")
 
 
-def _unknown(key: str, at: tuple[str, ...], known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, 1)
-    if near:
-        return f"no such setting; did you mean {'.'.join((*at, near[0]))}?"
-    return f"no such setting; known: {', '.join(known)}"
-
-
-def _value(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a TOML value may be anything
-    """`value` as the annotated type `kind`; ValueError says what is allowed."""
-    origin = typing.get_origin(kind)
-    if origin is Annotated:
-        inner, *notes = typing.get_args(kind)
-        checked = _value(inner, value)
-        for note in notes:
-            if isinstance(note, Range) and not note.least <= checked <= note.most:
-                raise ValueError(f"{value!r} is not in {note}")
-        return checked
-    if origin in {typing.Union, types.UnionType}:
-        return _any_of(typing.get_args(kind), value)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{value!r} is not a list, as in [...]")
-        item = typing.get_args(kind)[0]
-        return tuple(_value(item, each) for each in value)
-    if choices := _choices(kind):
-        if value not in choices:
-            raise ValueError(f"{value!r} is not one of {', '.join(map(repr, choices))}")
-        return choices[value]
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ValueError(f"{value!r} is not {_IN_WORDS.get(kind, str(kind))}")
-    return value
-
-
-def _choices(kind: Any) -> Mapping[Any, Any]:  # noqa: ANN401 - as _value
-    """What may be written, and what it stands for, where the choices are few."""
-    if typing.get_origin(kind) is typing.Literal:
-        return {choice: choice for choice in typing.get_args(kind)}
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return {choice.value: choice for choice in kind}
-    return {}
-
-
-_IN_WORDS: Mapping[object, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: 'text in "quotes"',
-}
-
-
-def _any_of(kinds: tuple[Any, ...], value: Any) -> Any:  # noqa: ANN401 - as _value
-    said = []
-    for kind in kinds:
-        if kind is types.NoneType:
-            continue
-        try:
-            return _value(kind, value)
-        except ValueError as error:
-            said.append(str(error))
-    raise ValueError("; ".join(said))
+def _refuse(error: ValueError | RecursionError, name: str, text: str) -> NoReturn:
+    """What is no TOML, as a fault with its line, its key and what to do."""
+    if isinstance(error, RecursionError):
+        raise ConfigError(f"{name}:1: nested without end") from error
+    said, rows = str(error), text.splitlines() or [""]
+    place = _PLACE.search(said)
+    at, column = len(rows), 0
+    if place and place[1]:
+        at, column = int(place[1]), int(place[2])
+    elif not place:  # it is not told where: digits without end
+        longest = max(rows, key=len)
+        at, said = rows.index(longest) + 1, "a number without end"
+    row = rows[min(at, len(rows)) - 1]
+    what = _PLACE.sub("", said).lower() + (f" at column {column}" if column else "")
+    if "overwrite" in what or "twice" in what or "mutate" in what:
+        what = "it was set before; a key or table may stand in the file once"
+    elif _CURLY.search(row):
+        what = f'{what}; text needs straight quotes: "..."'
+    elif _BARE.match(row):
+        what = f'{what}; text needs quotes: "..."'
+    key = dict(_lines("\n".join(rows[:at])))
+    near = next((f"{dotted(each)}: " for each, line in key.items() if line == at), "")
+    raise ConfigError(f"{name}:{at}: {near}{what}") from error
 
 
 _HEAD = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*([\w."'-]+)\s*=""")
 
 
-def _lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
+def _lines(text: str) -> Iterator[tuple[Key, int]]:
     """Each table and key of the text, and the line it stands on."""
-    table: tuple[str, ...] = ()
-    repeated: Counter[tuple[str, ...]] = Counter()
-    for number, line in enumerate(text.splitlines(), 1):
+    table: Key = ()
+    repeated: Counter[Key] = Counter()
+    for number, line in enumerate(text.split("\n"), 1):
         if head := _HEAD.match(line):
-            table = _dotted(head[2])
+            table = _keys(head[2])
             if head[1] == "[[":
                 repeated[table] += 1
-                table = (*table[:-1], f"{table[-1]}[{repeated[table]}]")
+                table = (*table, repeated[table])
             yield table, number
         elif key := _KEY.match(line):
-            yield (*table, *_dotted(key[1])), number
+            yield (*table, *_keys(key[1])), number
 
 
-def _dotted(name: str) -> tuple[str, ...]:
+def _keys(name: str) -> Key:
     return tuple(part.strip(" \"'") for part in name.split("."))
 
 
-def _line(lines: Mapping[tuple[str, ...], int], key: tuple[str, ...]) -> int:
+def _line(lines: Mapping[Key, int], key: Key) -> int:
     """Where `key` stands, or the first thing in it, or else the table it is in."""
     while key:
         if key in lines:

@@ -13,6 +13,10 @@ from typing import Annotated, Literal
 from refclock.settings import Range
 
 Auto = Literal["auto"]
+Baud = Literal[
+    4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600
+]
+"""Speeds of a receiver's line, Bd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class ReceiverSettings:
     device: str = "auto"
     """Path, of a line or of the I2C bus with a u-blox on it; "auto": /dev/gps0,
     else the header's UART by model; "none"."""
-    baud: Auto | Annotated[int, Range(4800, 921_600, "Bd")] = "auto"
+    baud: Auto | Baud = "auto"
     """Speed; "auto": hunt until a checksum proves it."""
     configure: bool = False
     """Have it say and pulse what serves time best, until the end of the run."""

@@ -15,7 +15,8 @@ from typing import Final
 from hw.linux.board import linux_board
 from hw.linux.clock import KernelClock
 from refclock.app.compose import compose, leap_table
-from refclock.config import Config, ConfigError, load
+from refclock.app.reload import Reload
+from refclock.config import ConfigError, load
 from refclock.daemon.daemon import Daemon
 from refclock.timebase import LeapTableError
 
@@ -81,20 +82,22 @@ def run(args: argparse.Namespace) -> int:
         return EX_UNAVAILABLE
     log.info("running on %s", board.name)
     try:
-        return until_told(daemon, lambda: _reload(daemon, args.config, config))
+        reload = Reload(args.config, config, daemon.reload_access)
+        return until_told(daemon, reload.start)
     finally:
         if isinstance(board.clock, KernelClock):
             board.clock.restore()
 
 
 def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
-    """Run `daemon` until a signal ends it; SIGHUP has `reload` done between events."""
+    """Run `daemon` until a signal ends it; SIGHUP calls `reload`, which returns at
+    once."""
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         daemon.stop()
 
     def again(_signal: int, _frame: FrameType | None) -> None:
-        daemon.call_soon(reload)
+        reload()
 
     for name, handler in (("SIGTERM", end), ("SIGINT", end), ("SIGHUP", again)):
         signal.signal(getattr(signal, name), handler)
@@ -107,15 +110,3 @@ def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
         log.critical("%s", traceback.format_exc())
         return EX_SOFTWARE
     return 0
-
-
-def _reload(daemon: Daemon, path: Path, running: Config) -> None:
-    try:
-        fresh = load(path)
-    except (OSError, ConfigError) as error:
-        log.warning("not reloaded: %s", error)
-        return
-    daemon.reload_access(fresh.server)
-    for room in sorted(fresh.differs(running) - {"server"}):
-        log.warning("[%s] changed; it takes a restart", room)
-    log.info("reloaded %s", path)

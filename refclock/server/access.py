@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_network
-from typing import Final
+from typing import Annotated, Final
+
+from refclock.settings import Form
+
+Network = Annotated[str, Form(ip_network, "a network, as 192.0.2.0/24")]
 
 PRIVATE: Final = (
     "127.0.0.0/8",

@@ -10,11 +10,19 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
 from typing import Annotated, Final
 
-from refclock.server.access import Access
-from refclock.settings import Range
+from refclock.server.access import Access, Network
+from refclock.settings import Form, Range
 
 _INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")
 """linux/net/core/dev.c, dev_valid_name."""
+
+
+def _name(interface: str) -> None:
+    if not _INTERFACE.fullmatch(interface):
+        raise ValueError(f"{interface!r} is no name of an interface")
+
+
+Address = Annotated[str, Form(ip_address, "an address, as 192.0.2.1 or fe80::1%eth0")]
 
 
 class LeapMode(StrEnum):
@@ -30,16 +38,16 @@ class LeapMode(StrEnum):
 class ListenerSettings:
     """Addresses with rules of their own."""
 
-    addresses: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
+    addresses: tuple[Address, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
     """Of ours; an IPv6 address may name its interface, `fe80::1%eth0`."""
     port: Annotated[int, Range(0, 65_535)] = 123
     """0: any free one."""
-    interface: str | None = None
+    interface: Annotated[str, Form(_name, "a name of an interface")] | None = None
     """Heard only there, `eth0` or `wlan0.5`, whatever addresses it has; not given:
     on every one."""
-    allow: tuple[str, ...] | None = None
+    allow: tuple[Network, ...] | None = None
     """Networks; not given: the server's."""
-    deny: tuple[str, ...] | None = None
+    deny: tuple[Network, ...] | None = None
     leap: LeapMode | None = None
     """Not given: as [leap] has it."""
     stratum_least: Annotated[int, Range(1, 15)] = 1
@@ -47,8 +55,8 @@ class ListenerSettings:
 
     def __post_init__(self) -> None:
         Access(self.allow or (), self.deny or ())
-        if self.interface is not None and not _INTERFACE.fullmatch(self.interface):
-            raise ValueError(f"{self.interface!r} is no name of an interface")
+        if self.interface is not None:
+            _name(self.interface)
         if place := clash([self]):
             raise ValueError(f"{place} is named twice")
 

@@ -6,22 +6,22 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Annotated
 
-from refclock.server.access import PRIVATE, Access
+from refclock.server.access import PRIVATE, Access, Network
 from refclock.server.admit import RateLimitSettings
-from refclock.server.listener import LeapMode, ListenerSettings, clash
-from refclock.settings import Range
+from refclock.server.listener import Address, LeapMode, ListenerSettings, clash
+from refclock.settings import Form, Range
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Where to listen and whom to answer."""
 
-    listen: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
+    listen: tuple[Address, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
     """Addresses of ours; an IPv6 address may name its interface, `fe80::1%eth0`."""
     port: Annotated[int, Range(0, 65_535)] = 123
     """0: any free one."""
-    allow: tuple[str, ...] = PRIVATE
-    deny: tuple[str, ...] = ()
+    allow: tuple[Network, ...] = PRIVATE
+    deny: tuple[Network, ...] = ()
     """Networks. The longest prefix decides; unnamed addresses are denied."""
     tell_denied: bool = False
     """Send a kiss-o'-death DENY instead of nothing."""
@@ -36,7 +36,9 @@ class ServerSettings:
     they agree with the kernel's. To set a card up takes CAP_NET_ADMIN."""
     workers: Annotated[int, Range(1, 16, "processes")] = 1
     """Processes that serve; 1: this one, and none is started."""
-    broadcast: tuple[str, ...] = ()
+    broadcast: tuple[
+        Annotated[str, Form(IPv4Address, "an IPv4 address, as 192.168.1.255")], ...
+    ] = ()
     """IPv4 broadcast or multicast addresses that are told the time unasked."""
     broadcast_every_s: Annotated[int, Range(8, 65_536, "s")] = 64
     rate_limit: RateLimitSettings = field(default_factory=RateLimitSettings)

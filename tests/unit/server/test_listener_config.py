@@ -52,14 +52,15 @@ port = 1123
 addresses = ["here"]
 """
     ) == [
-        "x.toml:3: server.listener[1].prt: no such setting; "
+        "x.toml:3: server.listener[1].prt: no such key; "
         "did you mean server.listener[1].port?",
-        "x.toml:4: server.listener[2]: 'x' does not appear to be an IPv4 or IPv6 "
-        "network",
-        "x.toml:5: server.listener[2].stratum_least: 16 is not in 1 to 15",
-        "x.toml:8: server.rate_limit.burst: 3 is not in 8 to 1024 requests",
-        "x.toml:9: server.listener[3]: 'here' does not appear to be an IPv4 or IPv6 "
-        "address",
+        "x.toml:5: server.listener[2].stratum_least: 16 is not in 1 to 15; "
+        "the nearest is 15",
+        "x.toml:6: server.listener[2].deny[1]: 'x' is not a network, as 192.0.2.0/24",
+        "x.toml:8: server.rate_limit.burst: 3 is not in 8 to 1024 requests; "
+        "the nearest is 8",
+        "x.toml:11: server.listener[3].addresses[1]: 'here' is not an address, "
+        "as 192.0.2.1 or fe80::1%eth0",
     ]
 
 
@@ -68,12 +69,12 @@ addresses = ["here"]
     [
         (
             "\n[server]\nlistener = 3",
-            "x.toml:3: server.listener: is an array of tables: "
+            "x.toml:3: server.listener: 3 is not an array of tables: "
             "write [[server.listener]]",
         ),
         (
             "\n[server.listener]\nport = 1",
-            "x.toml:2: server.listener: is an array of tables: "
+            "x.toml:2: server.listener: {'port': 1} is not an array of tables: "
             "write [[server.listener]]",
         ),
         (
