@@ -13,7 +13,7 @@ at publication, and a fresh reading of the pair that differs gives the step away
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 from refclock.timebase import (
     DAY,
@@ -28,6 +28,10 @@ from refclock.timebase import (
     Utc,
 )
 
+NEVER: Final = Mono(0)
+"""`at` of a snapshot of nothing."""
+UNKNOWN: Final = 16 * SECOND
+"""The bound while nothing is known: the greatest dispersion, RFC 5905 section 7.3."""
 STALE_AFTER: Final = 30 * SECOND
 FOREIGN: Final = 100 * MILLISECOND
 """A step beyond this by others may be a suspended machine."""
@@ -66,6 +70,24 @@ class ClockSnapshot:
     """log2 of the time it takes to read the clock, s (RFC 5905 section 7.3)."""
     step: Duration | None = None
     """What the local clock was ordered to be stepped by; it may be done or not."""
+
+    @classmethod
+    def unknown(cls, precision: int) -> Self:
+        """What is published before anything is known."""
+        return cls(
+            stratum=16,
+            ref_id=bytes(4),
+            at=NEVER,
+            local=Local(0),
+            correction=ZERO,
+            rate=0.0,
+            updated=Tai(0),
+            bound=UNKNOWN,
+            bound_rate=0.0,
+            utc_behind_tai=ZERO,
+            leap=None,
+            precision=precision,
+        )
 
     @property
     def realtime_offset(self) -> Duration:

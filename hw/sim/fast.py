@@ -26,16 +26,15 @@ from refclock.board.ports import Chunk
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import LatencyDriver
 from refclock.drivers.rtc import RtcDriver
+from refclock.engine.drive import Driven
 from refclock.events import (
     GPS0,
     Command,
     Edge,
     Event,
     Found,
-    InForce,
     Lost,
     PulseEdge,
-    SetRate,
     Step,
     Temperature,
     Tick,
@@ -117,6 +116,7 @@ class Run:
             Local(scenario.start.ns + error.ns),
             UPTIME,
         )
+        self._driven = Driven(engine, self.clock)
         self._receiver = Receiver(
             scenario.receiver_model, self._start, self._leaps, self._faults, seed
         )
@@ -228,10 +228,7 @@ class Run:
 
     def _tell(self, event: Event) -> None:
         if not self._asleep():
-            for command in self._engine.handle(event):
-                self.clock.apply(command)
-                if isinstance(command, SetRate):
-                    self._tell(InForce(self.clock.read()[1], command.ppb))
+            self._driven.handle(event)
 
     def _ask(self) -> Second:
         true = self.world.now()

@@ -21,12 +21,11 @@ from hw.emu.oscillator import Knot, Oscillator, TraceRow, read_trace
 from hw.emu.world import World
 from hw.sim.fast import UPTIME, Mind
 from hw.sim.scenarios import Scenario
+from refclock.engine.drive import Driven
 from refclock.events import (
     Event,
     Fix,
-    InForce,
     PulseEdge,
-    SetRate,
     Temperature,
     Tick,
     TimeMessage,
@@ -117,6 +116,7 @@ class Replay:
             Local(_WORLD.start.ns + error),
             UPTIME,
         )
+        self._driven = Driven(engine, self._clock)
 
     def run(self, score_from_s: float) -> Scores:
         """Every second of the trace, the last one's pulse included."""
@@ -162,10 +162,7 @@ class Replay:
         self._tell(PulseEdge(local + late, mono + late, row.t_s, self._clock.era))
 
     def _tell(self, event: Event) -> None:
-        for command in self._engine.handle(event):
-            self._clock.apply(command)
-            if isinstance(command, SetRate):
-                self._tell(InForce(self._clock.read()[1], command.ppb))
+        self._driven.handle(event)
 
     def _snapshot(self) -> tuple[float, float]:
         """Served less true now, and the bound given with it, s."""

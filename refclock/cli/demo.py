@@ -34,7 +34,8 @@ from refclock.config import Config, ConfigError, load, parse
 from refclock.daemon.daemon import Daemon
 from refclock.ntp.exchange import Measurement, Question, measure
 from refclock.ntp.packet import Packet
-from refclock.observe.status import seconds, to_json, to_text
+from refclock.observe.status import to_json
+from refclock.observe.text import seconds, to_text
 from refclock.timebase import MICROSECOND, MILLISECOND, Duration
 
 HELP: Final = "the whole server on emulated hardware: no receiver, no root"

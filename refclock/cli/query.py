@@ -23,7 +23,7 @@ from refclock.ntp.exchange import (
     reference_name,
 )
 from refclock.ntp.packet import Packet
-from refclock.observe.status import seconds
+from refclock.observe.text import seconds
 from refclock.timebase import SECOND, Duration, Local, NtpTimestamp, Utc
 
 HELP: Final = "ask an NTP server for the time, and show how far we are from it"

@@ -22,7 +22,7 @@ from refclock.app.plot import PlotError, Series, draw
 from refclock.discipline.bound import BoundSettings
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
-from refclock.observe.status import seconds
+from refclock.observe.text import seconds
 from refclock.timebase import Duration, LeapTable
 
 HELP: Final = "run the engine over a trace or a scenario in fast time, and judge it"

@@ -11,7 +11,7 @@ from typing import Final
 
 from refclock.config import ControlSettings
 from refclock.daemon.control import ask
-from refclock.observe.status import clients_text, to_text
+from refclock.observe.text import clients_text, to_text
 
 HELP: Final = "ask the running daemon how it is and why"
 _CLEAR: Final = "\x1b[H\x1b[2J"

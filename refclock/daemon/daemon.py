@@ -18,7 +18,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain, pairwise
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -27,9 +27,10 @@ from refclock.board.ports import SystemClock
 from refclock.daemon.control import Answers
 from refclock.daemon.journal import Journal
 from refclock.daemon.supervise import Device, supervise
+from refclock.engine.drive import Driven
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Counted, Entry, Outcome
-from refclock.events import Event, InForce, SetRate, Tick
+from refclock.events import Command, Event, Tick
 from refclock.observe.status import Status, to_json
 from refclock.published import ClockSnapshot
 from refclock.server.clients import ClientStatus, busiest
@@ -43,7 +44,17 @@ _SHOWN: Final = 10
 _ALL: Final = 10_000
 """Clients told on the status page, and if one asks for all."""
 
+_ANSWERS_S: Final = 2.0
+"""Within which the engine's thread answers; it is never busy for longer."""
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Something for the engine's thread to do between two facts."""
+
+    do: Callable[[], None]
 
 
 class Published(Generic[T]):
@@ -129,15 +140,15 @@ class Daemon:
         self._recorder = recorder
         self._services: list[Service] = []
         self._controls: list[Control] = []
-        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | Call] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._thinking = threading.Event()
+        """While the engine's thread takes calls."""
         self._failure: BaseException | None = None
         self._counted: dict[str, Any] | None = None
         """What was counted when the doors closed."""
         self._journal = Journal()
-        _, now = clock.read()
-        self._status = Published(engine.status(now))
+        self._driven = Driven(engine, clock, self._record)
         self._snapshot = Published(engine.snapshot)
 
     # what other threads may call
@@ -147,8 +158,18 @@ class Daemon:
         return self._snapshot.get()
 
     def status(self) -> Status:
-        """The snapshot of the last second."""
-        return self._status.get()
+        """As it stands now: made by the engine's thread, between two facts.
+
+        TimeoutError: the engine does not answer within `_ANSWERS_S`.
+        """
+        made: queue.SimpleQueue[Status] = queue.SimpleQueue()
+        if self._thinking.is_set():
+            self.call_soon(lambda: made.put(self._engine.status(self._now())))
+            with contextlib.suppress(queue.Empty):
+                return made.get(timeout=_ANSWERS_S)
+        if self._thinking.is_set():
+            raise TimeoutError("the engine does not answer")
+        return self._engine.status(self._now())
 
     def counters(self) -> dict[str, Any]:
         """What all services counted, summed where they are numbers."""
@@ -171,11 +192,16 @@ class Daemon:
     def answers(self) -> Answers:
         """What the control socket can be asked."""
         return {
-            "status": lambda: to_json(
-                self.status(), self.counters(), self.clients(_SHOWN)
-            ),
+            "status": self._status_json,
             "clients": lambda: json.dumps([*map(asdict, self.clients(_ALL))]),
         }
+
+    def _status_json(self) -> str:
+        try:
+            status = self.status()
+        except TimeoutError as error:
+            return json.dumps({"error": str(error)})
+        return to_json(status, self.counters(), self.clients(_SHOWN))
 
     def attach(
         self, *, service: Service | None = None, control: Control | None = None
@@ -193,7 +219,7 @@ class Daemon:
 
     def call_soon(self, do: Callable[[], None]) -> None:
         """Have `do` done by the engine's own thread, between two events."""
-        self._calls.put(do)
+        self._inbox.put(Call(do))
 
     def stop(self) -> None:
         """End `run`, from a signal handler or another thread."""
@@ -258,6 +284,13 @@ class Daemon:
             sweep()
 
     def _think(self) -> None:
+        self._thinking.set()
+        try:
+            self._take_facts()
+        finally:
+            self._thinking.clear()
+
+    def _take_facts(self) -> None:
         self._journal.notify("READY=1")
         tick_at = self._now()
         save_at = tick_at + self._save_every
@@ -265,30 +298,29 @@ class Daemon:
             local, now = self._clock.read()
             if now >= tick_at:
                 self._handle(Tick(now, local, self._clock.era))
-                status = self._engine.status(now)
-                self._status.set(status)
-                self._journal.status(status)
+                engine = self._engine
+                self._journal.state(engine.mode, engine.reason(now), engine.alarms(now))
                 tick_at = now + _TICK
-                while not self._calls.empty():
-                    self._calls.get()()
                 if now >= save_at:
                     save_at = now + self._save_every
                     self._save(self._engine)
             with contextlib.suppress(queue.Empty):
-                self._handle(self._inbox.get(timeout=(tick_at - now).seconds))
+                item = self._inbox.get(timeout=(tick_at - now).seconds)
+                if isinstance(item, Call):
+                    item.do()
+                else:
+                    self._handle(item)
 
     def _handle(self, event: Event) -> None:
         self._journal.event(event)
-        commands = self._engine.handle(event)
+        self._driven.handle(event)
+        self._snapshot.set(self._engine.snapshot)
+
+    def _record(self, event: Event, commands: tuple[Command, ...]) -> None:
         if self._recorder is not None:
             self._recorder.write(event)
             if commands or isinstance(event, Tick):
                 self._recorder.write(Outcome(commands, self._engine.snapshot))
-        for command in commands:
-            self._clock.apply(command)
-            if isinstance(command, SetRate):
-                self._handle(InForce(self._now(), command.ppb))
-        self._snapshot.set(self._engine.snapshot)
 
     def _now(self) -> Mono:
         return self._clock.read()[1]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
+from collections.abc import Iterable
 
+from refclock.diagnose.words import sentence
+from refclock.discipline.mode import Mode
 from refclock.events import Configured, Event, Found, Lost
-from refclock.observe.status import Status
+from refclock.integrity.alarm import Alarm, AlarmKind
+from refclock.reasons import Code, Reason
 
 log = logging.getLogger("refclock")
 
@@ -20,9 +23,9 @@ class Journal:
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
-        self._last = "", ""
-        self._alarms: dict[str, str] = {}
-        """By gist, as they were told first."""
+        self._last: tuple[Mode | None, tuple[Code, ...]] = None, ()
+        self._alarms: dict[tuple[AlarmKind, Code], str] = {}
+        """Those that stand, as they were logged when they came."""
         self._lost: dict[str, str] = {}
 
     def notify(self, say: str) -> None:
@@ -43,23 +46,23 @@ class Journal:
         elif isinstance(event, Configured):
             log.info("%s: %s", event.source, event.text)
 
-    def status(self, status: Status) -> None:
-        """Log another mode, another reason for it, alarms that come and go."""
-        self.notify(f"WATCHDOG=1\nSTATUS={status.mode}: {status.reason}")
-        mode, reason = self._last
-        if status.mode != mode:
-            log.info("%s: %s", status.mode, status.reason)
-        elif _gist(status.reason) != _gist(reason) and status.mode != "TRACK":
-            log.info("still %s: %s", status.mode, status.reason)
-        self._last = status.mode, status.reason
-        alarms = {_gist(alarm.text): alarm.text for alarm in status.alarms}
-        for gist in sorted(alarms.keys() - self._alarms.keys()):
-            log.warning("alarm: %s", alarms[gist])
-        for gist in sorted(self._alarms.keys() - alarms.keys()):
-            log.info("alarm over: %s", self._alarms[gist])
-        self._alarms = {g: self._alarms.get(g, text) for g, text in alarms.items()}
+    def state(self, mode: Mode, reason: Reason, alarms: Iterable[Alarm]) -> None:
+        """Log another mode, another reason for it, alarms that come and go.
 
-
-def _gist(reason: str) -> str:
-    """The reason without its numbers and units: what is worth a line in the log."""
-    return re.sub(r"[\d.]+ (?:[mµn]?s|min|h|days)\b|\d+", "", reason)
+        Reasons and alarms are recognised by their codes: a number in one that changes
+        is worth no line.
+        """
+        text = sentence(reason)
+        self.notify(f"WATCHDOG=1\nSTATUS={mode.name}: {text}")
+        last_mode, last_codes = self._last
+        if mode is not last_mode:
+            log.info("%s: %s", mode.name, text)
+        elif reason.codes != last_codes and mode is not Mode.TRACK:
+            log.info("still %s: %s", mode.name, text)
+        self._last = mode, reason.codes
+        standing = {(alarm.kind, alarm.reason.code): alarm for alarm in alarms}
+        for key in sorted(standing.keys() - self._alarms.keys()):
+            self._alarms[key] = sentence(standing[key].reason)
+            log.warning("alarm: %s", self._alarms[key])
+        for key in sorted(self._alarms.keys() - standing.keys()):
+            log.info("alarm over: %s", self._alarms.pop(key))

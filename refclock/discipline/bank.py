@@ -118,14 +118,15 @@ class Bank:
         """Is there an estimate?"""
         return self._heard >= SETTLED
 
-    def add(self, sample: Sample) -> Innovation:
-        """Take in a sample; never earlier than the one before."""
+    def add(self, sample: Sample, innovation: Innovation | None = None) -> Innovation:
+        """Take in a sample; never earlier than the one before. `innovation`: its own,
+        where it was reckoned already and nothing has changed since."""
         running = self._heard > 1 or (self._heard > 0 and self._rate is not None)
         self._heard += 1
         if not running:
             self._start(sample)
             return Innovation(sample.offset, 0.0, 1.0, 1.0)
-        innovation = self._innovation(sample)
+        innovation = innovation or self._innovation(sample)
         self._propagate(sample.mono, innovation.predicted)
         self._silent_s = 0.0
         z = (sample.offset - self._base).seconds

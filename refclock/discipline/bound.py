@@ -12,15 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from refclock.ntp.packet import MAX_DISPERSION
 from refclock.settings import Range
 from refclock.timebase import DAY, SECOND, ZERO, Duration
 
 SIGMAS: Final = 4.0
 """Three cover 997 in a thousand of a Gaussian whose variance is known; ours is not,
 and while the clock does something new no hypothesis has won yet."""
-UNKNOWN: Final = MAX_DISPERSION
-"""The bound while nothing is known."""
 FURTHEST: Final = 30 * DAY
 """Nobody asks for a longer holdover."""
 

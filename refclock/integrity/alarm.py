@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from refclock.reasons import Reason
 from refclock.timebase import MINUTE, Mono
 
 BRIEF: Final = 10 * MINUTE
@@ -34,7 +35,7 @@ class Alarm:
     """Something to tell the operator, and what he can do."""
 
     kind: AlarmKind
-    text: str
+    reason: Reason
     since: Mono
 
 
@@ -46,16 +47,16 @@ class Alarms:
         self._until: dict[AlarmKind, Mono] = {}
         """When those about one moment go by themselves."""
 
-    def raise_(self, kind: AlarmKind, text: str, now: Mono) -> None:
+    def raise_(self, kind: AlarmKind, reason: Reason, now: Mono) -> None:
         """It is so until it is cleared."""
         standing = self._standing.get(kind)
         brief = self._until.pop(kind, None) is not None
         since = standing.since if standing is not None and not brief else now
-        self._standing[kind] = Alarm(kind, text, since)
+        self._standing[kind] = Alarm(kind, reason, since)
 
-    def tell(self, kind: AlarmKind, text: str, now: Mono) -> None:
+    def tell(self, kind: AlarmKind, reason: Reason, now: Mono) -> None:
         """It happened, and goes by itself."""
-        self._standing[kind] = Alarm(kind, text, now)
+        self._standing[kind] = Alarm(kind, reason, now)
         self._until[kind] = now + BRIEF
 
     def clear(self, kind: AlarmKind) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from refclock.events import Interference, Position, SkyView
 from refclock.integrity.alarm import AlarmKind, Alarms
+from refclock.reasons import Code, Reason
 from refclock.timebase import SECOND, Mono
 
 _SETTLING: Final = 30
@@ -19,8 +20,6 @@ _ROUGH: Final = 5.0
 _AWAY: Final = 5
 """So many positions in a row elsewhere are no stray one."""
 _BLIND: Final = 10 * SECOND
-_SPOOFED: Final = ("spoofed", "compare with another source, `refclock query` asks one")
-_JAMMED: Final = ("jammed", "take the antenna away from whatever transmits near it")
 _EARTH_M: Final = 6_371_000.0
 
 
@@ -57,8 +56,7 @@ class Antenna:
         if self._away >= _AWAY:
             self._alarms.raise_(
                 AlarmKind.ANTENNA,
-                f"the antenna is {moved:.0f} m from where it stood: spoofing, or it "
-                "was moved; then restart, or set integrity.static to false",
+                Reason.of(Code.ANTENNA_MOVED, distance_m=moved),
                 here.mono,
             )
 
@@ -75,17 +73,16 @@ class Antenna:
         if self._heard and view.mono - self._blind >= _BLIND:
             self._alarms.raise_(
                 AlarmKind.SATELLITES,
-                "the receiver has a fix but uses no satellites: it may be simulated, "
-                "or dead reckoning that does not say so",
+                Reason.of(Code.SATELLITES_GONE),
                 view.mono,
             )
 
     def interference(self, told: Interference) -> None:
         """The receiver's own word on jamming and spoofing."""
         if told.jammed or told.spoofed:
-            what, do = _SPOOFED if told.spoofed else _JAMMED
-            text = f"the receiver says it is {what} ({told.detail}): {do}"
-            self._alarms.raise_(AlarmKind.INTERFERENCE, text, told.mono)
+            code = Code.SPOOFED if told.spoofed else Code.JAMMED
+            reason = Reason.of(code, detail=told.detail)
+            self._alarms.raise_(AlarmKind.INTERFERENCE, reason, told.mono)
         else:
             self._alarms.clear(AlarmKind.INTERFERENCE)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from refclock.events import LeapNotice
 from refclock.integrity.alarm import AlarmKind, Alarms
+from refclock.reasons import Code, Reason
 from refclock.timebase import (
     DAY,
     MINUTE,
@@ -74,13 +75,15 @@ class LeapCount:
         else:
             self._alarms.raise_(
                 AlarmKind.LEAP,
-                "the receiver announces a leap second before "
-                f"{leap.midnight.iso()[:10]}, which the table (good until "
-                f"{self._leaps.expires.iso()[:10]}) does not have; it is not believed",
+                Reason.of(
+                    Code.LEAP_SECOND_NOT_IN_TABLE,
+                    day=leap.midnight.iso()[:10],
+                    expires=self._leaps.expires.iso()[:10],
+                ),
                 notice.mono,
             )
 
-    def refusal(self, at: Tai, now: Mono) -> str | None:
+    def refusal(self, at: Tai, now: Mono) -> Reason | None:
         """Why what the receiver calls `at` is not to be believed, if it counts wrong.
 
         A firmware's count is good enough where the table has the same.
@@ -96,15 +99,15 @@ class LeapCount:
             self._alarms.clear(AlarmKind.COUNT)
             return None
         count = told.utc_behind_tai
-        said = "no count" if count is None else f"TAI-UTC = {count.seconds:.0f} s"
-        whence = "firmware" if told.firmware_default else "receiver"
-        text = (
-            f"the {whence} has {said} for the leap seconds, the table "
-            f"{self._leaps.offset(at).seconds:.0f} s: its time is not believed until "
-            "they agree (from the sky that takes up to 12.5 minutes)"
+        known = {} if count is None else {"count_s": count.seconds}
+        reason = Reason.of(
+            Code.LEAP_COUNT_WRONG,
+            firmware_default=told.firmware_default,
+            table_s=self._leaps.offset(at).seconds,
+            **known,
         )
-        self._alarms.raise_(AlarmKind.COUNT, text, now)
-        return text
+        self._alarms.raise_(AlarmKind.COUNT, reason, now)
+        return reason
 
     def date(self, at: Tai, now: Mono) -> None:
         """A table that has expired knows of no leap second to come, and then the
@@ -114,14 +117,9 @@ class LeapCount:
         if left > _NOTICE or self._counted:
             self._alarms.clear(AlarmKind.TABLE)
             return
-        expires = "expires" if left > ZERO else "expired"
-        self._alarms.raise_(
-            AlarmKind.TABLE,
-            f"the table of leap seconds {expires} on {self._leaps.expires.iso()[:10]}, "
-            "and the receiver does not tell its count: update the system's tzdata "
-            "package, or name a newer file in leap.file",
-            now,
-        )
+        code = Code.LEAP_TABLE_EXPIRES if left > ZERO else Code.LEAP_TABLE_EXPIRED
+        reason = Reason.of(code, day=self._leaps.expires.iso()[:10])
+        self._alarms.raise_(AlarmKind.TABLE, reason, now)
 
     def agrees(self, at: Tai) -> bool:
         """Does the receiver say, from the sky, that it counts as the table does?"""

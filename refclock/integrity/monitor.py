@@ -18,6 +18,7 @@ from refclock.events import (
     Interference,
     LeapNotice,
     LineLoad,
+    NoTime,
     Position,
     SkyView,
     TimeMessage,
@@ -26,6 +27,7 @@ from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
 from refclock.integrity.antenna import Antenna
 from refclock.integrity.dates import unrolled
 from refclock.integrity.leapcount import LeapCount
+from refclock.reasons import Code, Reason
 from refclock.settings import Range
 from refclock.timebase import (
     GPS_BEHIND_TAI,
@@ -87,9 +89,11 @@ class PulseVerdict(Enum):
 class MessageRefused:
     """A message that is not believed, and why."""
 
-    reason: str
+    reason: Reason
 
 
+_FIX_LASTS: Final = 5 * SECOND
+"""A fix, or the word that there is none, counts for so long."""
 _SMALL: Final = 100 * MICROSECOND
 """The filter itself copes with a pulse off by less: it counts for little."""
 _BOUNDS: Final = 4
@@ -127,6 +131,12 @@ class Integrity:
         """When the receiver was first believed."""
         self._named: Tai | None = None
         """What it said last."""
+        self._fixed = False
+        """Whether its last message had a fix."""
+        self._good: Mono | None = None
+        """When it last had a fix."""
+        self._denied: Mono | None = None
+        """When it last said that it has none."""
         self.restarted()
 
     def restarted(self) -> None:
@@ -148,14 +158,30 @@ class Integrity:
 
     # sentences
 
+    def no_fix(self, now: Mono) -> bool:
+        """Does the receiver speak, and say that it has no fix?"""
+        if self._denied is None or now - self._denied > _FIX_LASTS:
+            return False
+        return self._good is None or now - self._good > _FIX_LASTS
+
+    def no_time(self, fact: NoTime) -> None:
+        """The receiver spoke and named no time."""
+        if fact.fix.denied:
+            self._denied = fact.mono
+
     def accept(self, message: TimeMessage) -> TimeMessage | MessageRefused:
         """The message with its date made right, or why it is not believed."""
+        self._fixed = message.fix.good
+        if message.fix.good:
+            self._good = message.mono
+        elif message.fix.denied:
+            self._denied = message.mono
         if not (message.fix.good or message.fix is Fix.UNKNOWN):
             return message
         found = unrolled(message.utc, self._floor)
         day = message.utc.iso()[:10]
         if found is None:
-            impossible = f"the receiver says it is {day}, which cannot be"
+            impossible = Reason.of(Code.DATE_IMPOSSIBLE, day=day)
             self._alarms.raise_(AlarmKind.DATE, impossible, message.mono)
             return MessageRefused(impossible)
         self._alarms.clear(AlarmKind.DATE)
@@ -171,8 +197,7 @@ class Integrity:
             return message
         self._alarms.raise_(
             AlarmKind.ROLLOVER,
-            f"the receiver says it is {day}: its week count has rolled over; "
-            f"{turns * 1024} weeks are added. Newer firmware would know",
+            Reason.of(Code.WEEK_ROLLOVER, day=day, weeks=turns * 1024),
             message.mono,
         )
         return replace(message, utc=utc)
@@ -182,7 +207,7 @@ class Integrity:
     ) -> bool:
         """Sentences are `ahead` of the second our clock carries: believe them?
 
-        Only if it lasts, and if somebody vouches for them (`_supported`). `vouched`:
+        Only if it lasts, and if somebody vouches for them (`_supported`). `confirmed`:
         witnesses do, or (False) they side with our clock.
         """
         if ahead == ZERO:
@@ -198,9 +223,11 @@ class Integrity:
             self._ahead = None
             self._alarms.tell(
                 AlarmKind.SECOND,
-                f"the second was corrected by {ahead.seconds:+.0f} s, as the receiver "
-                f"has said for {self._persist.seconds:.0f} s: what was served before "
-                "was wrong by that",
+                Reason.of(
+                    Code.SECOND_CORRECTED,
+                    offset_s=ahead.seconds,
+                    lasted_s=self._persist.seconds,
+                ),
                 now,
             )
             return True
@@ -228,22 +255,20 @@ class Integrity:
             return self._restart()
         self._alarms.raise_(
             AlarmKind.PHASE,
-            f"the pulse jumped by {residual.seconds * 1e6:+.1f} µs, which our "
-            "oscillator cannot have done: a fault of the receiver, or spoofing",
+            Reason.of(Code.PULSE_JUMPED, offset_s=residual.seconds),
             now,
         )
         lasting = now - self._off_since >= self._persist
         if not (self._follow and lasting and abs(residual) < _FOLLOWED):
             return PulseVerdict.REJECT
-        self._alarms.tell(AlarmKind.PHASE, "the pulse jumped, and was followed", now)
+        self._alarms.tell(AlarmKind.PHASE, Reason.of(Code.PULSE_JUMP_FOLLOWED), now)
         return self._restart()
 
     def stepped(self, by: Duration, now: Mono) -> None:
         """Another program set the clock, or the machine slept."""
         self._alarms.tell(
             AlarmKind.STEPPED,
-            f"the clock was set by {by.seconds:+.6f} s and not by us: another time "
-            "service is running (stop it), or the machine slept",
+            Reason.of(Code.CLOCK_STEPPED, step_s=by.seconds),
             now,
         )
 
@@ -261,9 +286,9 @@ class Integrity:
         """Where the receiver says it is."""
         self._antenna.position(here)
 
-    def sky(self, view: SkyView, *, fixed: bool) -> None:
+    def sky(self, view: SkyView) -> None:
         """What satellites it says it uses, while it says that it has a fix."""
-        self._antenna.sky(view, fixed=fixed)
+        self._antenna.sky(view, fixed=self._fixed)
 
     def interference(self, told: Interference) -> None:
         """Its own word on jamming and spoofing."""
@@ -277,8 +302,7 @@ class Integrity:
             return
         self._alarms.raise_(
             AlarmKind.LINE,
-            f"the receiver's line is {load.share:.0%} full, so that sentences may come "
-            "late: have it say less (receiver.configure), or speak faster",
+            Reason.of(Code.LINE_CROWDED, share=load.share),
             load.mono,
         )
 
@@ -300,17 +324,14 @@ class Integrity:
             or (abs(ahead) == SECOND and self._count.missed(self._named))
         )
 
-    def _off_by_seconds(self, ahead: Duration, confirmed: bool | None) -> str:
+    def _off_by_seconds(self, ahead: Duration, confirmed: bool | None) -> Reason:
         gps = ZERO if self._named is None else self._leaps.offset(self._named)
-        what = " (that is GPS time, not UTC)" if ahead == gps - GPS_BEHIND_TAI else ""
-        who = {
-            True: "; a witness agrees with the receiver: it is believed if it lasts",
-            False: "; a witness agrees with our clock, which is believed",
-            None: "; our clock is believed. If you know better, restart",
-        }[confirmed]
-        return (
-            f"the receiver is {ahead.seconds:+.0f} s from the second our clock "
-            f"carries{what}, with no change of the pulse{who}"
+        witness = {True: "for", False: "against", None: "none"}[confirmed]
+        return Reason.of(
+            Code.SECOND_OFF,
+            offset_s=ahead.seconds,
+            gps_time=ahead == gps - GPS_BEHIND_TAI,
+            witness=witness,
         )
 
     def _on_time(self) -> None:

@@ -18,6 +18,7 @@ from refclock.events import Fix, PulseEdge, TimeMessage, Witness
 from refclock.label.edges import EdgeSelector
 from refclock.label.lag import LabelHistory, Lag
 from refclock.label.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
+from refclock.reasons import Code, Reason
 from refclock.settings import Range
 from refclock.timebase import (
     MILLISECOND,
@@ -61,9 +62,9 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Unlabelled:
-    """No second for this pulse, and why, in plain words."""
+    """No second for this pulse, and why."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class SentenceSample:
     """How far the lag may be off, alike each time: no average takes that away."""
 
 
-OTHER_FLANK: Final = Unlabelled("the other flank of the pulse")
+OTHER_FLANK: Final = Unlabelled(Reason.of(Code.OTHER_EDGE))
 OWN_CLOCK: Final = "our own clock"
 _WARM: Final = 50 * MILLISECOND
 """Our own clock labels while its sigma is below this."""
@@ -131,7 +132,7 @@ class Labeller:
         """How far the last labelled pulse was from its second."""
         self._names: dict[str, LabelHistory] = {}
         self._vouched = False
-        self._doubt = ""
+        self._doubt: Reason | None = None
 
     def know(self, leaps: LeapTable) -> None:
         """A leap second more is known."""
@@ -189,10 +190,10 @@ class Labeller:
             return self._by_our_clock(edge, predicted)
         before = self._before
         if before is not None and edge.mono - before < _HALF:
-            return Unlabelled("several pulses within a second: noise on the line?")
+            return Unlabelled(Reason.of(Code.SEVERAL_PULSES))
         self._before = edge.mono
         if before is None or not _even(edge.mono - before):
-            return Unlabelled("waiting for pulses that come once a second")
+            return Unlabelled(Reason.of(Code.PULSE_NOT_PERIODIC))
         named = self._vote.second(edge.mono, self._lags)
         if isinstance(named, Doubt):
             return Unlabelled(self._doubt or named.reason)
@@ -227,11 +228,11 @@ class Labeller:
 
     def _usable(self, message: TimeMessage) -> bool:
         if message.queued:
-            self._doubt = "sentences wait on a saturated line: raise its speed"
+            self._doubt = Reason.of(Code.LINE_SATURATED)
             return False
         if message.fix is Fix.UNKNOWN:
             return self._vouched or (self._settings.trust_zda_alone and not self._doubt)
-        self._doubt = "" if message.fix.good else "the receiver has no fix"
+        self._doubt = None if message.fix.good else Reason.of(Code.NO_FIX)
         return message.fix.good
 
     def _by_our_clock(
@@ -240,10 +241,12 @@ class Labeller:
         second = whole(predicted.tai)
         away = abs(predicted.tai - second)
         if away > _STRAY:
-            return Unlabelled(f"a pulse {away.seconds:.3f} s from the second")
+            return Unlabelled(
+                Reason.of(Code.PULSE_BETWEEN_SECONDS, distance_s=away.seconds)
+            )
         twice = self._pulse is not None and edge.mono - self._pulse < _HALF
         if twice and away >= self._away:
-            return Unlabelled("a second pulse within the second: noise on the line?")
+            return Unlabelled(Reason.of(Code.SECOND_PULSE))
         self._before, self._away = edge.mono, away
         return self._settled(edge, second, predicted.tai, OWN_CLOCK)
 
@@ -253,7 +256,7 @@ class Labeller:
         """`at`: what time it is taken to have been, for what follows."""
         self._anchor, self._pulse = Heard(at, edge.mono), edge.mono
         if self._leaps.utc(second) is None:
-            return Unlabelled("the pulse of an inserted leap second, which has no name")
+            return Unlabelled(Reason.of(Code.PULSE_OF_LEAP_SECOND))
         return Label(second, by)
 
     def _compare(self, kind: str, heard: Heard, anchor: Heard) -> Duration | None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from refclock.label.lag import Lag
+from refclock.reasons import Code, Reason
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono, Tai
 
 _FRESH: Final = 15 * SECOND
@@ -41,7 +42,7 @@ DRIFT: Final = 500e-6
 class Doubt:
     """Nobody can tell, and why."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,12 @@ class Vote:
             if len(at) == self._agree:
                 running[kind] = sorted(at)
         if not running:
-            return Doubt(f"waiting for {self._agree} sentences with a fix in a row")
+            return Doubt(Reason.of(Code.TOO_FEW_SENTENCES, needed=self._agree))
         told = {kind: self._by(kind, at, lags) for kind, at in running.items()}
         sure = {kind: at for kind, at in told.items() if isinstance(at, Tai)}
         if len(set(sure.values())) > 1:
-            return Doubt(f"{' and '.join(sorted(sure))} name different seconds")
+            kinds = " and ".join(sorted(sure))
+            return Doubt(Reason.of(Code.SENTENCES_DISAGREE, kinds=kinds))
         witness = self.witnessed(edge)
         if sure:
             kind, second = next(iter(sure.items()))
@@ -148,14 +150,11 @@ class Vote:
             if abs(middle - second) <= known.reach and off < _HALF - self._guard:
                 return second
         if late - early > _HALF:
-            return Doubt(f"{kind} comes irregularly, or its seconds do not run on")
+            return Doubt(Reason.of(Code.SENTENCES_IRREGULAR, kind=kind))
         second = Tai(-(-late.ns // SECOND.ns) * SECOND.ns)
         least, most = second - late, second - early
         if least < self._guard or most + (late - early) > SECOND - self._guard:
-            return Doubt(
-                f"{kind} comes so near the pulse that it may name the second before "
-                "or after it; a battery clock that is right or an NTP server could tell"
-            )
+            return Doubt(Reason.of(Code.SENTENCE_NEAR_PULSE, kind=kind))
         return second
 
 
@@ -169,9 +168,6 @@ def _near(second: Tai, running: Iterable[list[Tai]]) -> bool:
     return all(-_HALF < second - at < 3 * _HALF for each in running for at in each)
 
 
-def _contradiction(witness: tuple[Tai, str], second: Tai) -> str:
-    second_s = (second - witness[0]).seconds
-    return (
-        f"the receiver is {second_s:+.0f} s from what {witness[1]} says: one of them "
-        "is wrong, and which cannot be known"
-    )
+def _contradiction(witness: tuple[Tai, str], second: Tai) -> Reason:
+    offset_s = (second - witness[0]).seconds
+    return Reason.of(Code.WITNESS_CONTRADICTS, witness=witness[1], offset_s=offset_s)

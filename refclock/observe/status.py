@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from textwrap import indent
 from typing import Any
 
+from refclock.reasons import Parameter
 from refclock.server.clients import ClientStatus
 
 
@@ -31,6 +31,28 @@ class AlarmStatus:
     kind: str
     text: str
     age_s: float
+    code: str = ""
+    """The reason's, stable over versions."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    source: str = "gps0"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One receiver and its pulse."""
+
+    receiver: str
+    pulse: str
+    steers: bool
+    """Is the clock disciplined by this one? The others are watched."""
+    offset_s: float | None
+    """Its last pulse less the published clock, where it does not steer."""
+    last_pulse_age_s: float | None
+    pulses: int
+    fix: str | None
+    lag: Mapping[str, LagStatus]
+    refusal: str
+    """Why its last pulse or message was not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +93,10 @@ class Status:
     alarms: tuple[AlarmStatus, ...] = ()
     devices: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    reason_codes: tuple[str, ...] = ()
+    """The codes of `reason` and of what is behind it, stable over versions."""
+    reason_parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    sources: tuple[SourceStatus, ...] = ()
 
 
 def to_json(
@@ -79,133 +105,3 @@ def to_json(
     """One object; the server's counters under `server`, its busiest under `clients`."""
     told = {**asdict(status), "server": dict(server)}
     return json.dumps({**told, "clients": [asdict(client) for client in clients]})
-
-
-def to_text(status: Mapping[str, Any]) -> str:
-    """The page `refclock status` prints, from the object of `to_json`."""
-    lines = [
-        f"{status['mode']:<10} {status['reason']}",
-        f"serving    stratum {status['stratum']}, refid {status['refid'] or '-'}, "
-        f"leap {status['leap']}",
-        f"time       {status['utc'] or 'unknown'}",
-        f"offset     {seconds(status['offset_s'])}  (reference - local clock)",
-        f"bound      {_bound(status)}",
-        f"frequency  {_ppm(status['frequency_ppm'])}, "
-        f"steering {_ppm(status['steering_ppm'], 'off: the clock is only corrected')}",
-        f"pulse      {_ago(status['last_pulse_age_s'])}, {status['pulses']} used",
-        f"sentence   {_ago(status['last_sentence_age_s'])}, fix {status['fix'] or '-'}"
-        + _load(status["line_load"]),
-        f"satellites {_count(status['satellites_used'])} used, "
-        f"{_count(status['satellites_seen'])} seen"
-        + (f" ({status['receiver']})" if status["receiver"] else ""),
-    ]
-    lines += [
-        f"lag        {kind}: {seconds(lag['mean_s'])} ± {seconds(lag['spread_s'])} "
-        f"({lag['count']} heard)"
-        for kind, lag in sorted(status["lag"].items())
-    ]
-    if status["temperature_c"] is not None:
-        lines.append(f"board      {status['temperature_c']:.1f} °C")
-    leap = status["next_leap"] or "none announced"
-    expires = status["leap_table_expires"]
-    lines.append(f"leap       {leap}; table {_expiry(expires, status['utc'])}")
-    lines += [
-        f"device     {name}: {where}"
-        for name, where in sorted(status["devices"].items())
-    ]
-    if status["dropped"]:
-        refused = ", ".join(
-            f"{why} {n}" for why, n in sorted(status["dropped"].items())
-        )
-        lines.append(f"refused    {refused}")
-    lines += [f"ALARM      {alarm['text']}" for alarm in status["alarms"]]
-    lines.append(f"clients    {_server(status['server'])}")
-    if status["clients"]:
-        lines.append(indent(clients_text(status["clients"]), " " * 11))
-    return "\n".join(lines)
-
-
-def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:
-    """A table, a client a line, from the objects of `to_json`."""
-    row = "{:<24} {:>12} {:>9} {:>7} {:>11} {:>9}"
-    head = "address", "last seen", "requests", "version", "interleaved", "limited"
-    lines = [row.format(*head)]
-    lines += [
-        row.format(
-            client["address"],
-            _ago(client["age_s"]),
-            *(client[name] for name in ("count", "version", "interleaved", "limited")),
-        )
-        for client in clients
-    ]
-    return "\n".join(lines)
-
-
-def seconds(length_s: float | None) -> str:
-    """A length of time as a person reads it: `312 ns`, `-4.1 µs`, `2 h 05 min`."""
-    if length_s is None:
-        return "unknown"
-    size = abs(length_s)
-    if size >= 120:
-        return _long(length_s)
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if size >= 0.9995 * scale:  # not 1e+03 of the smaller one
-            return f"{length_s / scale:.3g} {unit}"
-    return f"{length_s * 1e9:.0f} ns"
-
-
-def _long(length_s: float) -> str:
-    minutes = round(abs(length_s) / 60)
-    sign = "-" if length_s < 0 else ""
-    if minutes < 60:
-        return f"{sign}{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{sign}{hours} h {minutes:02d} min"
-    return f"{sign}{hours // 24} days"
-
-
-def _bound(status: Mapping[str, Any]) -> str:
-    parts = "".join(
-        f"\n           {seconds(part):>8} {name}"
-        for name, part in status["bound_parts"].items()
-        if part
-    )
-    text = f"± {seconds(status['bound_s'])}"
-    if status["good_for_s"] is not None:
-        text += f"; without pulses good for {seconds(status['good_for_s'])}"
-    return text + parts
-
-
-def _ppm(value: float | None, absent: str = "unknown") -> str:
-    return absent if value is None else f"{value:+.4f} ppm"
-
-
-def _ago(age_s: float | None) -> str:
-    return "none yet" if age_s is None else f"{seconds(age_s)} ago"
-
-
-def _count(number: int | None) -> str:
-    return "-" if number is None else str(number)
-
-
-def _load(share: float | None) -> str:
-    return "" if share is None else f", line {share:.0%} full"
-
-
-def _expiry(expires: str | None, utc: str | None) -> str:
-    if expires is None:
-        return "unknown"
-    day = expires[:10]
-    if utc is not None and expires < utc:
-        return f"EXPIRED on {day}"
-    return f"good until {day}"
-
-
-def _server(counters: Mapping[str, Any]) -> str:
-    if not counters:
-        return "not serving"
-    said = [
-        f"{name} {count}" for name, count in counters.items() if isinstance(count, int)
-    ]
-    return ", ".join(said)

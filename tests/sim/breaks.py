@@ -15,8 +15,9 @@ import pytest
 
 from refclock import events, published
 from refclock.discipline import bank, control, outliers, servo
+from refclock.discipline.mode import Mode
 from refclock.drivers import line
-from refclock.engine import engine
+from refclock.engine import clock, engine
 from refclock.events import Step
 from refclock.gnss import framer
 from refclock.integrity import antenna, monitor
@@ -92,24 +93,25 @@ def _leap_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _eras_ignored(patch: pytest.MonkeyPatch) -> None:
-    def follow(self: engine.Engine, local: Any, seen: Any, _era: int) -> None:
-        self._pair = local, seen
+    def follow(self: clock.Clock, local: Any, mono: Any, _era: int) -> clock.Stepped:
+        self._pair = local, mono
+        return clock.Stepped.NOT
 
-    patch.setattr(engine.Engine, "_follow", follow)
+    patch.setattr(clock.Clock, "follow", follow)
 
 
 def _bound_stands(patch: pytest.MonkeyPatch) -> None:
-    right = engine.Engine._conclude
+    right = clock.Clock.conclude
 
-    def conclude(self: engine.Engine, at: Any, now: Any) -> Any:
+    def conclude(self: clock.Clock, *args: Any) -> Any:
         before = self._budget
-        commands = right(self, at, now)
-        if self._pulse_lost(now) and before.total:
+        commands = right(self, *args)
+        if self.mode is Mode.HOLDOVER and before.total:
             self.snapshot = replace(self.snapshot, bound=before.total, bound_rate=0.0)
             self._budget = before
         return commands
 
-    patch.setattr(engine.Engine, "_conclude", conclude)
+    patch.setattr(clock.Clock, "conclude", conclude)
 
 
 def _no_r(patch: pytest.MonkeyPatch) -> None:
@@ -187,15 +189,15 @@ def _steered(patch: pytest.MonkeyPatch) -> None:
 
 def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
     """When the clock obeyed is not asked."""
-    right = engine.Engine._in_force
+    right = clock.Clock.rate_in_force
 
-    def in_force(self: engine.Engine, told: events.InForce) -> None:
-        right(self, replace(told, mono=self.snapshot.at))
+    def in_force(self: clock.Clock, command: events.InForce) -> None:
+        right(self, replace(command, mono=self.snapshot.at))
 
-    patch.setattr(engine.Engine, "_in_force", in_force)
+    patch.setattr(clock.Clock, "rate_in_force", in_force)
 
 
-_UNNAMED: Final = _instead(engine.Engine, "_predicted", lambda *_: None)
+_UNNAMED: Final = _instead(clock.Clock, "predict", lambda *_: None)
 _UNJUDGED: Final = _instead(
     monitor.Integrity, "pulse", lambda *_: monitor.PulseVerdict.USE
 )
@@ -255,7 +257,7 @@ BREAKS: Final = (
         "sentences weigh as pulses do",
         _all(
             _instead(bank.Sample, "variance", property(lambda _: 1e-12)),
-            _instead(engine.Engine, "_knows_better", lambda *_: False),
+            _instead(clock.Clock, "surer_than", lambda *_: False),
         ),
         ("pulse-lost",),
     ),

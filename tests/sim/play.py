@@ -57,7 +57,7 @@ class Watched:
         self.steps += sum(isinstance(command, Step) for command in commands)
         self.touched = self.touched or bool(commands)
         if isinstance(event, Tick):
-            alarms = self._engine._integrity.alarms(event.mono)
+            alarms = self._engine.alarms(event.mono)
             self.alarms.update(alarm.kind for alarm in alarms)
         return commands
 

@@ -529,7 +529,7 @@ def test_what_is_served_is_what_the_engine_published_last() -> None:
     class Serving(FakeEngine):
         def handle(self, event: Event) -> tuple[Command, ...]:
             super().handle(event)
-            self.snapshot = snapshot(len(self.heard))
+            self._clock.snapshot = snapshot(len(self.heard))
             return ()
 
     with Running(engine=Serving()) as running:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 import pytest
 
-from refclock.daemon.journal import Journal, _gist
+from refclock.daemon.journal import Journal
+from refclock.discipline.mode import Mode
 from refclock.events import GPS0, PPS0, Found, Lost
-from refclock.observe.status import AlarmStatus
+from refclock.integrity.alarm import Alarm, AlarmKind
+from refclock.reasons import Code, Reason
 from refclock.timebase import Mono
-from tests.unit.observe.test_status import COLD
 
 NOW = Mono(1)
-
-
-def test_an_age_that_grows_is_no_news() -> None:
-    say = "holding over: no pulse for {} though the receiver has a fix".format
-    assert _gist(say("12.1 s")) == _gist(say("13.1 s")) == _gist(say("4 min"))
-    assert _gist(say("1 h 05 min")) == _gist(say("2 h 15 min"))
-    assert _gist(say("12.1 s")) != _gist("holding over: the receiver is gone")
 
 
 def test_a_device_sought_in_vain_is_told_once_a_reason(
@@ -49,20 +42,35 @@ def test_a_device_sought_in_vain_is_told_once_a_reason(
 def test_a_mode_is_told_and_another_reason_for_it_but_not_while_all_is_well(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """An age that grows is no news."""
     caplog.set_level(logging.INFO, "refclock")
     journal = Journal()
+    held = (Reason.of(Code.NO_SENTENCE, for_s=age_s) for age_s in (12, 13, 3900))
     for mode, reason in (
-        ("COLD", "no sentence for 12 s"),
-        ("COLD", "no sentence for 13 s"),
-        ("COLD", "no fix"),
-        ("TRACK", "good to 9 µs"),
-        ("TRACK", "and better still"),
+        *((Mode.COLD, each) for each in held),
+        (Mode.COLD, Reason.of(Code.NO_FIX)),
+        (Mode.TRACK, Reason.of(Code.FOLLOWING, bound_s=9e-6)),
+        (Mode.TRACK, Reason.of(Code.WAITING_FOR_PULSE)),
     ):
-        journal.status(replace(COLD, mode=mode, reason=reason))
+        journal.state(mode, reason, ())
     assert caplog.messages == [
-        "COLD: no sentence for 12 s",
-        "still COLD: no fix",
-        "TRACK: good to 9 µs",
+        "COLD: no sentence from the receiver for 12 s: check wiring and speed",
+        "still COLD: the receiver has no fix: give the antenna a view of the sky",
+        "TRACK: the pulse is followed, the time is good to 9 µs",
+    ]
+
+
+def test_another_cause_of_the_same_mode_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "refclock")
+    journal = Journal()
+    for cause in (Code.NO_PULSE, Code.NO_SENTENCE):
+        reason = Reason.of(Code.HOLDING_OVER, Reason.of(cause))
+        journal.state(Mode.HOLDOVER, reason, ())
+    assert [text.split(":")[0] for text in caplog.messages] == [
+        "HOLDOVER",
+        "still HOLDOVER",
     ]
 
 
@@ -72,17 +80,25 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes(
     """Not whenever a number in it is another one."""
     caplog.set_level(logging.INFO, "refclock")
     journal = Journal()
-    for texts in (
-        ["the antenna is 310 m from where it stood"],
-        ["the antenna is 325 m from where it stood", "the line is 80% full"],
-        ["the line is 90% full"],
+
+    def moved(distance_m: float) -> Alarm:
+        reason = Reason.of(Code.ANTENNA_MOVED, distance_m=distance_m)
+        return Alarm(AlarmKind.ANTENNA, reason, NOW)
+
+    def crowded(share: float) -> Alarm:
+        reason = Reason.of(Code.LINE_CROWDED, share=share)
+        return Alarm(AlarmKind.LINE, reason, NOW)
+
+    for alarms in (
+        [moved(310.0)],
+        [moved(325.0), crowded(0.8)],
+        [crowded(0.9)],
         [],
     ):
-        alarms = tuple(AlarmStatus("", text, 0.0) for text in texts)
-        journal.status(replace(COLD, alarms=alarms))
-    assert caplog.messages[1:] == [
-        "alarm: the antenna is 310 m from where it stood",
-        "alarm: the line is 80% full",
-        "alarm over: the antenna is 310 m from where it stood",
-        "alarm over: the line is 80% full",
+        journal.state(Mode.COLD, Reason.of(Code.NO_FIX), alarms)
+    assert [text[:38] for text in caplog.messages[1:]] == [
+        "alarm: the antenna is 310 m from where",
+        "alarm: the receiver's line is 80% full",
+        "alarm over: the antenna is 310 m from ",
+        "alarm over: the receiver's line is 80%",
     ]

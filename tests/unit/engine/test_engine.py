@@ -63,9 +63,9 @@ def samples(monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
     fed: list[Sample] = []
     add = Bank.add
 
-    def kept(bank: Bank, sample: Sample) -> Innovation:
+    def kept(bank: Bank, sample: Sample, known: Innovation | None) -> Innovation:
         fed.append(sample)
-        return add(bank, sample)
+        return add(bank, sample, known)
 
     monkeypatch.setattr(Bank, "add", kept)
     return fed

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from refclock.events import Fix, LeapNotice, LineLoad, TimeMessage
+from refclock.diagnose.words import sentence
+from refclock.events import Fix, LeapNotice, LineLoad, NoTime, TimeMessage
 from refclock.integrity.monitor import (
     AlarmKind,
     Integrity,
@@ -51,7 +50,7 @@ def kinds(of: Integrity, at: int = 0) -> list[AlarmKind]:
 
 def text(of: Integrity, at: int = 0) -> str:
     (alarm,) = of.alarms(BOOT + at * SECOND)
-    return alarm.text
+    return sentence(alarm.reason)
 
 
 # dates
@@ -84,7 +83,7 @@ def test_a_date_receivers_begin_with_is_refused(day: tuple[int, int, int]) -> No
     judge = integrity()
     told = judge.accept(message(Utc.of(*day, 23, 59, 46)))
     assert isinstance(told, MessageRefused)
-    assert "which cannot be" in told.reason
+    assert "which cannot be" in sentence(told.reason)
     assert kinds(judge) == [AlarmKind.DATE]
     judge.accept(message())
     assert kinds(judge) == []
@@ -390,4 +389,25 @@ def test_what_happened_and_is_so_again_counts_from_now() -> None:
     hold(judge, 5, 2, 170)
     (alarm,) = judge.alarms(BOOT + 5000 * SECOND)
     assert alarm.since == BOOT + 170 * SECOND
-    assert replace(alarm, text="").kind is AlarmKind.SECOND
+    assert alarm.kind is AlarmKind.SECOND
+
+
+def test_a_receiver_that_says_it_has_no_fix_vouches_for_no_pulse() -> None:
+    judge, now = integrity(), BOOT
+
+    def say(fix: Fix, at: Mono) -> None:
+        judge.accept(TimeMessage(Utc.of(2026, 11, 23), at, "RMC", fix))
+
+    assert not judge.no_fix(now), "it says nothing at all"
+    say(Fix.NONE, now)
+    assert judge.no_fix(now)
+    say(Fix.VALID, now)
+    say(Fix.NONE, now)
+    assert not judge.no_fix(now + 5 * SECOND)
+    say(Fix.NONE, now + 6 * SECOND)
+    assert judge.no_fix(now + 6 * SECOND)
+    assert not judge.no_fix(now + 12 * SECOND), "it has fallen silent"
+    judge.no_time(NoTime(now + 20 * SECOND, Fix.PRESUMED))
+    assert not judge.no_fix(now + 20 * SECOND)
+    judge.no_time(NoTime(now + 20 * SECOND, Fix.NONE))
+    assert judge.no_fix(now + 20 * SECOND)

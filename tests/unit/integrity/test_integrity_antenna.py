@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from refclock.events import Interference, Position, SkyView
+from refclock.diagnose.words import sentence
+from refclock.events import Fix, Interference, Position, SkyView, TimeMessage
 from refclock.integrity.monitor import AlarmKind, Integrity, IntegritySettings
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 
@@ -50,7 +51,7 @@ def test_an_antenna_that_moves_is_told_until_it_is_back(
     stay(of, 1, north_m=north, east_m=east)
     assert kinds(of) == [AlarmKind.ANTENNA]
     (alarm,) = of.alarms(BOOT)
-    assert "from where it stood" in alarm.text
+    assert "from where it stood" in sentence(alarm.reason)
     stay(of, 1)
     assert kinds(of) == []
 
@@ -84,7 +85,9 @@ def test_a_receiver_that_may_move_is_let() -> None:
 
 
 def view(of: Integrity, used: int | None, at: int, *, fixed: bool = True) -> None:
-    of.sky(SkyView(BOOT + at * SECOND, used), fixed=fixed)
+    fix = Fix.VALID if fixed else Fix.NONE
+    of.accept(TimeMessage(Utc.of(2026, 10, 5), BOOT + at * SECOND, "RMC", fix))
+    of.sky(SkyView(BOOT + at * SECOND, used))
 
 
 def test_satellites_that_vanish_while_the_fix_stays_are_told() -> None:
@@ -145,7 +148,7 @@ def test_the_receivers_own_word_on_interference(
     of.interference(Interference(BOOT, jammed, spoofed, "jamming severe"))
     assert kinds(of) == [AlarmKind.INTERFERENCE]
     (alarm,) = of.alarms(BOOT)
-    assert says in alarm.text
-    assert "jamming severe" in alarm.text
+    assert says in sentence(alarm.reason)
+    assert "jamming severe" in sentence(alarm.reason)
     of.interference(Interference(BOOT, jammed=False, spoofed=False, detail=""))
     assert kinds(of) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from refclock.diagnose.words import sentence
 from refclock.events import Fix, LeapNotice, TimeMessage
 from refclock.integrity.monitor import (
     AlarmKind,
@@ -67,7 +68,7 @@ def test_a_table_that_has_expired_is_told_until_there_is_a_newer_one() -> None:
     assert believes(of, LATER)
     (alarm,) = of.alarms(BOOT)
     assert alarm.kind is AlarmKind.TABLE
-    assert "expired on 2026-12-28" in alarm.text
+    assert "expired on 2026-12-28" in sentence(alarm.reason)
     of.know(LeapTable((), 37 * SECOND, LEAPS.updated, Utc.of(2031, 6, 28)))
     assert believes(of, LATER)
     assert of.alarms(BOOT) == ()
@@ -82,7 +83,7 @@ def test_that_it_will_expire_is_told_two_weeks_before(
 ) -> None:
     of = judge()
     assert believes(of, EXPIRES - left * DAY)
-    texts = [alarm.text for alarm in of.alarms(BOOT)]
+    texts = [sentence(alarm.reason) for alarm in of.alarms(BOOT)]
     assert len(texts) == (says is not None)
     assert all(says in text for text in texts if says)
 
@@ -131,8 +132,8 @@ def test_a_count_that_comes_from_the_sky_makes_it_credible() -> None:
     of.leap_notice(notice(34, default=True), None)
     assert not believes(of)
     (alarm,) = of.alarms(BOOT)
-    assert "the firmware has TAI-UTC = 34 s" in alarm.text
-    assert "the table 37 s" in alarm.text
+    assert "the firmware has TAI-UTC = 34 s" in sentence(alarm.reason)
+    assert "the table 37 s" in sentence(alarm.reason)
     of.leap_notice(notice(), None)
     assert believes(of)
     assert of.alarms(BOOT) == ()
@@ -193,7 +194,7 @@ def test_a_leap_second_that_cannot_be_is_refused_and_told(what: LeapSecond) -> N
     assert of.leap(LEAPS.tai(NOW)) is None
     (alarm,) = of.alarms(BOOT)
     assert alarm.kind is AlarmKind.LEAP
-    assert what.midnight.iso()[:10] in alarm.text
+    assert what.midnight.iso()[:10] in sentence(alarm.reason)
 
 
 def test_what_the_table_should_know_and_does_not_is_refused() -> None:

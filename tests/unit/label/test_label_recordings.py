@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from refclock.board.ports import Chunk
+from refclock.diagnose.words import sentence
 from refclock.events import Fix, LeapNotice, PulseEdge, TimeMessage
 from refclock.gnss import nmea
 from refclock.gnss.epoch import Epochs
@@ -100,7 +101,7 @@ class Replay:
     def _hear(self, message: TimeMessage) -> None:
         accepted = self.integrity.accept(message)
         if isinstance(accepted, MessageRefused):
-            self.refused.append(accepted.reason)
+            self.refused.append(sentence(accepted.reason))
             return
         ahead = self.labeller.observe(accepted)
         if ahead is None:
@@ -124,7 +125,7 @@ class Replay:
             self._error = label.tai - second
             self.off.append(self._error)
         else:
-            self.unlabelled.append(label.reason)
+            self.unlabelled.append(sentence(label.reason))
 
     def _mono(self, at: Tai) -> Mono:
         return BOOT + (at - self.start)
@@ -152,8 +153,8 @@ def replay(name: str, persist_s: int = 60, notice: LeapNotice | None = None) -> 
     run = Replay(Utc(first.ns // SECOND.ns * SECOND.ns), persist_s=persist_s)
     if notice is not None:
         run.integrity.leap_notice(notice, None)
-    for utc, sentence in rows:
-        run.observe(sentence, utc)
+    for utc, line in rows:
+        run.observe(line, utc)
     return run
 
 

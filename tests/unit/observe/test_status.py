@@ -5,14 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.observe.status import (
-    AlarmStatus,
-    LagStatus,
-    Status,
-    seconds,
-    to_json,
-    to_text,
-)
+from refclock.observe.status import AlarmStatus, LagStatus, Status, to_json
+from refclock.observe.text import seconds, to_text
 from refclock.server.clients import ClientStatus, busiest
 
 COLD = Status(

@@ -1,0 +1,171 @@
+"""One receiver and its pulse: which second a pulse begins, and whether to believe it.
+
+All that is learned and believed of a receiver is kept here, under its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from refclock.diagnose.notes import Notes
+from refclock.discipline.latency import LatencyMeter, Measured
+from refclock.discipline.sample import Sample, SampleSource
+from refclock.engine.policy import EngineSettings
+from refclock.events import (
+    Interference,
+    LeapNotice,
+    LineLoad,
+    NoTime,
+    Position,
+    PulseEdge,
+    Sawtooth,
+    SkyView,
+    SourceId,
+    TimeMessage,
+)
+from refclock.integrity.monitor import Integrity, MessageRefused
+from refclock.label.labeller import (
+    OTHER_FLANK,
+    Labeller,
+    Predicted,
+    SentenceSample,
+    Unlabelled,
+)
+from refclock.label.lag import Lag
+from refclock.reasons import Code, Reason
+from refclock.timebase import (
+    MILLISECOND,
+    SECOND,
+    ZERO,
+    Duration,
+    LeapTable,
+    Local,
+    Mono,
+    Tai,
+    Utc,
+)
+
+Predict = Callable[[Local, Mono], Predicted | None]
+ReceiverFact = (
+    NoTime | LeapNotice | Position | SkyView | Interference | LineLoad | Sawtooth
+)
+
+
+class Reference:
+    """A receiver, its pulse, and what is known of both. Used by one thread."""
+
+    def __init__(
+        self,
+        receiver: SourceId,
+        pulse: SourceId,
+        settings: EngineSettings,
+        leaps: LeapTable,
+        floor: Utc,
+        *,
+        lags: Mapping[str, Lag],
+        latency: Duration,
+    ) -> None:
+        """`floor`: it is not earlier than this. `lags`: learned by an earlier run.
+
+        `latency`: how late a pulse is stamped (+ is late).
+        """
+        self.receiver = receiver
+        self.pulse = pulse
+        self._leaps = leaps
+        self.integrity = Integrity(settings.integrity, leaps, floor)
+        self.labeller = Labeller(settings.label, leaps, lags)
+        self.meter = LatencyMeter()
+        self.latency = latency
+        self.notes = Notes()
+        self._sawtooth: Sawtooth | None = None
+        self.refusal: Reason | None = None
+        """Why the last pulse or message was not used."""
+        self.last_used: Mono | None = None
+        """When the last pulse was used."""
+        self.used = 0
+        """Pulses used."""
+        self.offset: Duration | None = None
+        """Its last pulse less the published clock, where it does not steer."""
+
+    def sample(self, edge: PulseEdge, predict: Predict) -> tuple[Sample, Tai] | None:
+        """The sample that `edge` is and the second it begins; None: see `refusal`."""
+        if self.integrity.no_fix(edge.mono):
+            self.refusal = Reason.of(Code.NO_FIX_FOR_PULSE)
+            return None
+        at, mono = edge.at - self.latency, edge.mono - self.latency
+        label = self.labeller.label(replace(edge, at=at, mono=mono), predict(at, mono))
+        if isinstance(label, Unlabelled):
+            if label is not OTHER_FLANK:
+                self.refusal = label.reason
+            return None
+        true = label.tai + self._sawtooth_of(label.tai, mono)
+        return Sample(at, mono, Duration(true.ns - at.ns)), label.tai
+
+    def used_at(self, mono: Mono) -> None:
+        """Its pulse was used."""
+        self.last_used, self.refusal = mono, None
+        self.used += 1
+
+    def accept(self, message: TimeMessage) -> TimeMessage | None:
+        """The message with its date made right; None: see `refusal`."""
+        accepted = self.integrity.accept(message)
+        if isinstance(accepted, MessageRefused):
+            self.refusal = accepted.reason
+            return None
+        return accepted
+
+    def sentence_sample(
+        self, message: TimeMessage, local: Local
+    ) -> tuple[Sample, SentenceSample] | None:
+        """What a sentence is worth without a pulse; `local`: when it came."""
+        alone = self.labeller.sample_from(message)
+        if alone is None:
+            return None
+        at = local + (alone.mono - message.mono)
+        offset = Duration(alone.tai.ns - at.ns)
+        source = SampleSource.SENTENCE
+        return Sample(at, alone.mono, offset, source, alone.spread), alone
+
+    def hear(self, fact: ReceiverFact, now: Tai | None) -> None:
+        """Any fact but a time. `now`: the published time at it, if there is one."""
+        match fact:
+            case NoTime():
+                self.integrity.no_time(fact)
+            case LeapNotice():
+                self.integrity.leap_notice(fact, now)
+            case Position():
+                self.integrity.position(fact)
+            case SkyView():
+                self.integrity.sky(fact)
+            case Interference():
+                self.integrity.interference(fact)
+            case LineLoad():
+                self.integrity.line(fact)
+            case Sawtooth():
+                self._sawtooth = fact
+
+    def measured(self, measured: Measured) -> Duration:
+        """Take this latency off from now on; how much more than before it is."""
+        later = measured.latency - self.latency
+        self.latency = measured.latency
+        return later
+
+    def know(self, leaps: LeapTable) -> None:
+        """Use another table of leap seconds."""
+        self._leaps = leaps
+        self.labeller.know(leaps)
+        self.integrity.know(leaps)
+
+    def restart(self) -> None:
+        """The clock begins afresh: no second is carried any more."""
+        self.labeller.forget()
+        self.integrity.restarted()
+
+    def _sawtooth_of(self, pulse: Tai, mono: Mono) -> Duration:
+        """How late the receiver says that pulse came, in the second before it."""
+        said, self._sawtooth = self._sawtooth, None
+        if said is None or not ZERO < mono - said.mono < SECOND:
+            return ZERO
+        named = pulse if said.pulse is None else self._leaps.tai(said.pulse)
+        return said.error if abs(named - pulse) < MILLISECOND else ZERO
