@@ -152,6 +152,13 @@ class ClockSnapshot:
             return NO_WARNING
         return INSERT if self.leap.inserts else DELETE
 
+    def leap_step(self, at: Local) -> Duration | None:
+        """By how much the kernel steps its clock if a leap second begins about `at`."""
+        if self.leap is None:
+            return None
+        near = abs(Duration(self.leap.midnight.ns - at.ns)) < 3 * SECOND
+        return self.leap.before - self.leap.after if near else None
+
     def bound_at(self, now: Mono) -> Duration:
         """The bound, grown since publication."""
         age = max((now - self.at).ns, 0)

@@ -23,10 +23,10 @@ from hw.emu.world import World, second_after
 from hw.linux.i2c import DS3231, ChipRtc
 from hw.sim.scenarios import Scenario
 from refclock.board.ports import Chunk
+from refclock.daemon.drive import Driven
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import LatencyDriver
 from refclock.drivers.rtc import RtcDriver
-from refclock.engine.drive import Driven
 from refclock.events import (
     GPS0,
     Command,

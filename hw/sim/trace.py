@@ -21,7 +21,7 @@ from hw.emu.oscillator import Knot, Oscillator, TraceRow, read_trace
 from hw.emu.world import World
 from hw.sim.fast import UPTIME, Mind
 from hw.sim.scenarios import Scenario
-from refclock.engine.drive import Driven
+from refclock.daemon.drive import Driven
 from refclock.events import (
     Event,
     Fix,

@@ -25,9 +25,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from refclock.board.ports import SystemClock
 from refclock.daemon.control import Answers
+from refclock.daemon.drive import Driven
 from refclock.daemon.journal import Journal
 from refclock.daemon.supervise import Device, supervise
-from refclock.engine.drive import Driven
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Counted, Entry, Outcome
 from refclock.events import Command, Event, Tick

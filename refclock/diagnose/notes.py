@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 
 from refclock.events import (
     AntennaFeed,
+    Configured,
     Dropped,
     Event,
     Feed,
+    Found,
     Identity,
     LineLoad,
+    Lost,
     NoTime,
     PulseEdge,
     SkyView,
+    SourceId,
+    Temperature,
     TimeMessage,
 )
 from refclock.timebase import SECOND, Mono
@@ -83,3 +88,31 @@ class Notes:
             self.sky_at = sky.mono
         for system in {each.system for each in sky.satellites}:
             self.tracked[system] = sum(each.system == system for each in sky.satellites)
+
+
+class Devices:
+    """What was found and lost, by source. Used by one thread."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, str] = {}
+        """What each device is, or why it is gone; what was configured."""
+        self.lost: dict[SourceId, str] = {}
+        """Devices gone, and what was said when they went."""
+        self.celsius: float | None = None
+        """The last reading of the thermometer nearest to the oscillator."""
+
+    def note(self, event: Event) -> None:
+        """Keep what matters of `event`."""
+        match event:
+            case Found(source=source, detail=detail):
+                self.shown[source] = detail
+                self.lost.pop(source, None)
+            case Lost(source=source, why=why):
+                self.lost[source] = why
+                self.shown[source] = f"gone: {why}"
+            case Configured(text=text):
+                self.shown["configured"] = text
+            case Temperature(celsius=celsius):
+                self.celsius = celsius
+            case _:
+                pass

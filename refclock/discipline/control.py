@@ -6,9 +6,15 @@ when the clock is seen to have moved by it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from refclock.discipline.servo import Servo, SteerSettings
 from refclock.events import Command, SetLeap, SetRate, SetStatus, Step
-from refclock.timebase import Duration
+from refclock.timebase import SECOND, Duration, LeapSecond, Tai
+
+LEAP_LASTS: Final = 2 * SECOND
+"""A leap second that began so recently is the kernel's to carry out, at its next tick:
+to say sooner that none is due would call it off."""
 
 
 class ClockControl:
@@ -74,3 +80,17 @@ class ClockControl:
         """The clock was stepped: by how much, if that was ordered."""
         by, self._step = self._step, None
         return by
+
+
+def remaining(
+    offset: Duration, tai: Tai, leap: LeapSecond | None, behind: Duration
+) -> Duration:
+    """What is to be added to CLOCK_REALTIME to show UTC at `tai`.
+
+    `offset`: TAI - local; `behind`: TAI - UTC before `leap`. About a leap second the
+    kernel may have stepped its clock already or not: the smaller remainder counts.
+    """
+    to_go = offset - behind
+    if leap is not None and abs(tai - leap.at) < LEAP_LASTS:
+        return min(to_go, offset - leap.after, key=abs)
+    return to_go

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
 from typing import Final
 
 from refclock.discipline.bank import Bank, Estimate, Innovation, Learned, Sample
 from refclock.discipline.bound import Budget, growth, time_left
-from refclock.discipline.control import ClockControl
+from refclock.discipline.control import LEAP_LASTS, ClockControl, remaining
 from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.engine.policy import EngineSettings
+from refclock.engine.realtime import RealtimeClock, Stepped
 from refclock.events import Command, InForce, SetLeap, SetStatus, Temperature
 from refclock.label.labeller import Predicted
 from refclock.published import (
-    FOREIGN,
     NEVER,
     STALE_AFTER,
     UNKNOWN,
     ClockSnapshot,
 )
 from refclock.timebase import (
-    MILLISECOND,
-    SECOND,
     ZERO,
     Duration,
     LeapSecond,
@@ -41,20 +38,8 @@ from refclock.timebase import (
 
 PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
-LEAP_LASTS: Final = 2 * SECOND
-"""A leap second that began so recently is the kernel's to carry out, at its next tick:
-to say sooner that none is due would call it off."""
 _READING: Final = Duration(2_000)
 """Uncertainty of a step found by reading a pair of clocks twice."""
-
-
-class Stepped(Enum):
-    """What became of CLOCK_REALTIME since it was last read."""
-
-    NOT = "not"
-    KNOWN = "as commanded, or the kernel's leap second"
-    SLIGHTLY = "by others, so little that the estimate stands"
-    AWAY = "by others, so far that the phase is unknown"
 
 
 class Clock:
@@ -85,12 +70,8 @@ class Clock:
             reading=Duration.from_seconds(2.0**precision),
             filter=UNKNOWN,
         )
-        self._pair: tuple[Local, Mono] | None = None
+        self._realtime = RealtimeClock()
         self._updated: Tai | None = None
-        self.stepped_by = ZERO
-        """By how much others set the clock last."""
-        self.era = 0
-        """How often CLOCK_REALTIME was stepped."""
         self.mode = Mode.COLD
         self.snapshot = ClockSnapshot.unknown(precision)
 
@@ -100,6 +81,16 @@ class Clock:
     def started(self) -> bool:
         """Is there an estimate?"""
         return self._bank.started
+
+    @property
+    def era(self) -> int:
+        """How often CLOCK_REALTIME was stepped."""
+        return self._realtime.era
+
+    @property
+    def step(self) -> Duration:
+        """The last step of CLOCK_REALTIME that `follow` found, + is forward."""
+        return self._realtime.step
 
     @property
     def budget(self) -> Budget:
@@ -147,15 +138,14 @@ class Clock:
 
     def tai(self, mono: Mono) -> Tai | None:
         """The published time at `mono`; None before there is one."""
-        at = self.local(mono)
-        if at is None or self._pair is None or not self._bank.started:
+        at, pair = self.local(mono), self._realtime.pair
+        if at is None or pair is None or not self._bank.started:
             return None
-        local, then = self._pair
-        return self.snapshot.tai(at, Duration(local.ns - then.ns))
+        return self.snapshot.tai(at, Duration(pair[0].ns - pair[1].ns))
 
     def local(self, mono: Mono) -> Local | None:
         """What CLOCK_REALTIME showed at `mono`, if it was not stepped meanwhile."""
-        return None if self._pair is None else self._pair[0] + (mono - self._pair[1])
+        return self._realtime.local(mono)
 
     def surer_than(self, spread: Duration, now: Mono) -> bool:
         """Is the estimate's sigma at `now` below `spread`?"""
@@ -210,21 +200,18 @@ class Clock:
 
     def follow(self, local: Local, mono: Mono, era: int) -> Stepped:
         """Both clocks were read: was CLOCK_REALTIME stepped since the last time?"""
-        pair, self._pair = self._pair, (local, mono)
-        was, self.era = self.era, era
-        if pair is None or era == was or not self._bank.started:
+        before = self._realtime.pair
+        step = self._realtime.follow(local, mono, era)
+        if before is None or step is None or not self._bank.started:
             return Stepped.NOT
-        by = (local - pair[0]) - (mono - pair[1])
-        for known in (self._control.stepped(), self._leap_step(pair[0])):
-            if known is not None and abs(by - known) < MILLISECOND:
-                self._bank.stepped(known, ZERO)
-                return Stepped.KNOWN
-        self.stepped_by = by
-        if abs(by) < FOREIGN:
-            self._bank.stepped(by, _READING)
-            return Stepped.SLIGHTLY
-        self.reset()
-        return Stepped.AWAY
+        known = self._control.stepped(), self.snapshot.leap_step(before[0])
+        stepped = self._realtime.judge(step, known)
+        if stepped is Stepped.AWAY:
+            self.reset()
+        else:
+            exact = stepped is Stepped.KNOWN
+            self._bank.stepped(self._realtime.step, ZERO if exact else _READING)
+        return stepped
 
     def rate_in_force(self, command: InForce) -> None:
         """The clock runs at another rate since then, by command. A pulse may arrive
@@ -298,9 +285,7 @@ class Clock:
     ) -> tuple[Command, ...]:
         """The bank learns of a command when the clock has obeyed it."""
         behind = leap.before if leap is not None else self._leaps.offset(tai)
-        to_go = estimate.offset - behind
-        if leap is not None and abs(tai - leap.at) < LEAP_LASTS:  # done already?
-            to_go = min(to_go, estimate.offset - leap.after, key=abs)
+        to_go = remaining(estimate.offset, tai, leap, behind)
         sigma = Duration.from_seconds(estimate.sigma_s)
         status = SetStatus(self.mode.serves, self._budget.total, sigma)
         return self._control.steer(to_go, estimate.rate, SetLeap(leap, behind), status)
@@ -333,11 +318,3 @@ class Clock:
             return self._bank.estimate(estimate.at + after).sigma_s
 
         return sigma
-
-    def _leap_step(self, at: Local) -> Duration | None:
-        """By how much the kernel steps its clock if a leap second begins about `at`."""
-        leap = self.snapshot.leap
-        if leap is None:
-            return None
-        near = abs(Duration(leap.midnight.ns - at.ns)) < 3 * SECOND
-        return leap.before - leap.after if near else None

@@ -11,16 +11,17 @@ UTC exists only in sentences and in what is served.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, assert_never
+from typing import Final
 
+from refclock.diagnose.notes import Devices
 from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal
 from refclock.discipline.sample import Sample
-from refclock.engine.clock import GPS, PPS, Clock, Stepped
-from refclock.engine.devices import Devices
+from refclock.engine.clock import GPS, PPS, Clock
 from refclock.engine.memory import Memory
 from refclock.engine.policy import EngineSettings
-from refclock.engine.reference import Reference
+from refclock.engine.realtime import Stepped
+from refclock.engine.reference import ReceiverFact, Reference
 from refclock.engine.status import reason, status
 from refclock.events import (
     GPS0,
@@ -34,15 +35,8 @@ from refclock.events import (
     Found,
     Identity,
     InForce,
-    Interference,
-    LeapNotice,
-    LineLoad,
     Lost,
-    NoTime,
-    Position,
     PulseEdge,
-    Sawtooth,
-    SkyView,
     SourceId,
     Temperature,
     Tick,
@@ -53,7 +47,7 @@ from refclock.integrity.alarm import Alarm
 from refclock.integrity.monitor import PulseVerdict
 from refclock.observe.status import Status
 from refclock.published import ClockSnapshot
-from refclock.reasons import Code, Reason
+from refclock.reasons import Reason
 from refclock.timebase import (
     SECOND,
     ZERO,
@@ -157,23 +151,12 @@ class Engine:
                 self._witness(event)
             case Temperature():
                 self._clock.temperature(event)
-            case (
-                NoTime()
-                | LeapNotice()
-                | Position()
-                | SkyView()
-                | Interference()
-                | LineLoad()
-                | Sawtooth()
-            ):
-                if reference := self._by_source.get(event.source):
-                    reference.hear(event, self._clock.tai(event.mono))
             case AntennaFeed() | Identity() | Configured() | Dropped():
                 pass
             case Lost() | Found():
                 pass
             case _:
-                assert_never(event)
+                self._receiver(event)
         return ()
 
     def shutdown(self) -> tuple[Command, ...]:
@@ -232,19 +215,13 @@ class Engine:
             innovation = self._clock.innovation(sample)
             residual = Duration.from_seconds(innovation.residual_s)
             bound = self.snapshot.bound_at(sample.mono)
-            match reference.integrity.pulse(residual, bound, sample.mono):
-                case PulseVerdict.USE:
-                    pass
-                case PulseVerdict.REJECT:
-                    offset_s = residual.seconds
-                    reference.refusal = Reason.of(
-                        Code.PULSE_REJECTED, offset_s=offset_s
-                    )
-                    return False
-                case PulseVerdict.RESTART:
-                    self._clock.reset_phase()
-                    self._clock.signal(Signal.PHASE_LOST)
-                    innovation = None
+            verdict = reference.judge(residual, bound, sample.mono)
+            if verdict is PulseVerdict.REJECT:
+                return False
+            if verdict is PulseVerdict.RESTART:
+                self._clock.reset_phase()
+                self._clock.signal(Signal.PHASE_LOST)
+                innovation = None
         innovation = self._clock.accept(sample, second, innovation)
         residual = Duration.from_seconds(innovation.residual_s)
         self._measure(reference.meter.stamped(edge.at + residual, edge.era))
@@ -299,6 +276,10 @@ class Engine:
         if self._clock.budget.lag and self._clock.within_limit():
             self._clock.signal(Signal.SENTENCE)
 
+    def _receiver(self, fact: ReceiverFact) -> None:
+        if reference := self._by_source.get(fact.source):
+            reference.observe(fact, self._clock.tai(fact.mono))
+
     def _witness(self, witness: Witness) -> None:
         if witness.era == self._clock.era:
             for reference in self._references:
@@ -328,7 +309,7 @@ class Engine:
         stepped = self._clock.follow(local, mono, era)
         if stepped in {Stepped.SLIGHTLY, Stepped.AWAY}:
             for reference in self._references:
-                reference.integrity.stepped(self._clock.stepped_by, mono)
+                reference.integrity.stepped(self._clock.step, mono)
         if stepped is Stepped.AWAY:
             self._restart_references()
             self._clock.signal(Signal.PHASE_LOST)

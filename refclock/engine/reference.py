@@ -24,7 +24,7 @@ from refclock.events import (
     SourceId,
     TimeMessage,
 )
-from refclock.integrity.monitor import Integrity, MessageRefused
+from refclock.integrity.monitor import Integrity, MessageRefused, PulseVerdict
 from refclock.label.labeller import (
     OTHER_FLANK,
     Labeller,
@@ -102,6 +102,15 @@ class Reference:
         true = label.tai + self._sawtooth_of(label.tai, mono)
         return Sample(at, mono, Duration(true.ns - at.ns)), label.tai
 
+    def judge(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
+        """May a pulse be used whose innovation is `residual`, while the clock is known
+        to `bound`?"""
+        verdict = self.integrity.pulse(residual, bound, now)
+        if verdict is PulseVerdict.REJECT:
+            offset_s = residual.seconds
+            self.refusal = Reason.of(Code.PULSE_REJECTED, offset_s=offset_s)
+        return verdict
+
     def used_at(self, mono: Mono) -> None:
         """Its pulse was used."""
         self.last_used, self.refusal = mono, None
@@ -127,7 +136,7 @@ class Reference:
         source = SampleSource.SENTENCE
         return Sample(at, alone.mono, offset, source, alone.spread), alone
 
-    def hear(self, fact: ReceiverFact, now: Tai | None) -> None:
+    def observe(self, fact: ReceiverFact, now: Tai | None) -> None:
         """Any fact but a time. `now`: the published time at it, if there is one."""
         match fact:
             case NoTime():

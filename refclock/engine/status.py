@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from refclock.diagnose.notes import Devices
 from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
 from refclock.engine.clock import Clock
-from refclock.engine.devices import Devices
 from refclock.engine.reference import Reference
 from refclock.integrity.alarm import Alarm
 from refclock.observe.status import AlarmStatus, LagStatus, SourceStatus, Status

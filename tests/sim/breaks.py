@@ -18,6 +18,7 @@ from refclock.discipline import bank, control, outliers, servo
 from refclock.discipline.mode import Mode
 from refclock.drivers import line
 from refclock.engine import clock, engine
+from refclock.engine.realtime import RealtimeClock
 from refclock.events import Step
 from refclock.gnss import framer
 from refclock.integrity import antenna, monitor
@@ -93,11 +94,10 @@ def _leap_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _eras_ignored(patch: pytest.MonkeyPatch) -> None:
-    def follow(self: clock.Clock, local: Any, mono: Any, _era: int) -> clock.Stepped:
-        self._pair = local, mono
-        return clock.Stepped.NOT
+    def follow(self: RealtimeClock, local: Any, mono: Any, _era: int) -> None:
+        self.pair = local, mono
 
-    patch.setattr(clock.Clock, "follow", follow)
+    patch.setattr(RealtimeClock, "follow", follow)
 
 
 def _bound_stands(patch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from refclock.diagnose.notes import Notes
+from refclock.diagnose.notes import Devices, Notes
 from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
 from refclock.discipline.bound import Budget
 from refclock.discipline.mode import Mode
-from refclock.engine.devices import Devices
 from refclock.events import (
     GPS0,
     PPS0,
