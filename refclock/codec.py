@@ -23,12 +23,13 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Final, NewType, NoReturn, TypeVar, overload
 
-from refclock.settings import Decimals, Form, Range
-from refclock.timebase import Duration, Instant
+from refclock.settings import Dated, Decimals, Form, Range
+from refclock.timebase import Duration, Instant, Utc
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
@@ -180,6 +181,8 @@ def _kind(kind: Any) -> _Kind:  # noqa: ANN401, PLR0911 - a case for every form
         return _union(arguments)
     if origin is tuple and arguments[1:] == (...,):
         return _list(_kind(arguments[0]))
+    if origin is tuple:
+        return _row([_kind(each) for each in arguments])
     if origin is not None and issubclass(origin, Mapping):
         return _mapping(_kind(arguments[0]), _kind(arguments[1]))
     if isinstance(kind, NewType):
@@ -313,6 +316,28 @@ def _nanoseconds(kind: type[Duration | Instant]) -> _Kind:
     return _Kind(lambda value: _write_int(value.ns), read, "whole nanoseconds", ns=True)
 
 
+def _read_date(plain: object, _path: Path, _faults: list[Fault]) -> object:
+    """A date of TOML, or its text in JSON."""
+    try:
+        at = datetime.fromisoformat(plain) if isinstance(plain, str) else plain
+    except ValueError:
+        raise _MismatchError from None
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise _MismatchError
+    since = at - _UNIX_BEGAN
+    return Utc(
+        (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
+    )
+
+
+_UNIX_BEGAN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE: Final = _Kind(
+    lambda value: value.iso(),
+    _read_date,
+    "a date and time with its zone, as 2026-12-31T23:59:00Z",
+)
+
+
 def _choice(choices: Mapping[Any, Any]) -> _Kind:
     """One of few; `choices` by what is written."""
     expects = ", ".join(map(repr, choices))
@@ -347,6 +372,23 @@ def _list(item: _Kind) -> _Kind:
 
     several = "an array of tables" if item.expects == _TABLE else "a list, as in [...]"
     return _Kind(write, read, several, ns=item.ns)
+
+
+def _row(items: list[_Kind]) -> _Kind:
+    """So many values, each of its own kind."""
+
+    def write(value: tuple[Any, ...]) -> list[Any]:
+        return [item.write(each) for item, each in zip(items, value, strict=True)]
+
+    def read(plain: object, path: Path, faults: list[Fault]) -> object:
+        if not isinstance(plain, list) or len(plain) != len(items):
+            raise _MismatchError
+        return tuple(
+            _part(item, each, (*path, place), faults)
+            for place, (item, each) in enumerate(zip(items, plain, strict=True), 1)
+        )
+
+    return _Kind(write, read, f"[{', '.join(item.expects for item in items)}]")
 
 
 def _mapping(key: _Kind, item: _Kind) -> _Kind:
@@ -384,6 +426,8 @@ def _annotated(kind: _Kind, notes: tuple[object, ...]) -> _Kind:
             kind = _formed(kind, note)
         elif isinstance(note, Decimals):
             kind = _rounded(kind, note)
+        elif isinstance(note, Dated):
+            kind = _DATE
     return kind
 
 

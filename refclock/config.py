@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, Self
+from typing import Annotated, Any, Final, NoReturn, Self, TypeVar
 
 from refclock.board.wiring import (
     PulseSettings,
@@ -115,6 +115,7 @@ class ConfigError(ValueError):
     """Everything that is wrong with a configuration, one line a fault."""
 
 
+T = TypeVar("T")
 Table = Mapping[str, Any]
 Key = tuple[str | int, ...]
 
@@ -136,7 +137,8 @@ class Places:
 
     def fault(self, key: Key, message: str) -> str:
         """`file:line: key: message`."""
-        return f"{self.name}:{_line(self.lines, key)}: {dotted(key)}: {message}"
+        where = f"{dotted(key)}: " if key else ""
+        return f"{self.name}:{_line(self.lines, key)}: {where}{message}"
 
 
 def load(path: Path, under: Table | None = None) -> Config:
@@ -156,13 +158,21 @@ def parse(
     raw: bytes, name: str = "configuration", under: Table | None = None
 ) -> Config:
     """The settings in TOML text; `name` is what faults call it."""
+    return read(Config, raw, name, under)
+
+
+def read(kind: type[T], raw: bytes, name: str, under: Table | None = None) -> T:
+    """A dataclass in TOML text, laid over the tables of `under`.
+
+    ConfigError: every fault, one a line as `name:line: key: what`.
+    """
     text = _text(raw, name)
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # no date, digits without end
         _refuse(error, name, text)
     try:
-        return decode(Config, overlaid(under or {}, table))
+        return decode(kind, overlaid(under or {}, table))
     except CodecError as error:
         at = Places.of(text, name)
         faults = sorted(error.faults, key=lambda fault: _line(at.lines, fault.path))
@@ -250,16 +260,25 @@ _KEY = re.compile(r"""\s*([\w."'-]+)\s*=""")
 def _lines(text: str) -> Iterator[tuple[Key, int]]:
     """Each table and key of the text, and the line it stands on."""
     table: Key = ()
-    repeated: Counter[Key] = Counter()
+    counts: Counter[Key] = Counter()
     for number, line in enumerate(text.split("\n"), 1):
         if head := _HEAD.match(line):
-            table = _keys(head[2])
-            if head[1] == "[[":
-                repeated[table] += 1
-                table = (*table, repeated[table])
+            table = _placed(_keys(head[2]), counts, another=head[1] == "[[")
             yield table, number
         elif key := _KEY.match(line):
             yield (*table, *_keys(key[1])), number
+
+
+def _placed(table: Key, counts: Counter[Key], *, another: bool) -> Key:
+    """The table's key, with its place after each name that is an array of tables;
+    `another`: it begins the next table of its array."""
+    key: Key = ()
+    for depth, name in enumerate(table, 1):
+        key = (*key, name)
+        counts[key] += another and depth == len(table)
+        if place := counts[key]:
+            key = (*key, place)
+    return key
 
 
 def _keys(name: str) -> Key:

@@ -42,3 +42,8 @@ class Form:
     check: Callable[[str], object]
     what: str
     """With an article and an example, for people: `a network, as 192.0.2.0/24`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A `Utc` is written as a date with its zone, and not in nanoseconds."""

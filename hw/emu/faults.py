@@ -2,46 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from typing import Annotated, Final
+
+from hw.emu.gnss.sentences import FixState
+from hw.emu.gnss.templates import written
+from refclock.settings import Range
+from refclock.timebase import Tai, Utc
 
 
 class Kind(StrEnum):
-    """A fault, and what its size is; the size is 1 where nothing is said."""
+    """A fault. `KINDS` has what it means and what its size is."""
 
     # the sky
-    COLD = "knows no time and no place"
-    NO_FIX = "lost the sky, and goes on by its own clock, status V"
-    ESTIMATED = "reckons its place without the sky, status A, mode E"
-    NO_SATELLITES = "has a fix and no satellites"
-    MOVED_M = "its antenna is so many metres north of where it stands"
-    # what it says
-    PULSE_LOST_AFTER = "says nothing"
-    LIE_S = "names a time so many seconds ahead, flags as ever"
-    WEEKS = "its date is so many weeks ahead"
-    LEAP_DEFAULT = "its leap-second count is the firmware's, not the sky's"
+    COLD = "cold"
+    NO_FIX = "no_fix"
+    ESTIMATED = "estimated"
+    NO_SATELLITES = "no_satellites"
+    MOVED_M = "moved_m"
+    # what a receiver says
+    SILENT = "silent"
+    LIE_S = "lie_s"
+    WEEKS = "weeks"
+    LEAP_DEFAULT = "leap_default"
+    LEAP_FORGED_S = "leap_forged_s"
+    SAWTOOTH_LIE_S = "sawtooth_lie_s"
+    FIELD = "field"
+    INSERT = "insert"
     # when it says it
-    LATE_S = "speaks so many seconds later"
-    LAG_DRIFT_S_PER_S = "speaks later every second"
+    LATE_S = "late_s"
+    LAG_DRIFT_S_PER_S = "lag_drift_s_per_s"
     # the line
-    CORRUPT = "that share of sentences has a wrong bit"
-    CUT = "that share of sentences lacks its end"
-    INTERLEAVED = "that share of sentences begins within the one before"
-    ENDLESS = "a line without end, every second"
-    WRONG_BAUD = "the line runs at another speed: all is garbage"
-    UNPLUGGED = "line and pulse are gone"
+    CORRUPT = "corrupt"
+    CUT = "cut"
+    INTERLEAVED = "interleaved"
+    ENDLESS = "endless"
+    WRONG_BAUD = "wrong_baud"
+    UNPLUGGED = "unplugged"
     # the pulse
-    NO_PULSE = "no pulses"
-    MISSED = "that share of pulses does not come"
-    DOUBLED = "that share of pulses comes again 30 ms later"
-    SHIFT_S = "pulses come so many seconds late (- is early)"
-    DRAG_PPB = "pulses wander off: later by so many ns every second"
+    NO_PULSE = "no_pulse"
+    MISSED = "missed"
+    DOUBLED = "doubled"
+    SHIFT_S = "shift_s"
+    DRAG_PPB = "drag_ppb"
     # the machine
-    STEP_S = "another program sets the clock forward by so many seconds, once"
-    TOLD_LATE_S = "pulses are told so many seconds after they were stamped"
-    SLEEP = "the machine is suspended"
+    STEP_S = "step_s"
+    TOLD_LATE_S = "told_late_s"
+    SLEEP = "sleep"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a kind of fault does, for people, and the range of its size."""
+
+    words: str
+    """`{}` stands for the size."""
+    size: Range | None = None
+    """None: it has no size."""
+    machine: bool = False
+    """It befalls the machine, not a receiver."""
+    once: bool = False
+    """It happens at an instant and does not last."""
+
+
+_SHARE: Final = Range(0.0, 1.0)
+_YEARS: Final = Range(-4e9, 4e9, "s")
+KINDS: Final[Mapping[Kind, Meaning]] = {
+    Kind.COLD: Meaning("the receiver knows no time and no place"),
+    Kind.NO_FIX: Meaning("no fix: the receiver goes on by its own clock, status V"),
+    Kind.ESTIMATED: Meaning("dead reckoning without the sky, status A, mode E"),
+    Kind.NO_SATELLITES: Meaning("a fix, and no satellites"),
+    Kind.MOVED_M: Meaning(
+        "the antenna appears {} m north of its place", Range(-1e6, 1e6, "m")
+    ),
+    Kind.SILENT: Meaning("no sentences"),
+    Kind.LIE_S: Meaning("the time named is {} s ahead, flags as ever", _YEARS),
+    Kind.WEEKS: Meaning("the date is {} weeks ahead", Range(-6000, 6000, "weeks")),
+    Kind.LEAP_DEFAULT: Meaning("the leap-second count is the firmware's of 2013"),
+    Kind.LEAP_FORGED_S: Meaning(
+        "a leap second of {} s is announced that is none", Range(-1, 1, "s")
+    ),
+    Kind.SAWTOOTH_LIE_S: Meaning(
+        "the pulse's own error is told {} s too large", Range(-1.0, 1.0, "s")
+    ),
+    Kind.FIELD: Meaning("a field of a sentence is written otherwise"),
+    Kind.INSERT: Meaning("something else is on the line"),
+    Kind.LATE_S: Meaning("sentences come {} s later", Range(-1.0, 10.0, "s")),
+    Kind.LAG_DRIFT_S_PER_S: Meaning(
+        "sentences come later by {} s every second", Range(-0.1, 0.1, "s/s")
+    ),
+    Kind.CORRUPT: Meaning("a share {} of sentences has a wrong bit", _SHARE),
+    Kind.CUT: Meaning("a share {} of sentences lacks its end", _SHARE),
+    Kind.INTERLEAVED: Meaning("a share {} of sentences begins within another", _SHARE),
+    Kind.ENDLESS: Meaning("a line without end every second"),
+    Kind.WRONG_BAUD: Meaning("the line runs at another speed: all is garbage"),
+    Kind.UNPLUGGED: Meaning("the receiver is unplugged, line and pulse"),
+    Kind.NO_PULSE: Meaning("no pulses"),
+    Kind.MISSED: Meaning("a share {} of pulses does not come", _SHARE),
+    Kind.DOUBLED: Meaning("a share {} of pulses comes again 30 ms later", _SHARE),
+    Kind.SHIFT_S: Meaning("pulses come {} s late", Range(-10.0, 10.0, "s")),
+    Kind.DRAG_PPB: Meaning(
+        "pulses come later by {} ns every second", Range(-1e6, 1e6, "ns/s")
+    ),
+    Kind.STEP_S: Meaning(
+        "another program steps the clock by {} s", _YEARS, machine=True, once=True
+    ),
+    Kind.TOLD_LATE_S: Meaning(
+        "pulses are told {} s after their stamp", Range(0.0, 0.5, "s"), machine=True
+    ),
+    Kind.SLEEP: Meaning("the machine is suspended", machine=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +122,35 @@ class Fault:
     """One thing that goes wrong for a while."""
 
     kind: Kind
-    at_s: float = 0.0
+    at_s: Annotated[float, Range(0.0, 1e7, "s")] = 0.0
     """After the start, in true time."""
-    for_s: float = inf
+    for_s: Annotated[float, Range(0.0, inf, "s")] = inf
     size: float = 1.0
     """In the unit that the kind is named by, or a share."""
+    receiver: str = ""
+    """The one it befalls, by name; "": all."""
+    sentence: str = ""
+    """`lie_s`, `weeks` and `field`: the form of sentences it befalls, as RMC; "":
+    all."""
+    field: Annotated[int, Range(0, 100)] = 0
+    """`field`: which; 1 is the first after the sentence's name."""
+    text: str = ""
+    """`field`: what stands there; `insert`: a template, as of a sentence."""
+
+    def __post_init__(self) -> None:
+        """ValueError: the size is out of the range of its kind, or no template."""
+        if self.kind is Kind.INSERT:
+            written(self.text, "GN", FixState(Utc(0), tai=Tai(0)))
+        allowed = KINDS[self.kind].size
+        if allowed and not allowed.least <= self.size <= allowed.most:
+            raise ValueError(f"size of {self.kind}: {self.size!r} is not in {allowed}")
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        whose = f"{self.receiver}: " if self.receiver else ""
+        of = f" ({self.sentence})" if self.sentence else ""
+        return f"{whose}{KINDS[self.kind].words.format(f'{self.size:g}')}{of}"
 
     def on(self, t_s: float) -> bool:
         """Is it going on?"""
@@ -65,6 +162,8 @@ class Timeline:
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._of = {kind: [f for f in faults if f.kind is kind] for kind in Kind}
+        self.particular = any(fault.sentence for fault in faults)
+        """Some befall one form of sentence alone."""
 
     def of(self, kind: Kind) -> Sequence[Fault]:
         """The faults of that kind."""
@@ -74,9 +173,14 @@ class Timeline:
         """Is one of that kind going on?"""
         return any(fault.on(t_s) for fault in self._of[kind])
 
-    def size(self, kind: Kind, t_s: float) -> float:
-        """How large those of that kind are together; 0: none is going on."""
-        return sum(fault.size for fault in self._of[kind] if fault.on(t_s))
+    def size(self, kind: Kind, t_s: float, sentence: str = "") -> float:
+        """The sum of the sizes of those of that kind going on, those of `sentence`
+        among them; 0: none is going on."""
+        return sum(
+            fault.size
+            for fault in self._of[kind]
+            if fault.on(t_s) and fault.sentence in {"", sentence}
+        )
 
     def grown(self, kind: Kind, t_s: float) -> float:
         """What those going on have added up to, their size being by the second."""

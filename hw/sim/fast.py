@@ -53,7 +53,6 @@ _WATCHED_FROM: Final = 950 * MILLISECOND
 _WATCHED_EVERY: Final = 8
 _TEMPERATURE_EVERY: Final = 10
 _BATTERY_EVERY: Final = 60
-_BATTERY_SPREAD: Final = 60 * SECOND
 
 
 class Mind(Protocol):
@@ -106,9 +105,9 @@ class Run:
         self._start = scenario.begins
         self._leaps = scenario.leaps
         self._engine = engine
-        self._faults = Timeline(scenario.faults)
+        self._faults = Timeline(scenario.faults_of(scenario.receiver_model.name))
         self.world = World(self._start)
-        self._oscillator = Oscillator.of(scenario.oscillator_model, seed)
+        self._oscillator = Oscillator.of(scenario.oscillator, seed)
         error = Duration.from_seconds(scenario.clock_error_s)
         self.clock = VirtualClock(
             self.world.now,
@@ -120,7 +119,7 @@ class Run:
         self._receiver = Receiver(
             scenario.receiver_model, self._start, self._leaps, self._faults, seed
         )
-        self._wire = Wire(scenario.receiver_model.baud)
+        self._wire = Wire(scenario.receiver_model.line_rate)
         self._driver = GnssDriver(self._wire)
         self._seq = dict.fromkeys(Edge, 0)
         self._battery = self._battery_clock(scenario)
@@ -148,15 +147,16 @@ class Run:
 
     def _battery_clock(self, scenario: Scenario) -> RtcDriver | None:
         """The real driver on an emulated chip, if this machine has one."""
-        if scenario.battery_error_s is None:
+        if scenario.battery is None:
             return None
         chip = ClockChip(SHEETS[DS3231.name], self.world.now)
-        chip.set(scenario.start + Duration.from_seconds(scenario.battery_error_s))
-        return RtcDriver(ChipRtc(Bus(chip), DS3231), self.clock, _BATTERY_SPREAD)
+        chip.set(scenario.start + Duration.from_seconds(scenario.battery.error_s))
+        spread = scenario.battery.spread_s * SECOND
+        return RtcDriver(ChipRtc(Bus(chip), DS3231), self.clock, spread)
 
     def _pin_watcher(self, scenario: Scenario, seed: int) -> LatencyDriver | None:
         """The real driver on an emulated pin, if this machine can look at it."""
-        look_s = scenario.receiver_model.look_s
+        look_s = scenario.receiver_model.pulse.look_s
         if not look_s:
             return None
         pin = EmulatedPin(
@@ -260,8 +260,8 @@ class Wire:
 
     name = "emulated line"
 
-    def __init__(self, baud: int) -> None:
-        self.bits_per_second: int | None = baud
+    def __init__(self, bits_per_second: int | None) -> None:
+        self.bits_per_second = bits_per_second
         self._brought: Chunk | None = None
 
     def bring(self, chunk: Chunk) -> None:

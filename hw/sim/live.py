@@ -68,8 +68,8 @@ class LiveWorld:
             self._start = self.leaps.tai(Utc(local.ns) - error)
         self._clock = clock
         self._sleep = sleep
-        self._faults = Timeline(scenario.faults)
-        self._oscillator = Oscillator.of(scenario.oscillator_model, seed)
+        self._faults = Timeline(scenario.faults_of(scenario.receiver_model.name))
+        self._oscillator = Oscillator.of(scenario.oscillator, seed)
         self._receiver = Receiver(
             scenario.receiver_model, self._start, self.leaps, self._faults, seed
         )

@@ -1,39 +1,129 @@
-"""Worlds with a name: what the clock, the receiver and the sky are like."""
+"""Worlds with a name: what clock, receivers, sky and network are like, and what goes
+wrong when. The catalogue is `config/worlds/*.toml`; anyone may write another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from math import inf
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
-from hw.emu.faults import Fault, Kind
+from hw.emu.faults import Fault
 from hw.emu.gnss.receiver import ReceiverModel
-from hw.emu.oscillator import Environment, OscillatorModel
+from hw.emu.oscillator import OscillatorModel
+from refclock.config import ConfigError, read
+from refclock.settings import Dated, Range
 from refclock.timebase import SECOND, LeapSecond, LeapTable, Tai, Utc
 
 _UTC_BEHIND_TAI: Final = 37 * SECOND
 """Since 2017."""
+_YEARS = Range(-4e9, 4e9, "s")
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """A battery clock beside the machine."""
+
+    error_s: Annotated[float, _YEARS] = 0.0
+    """What it shows less UTC, at the start."""
+    spread_s: Annotated[int, Range(1, 86_400, "s")] = 60
+    """How wrong the settings say that it may be (`rtc.spread_s`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeapEvent:
+    """A leap second that comes true."""
+
+    before: Annotated[Utc, Dated()]
+    """The midnight it ends with."""
+    kind: Literal["insert", "delete"] = "insert"
+    published: bool = True
+    """The machine's own table has it."""
+
+    @property
+    def second(self) -> LeapSecond:
+        """The same in TAI."""
+        by = SECOND if self.kind == "insert" else -SECOND
+        return LeapSecond.ending(self.before, _UTC_BEHIND_TAI, _UTC_BEHIND_TAI + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Another time server the machine may ask."""
+
+    name: str
+    error_s: Annotated[float, _YEARS] = 0.0
+    """Its time less UTC."""
+    spread_s: Annotated[float, Range(0.0, 16.0, "s")] = 0.01
+    """How far from UTC it says that it may be, the way included."""
+    every_s: Annotated[int, Range(1, 131_072, "s")] = 64
+    """How often it is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkClient:
+    """Hosts that ask for the time."""
+
+    name: str
+    count: Annotated[int, Range(1, 10_000)] = 1
+    every_s: Annotated[float, Range(0.001, 131_072.0, "s")] = 16.0
+    """Each of them asks so often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One world, from its start to its troubles. Times are in true time."""
 
-    name: str
-    description: str
+    name: str = ""
+    description: str = ""
     faults: tuple[Fault, ...] = ()
-    receiver_model: ReceiverModel = field(default_factory=ReceiverModel)
-    oscillator_model: OscillatorModel = field(default_factory=OscillatorModel)
-    start: Utc = Utc.of(2026, 12, 1, 12)
+    receivers: tuple[ReceiverModel, ...] = (ReceiverModel(),)
+    oscillator: OscillatorModel = field(default_factory=OscillatorModel)
+    start: Annotated[Utc, Dated()] = Utc.of(2026, 12, 1, 12)
     live_at_start: bool = False
     """A live world begins at `start` too, and not at the machine's own time."""
-    clock_error_s: float = 0.037
+    moment_s: Annotated[float, Range(0.0, 1e7, "s")] | None = None
+    """When what it is about happens, after the start; None: when its first fault
+    comes that is not there from the start on."""
+    clock_error_s: Annotated[float, _YEARS] = 0.037
     """Local clock less UTC at the start."""
-    battery_error_s: float | None = None
-    """What its battery clock shows less UTC; None: it has none."""
-    leap: LeapSecond | None = None
-    leap_published: bool = True
-    """The machine's own table has it."""
+    battery: Battery | None = None
+    leap: LeapEvent | None = None
+    upstreams: tuple[Upstream, ...] = ()
+    clients: tuple[NetworkClient, ...] = ()
+
+    def __post_init__(self) -> None:
+        """ValueError: no receiver, one named twice, or a fault of one not there."""
+        names = [each.name for each in self.receivers]
+        if not names:
+            raise ValueError("receivers: there must be one")
+        if len(set(names)) < len(names):
+            raise ValueError(f"receivers: a name comes twice in {', '.join(names)}")
+        for fault in self.faults:
+            if fault.receiver and fault.receiver not in names:
+                raise ValueError(
+                    f"faults: no receiver is named {fault.receiver!r}; "
+                    f"known: {', '.join(names)}"
+                )
+
+    @property
+    def receiver_model(self) -> ReceiverModel:
+        """The first receiver, which steers."""
+        return self.receivers[0]
+
+    def having(self, receiver: ReceiverModel) -> Scenario:
+        """The same world with another first receiver."""
+        return replace(self, receivers=(receiver, *self.receivers[1:]))
+
+    def faults_of(self, receiver: str) -> tuple[Fault, ...]:
+        """Those that befall that receiver, and those of the machine."""
+        return tuple(each for each in self.faults if each.receiver in {"", receiver})
 
     @property
     def leaps(self) -> LeapTable:
@@ -43,299 +133,104 @@ class Scenario:
     @property
     def table(self) -> LeapTable:
         """What the machine's leap-seconds.list says."""
-        return _table(self.leap) if self.leap_published else _EXPIRED
+        unknown = self.leap is not None and not self.leap.published
+        return _EXPIRED if unknown else self.leaps
 
     @property
     def begins(self) -> Tai:
         """True time at the start."""
         return self.leaps.tai(self.start)
 
+    @property
+    def trouble_s(self) -> float | None:
+        """When what it is about happens; None: it is there from the start on."""
+        if self.moment_s is not None:
+            return self.moment_s
+        moments = [fault.at_s for fault in self.faults]
+        moments.append(self.oscillator.environment.step_at_s)
+        if self.leap is not None:
+            moments.append((self.leap.second.at - self.begins).seconds)
+        return min((at for at in moments if 0 < at < inf), default=None)
 
-def _table(leap: LeapSecond | None) -> LeapTable:
+    def sooner(self, by_s: float) -> Scenario:
+        """The same, all its troubles `by_s` sooner; at once at most."""
+        environment = self.oscillator.environment
+        environment = replace(environment, step_at_s=environment.step_at_s - by_s)
+        return replace(
+            self,
+            faults=tuple(_sooner(fault, by_s) for fault in self.faults),
+            oscillator=replace(self.oscillator, environment=environment),
+        )
+
+
+def _sooner(fault: Fault, by_s: float) -> Fault:
+    return replace(fault, at_s=max(fault.at_s - by_s, 0.0))
+
+
+def _table(leap: LeapEvent | None) -> LeapTable:
     since = Utc.of(2017, 1, 1)
     table = LeapTable((), _UTC_BEHIND_TAI, since, Utc.of(2050, 1, 1))
-    return table if leap is None else table.with_leap(leap)
+    return table if leap is None else table.with_leap(leap.second)
 
 
 _EXPIRED: Final = LeapTable(
     (), _UTC_BEHIND_TAI, Utc.of(2025, 7, 7), Utc.of(2026, 6, 28)
 )
 """Of a machine nobody has updated for a while."""
-_MIDNIGHT: Final = Utc.of(2027, 1, 1)
-_INSERTED: Final = LeapSecond.ending(_MIDNIGHT, 37 * SECOND, 38 * SECOND)
-_DELETED: Final = LeapSecond.ending(_MIDNIGHT, 37 * SECOND, 36 * SECOND)
-_YEAR_S: Final = 365.25 * 86_400
-_BEFORE_MIDNIGHT: Final = Utc.of(2026, 12, 31, 23, 59)
-_ALL_EACH_SECOND: Final = tuple(
-    (kind, 1) for kind in ("RMC", "GGA", "ZDA", "GSA", "GSV")
-)
-_ALL_BY_DEFAULT: Final = tuple(
-    (kind, 1) for kind in ("RMC", "VTG", "GGA", "GSA", "GSV", "GLL")
-)
 
 
-def _lagging(name: str, description: str, lag_s: float, *faults: Fault) -> Scenario:
-    return Scenario(name, description, faults, ReceiverModel(lag_s=lag_s))
+def folder() -> Traversable:
+    """Where the worlds of the catalogue are."""
+    here = Path(__file__).parents[2] / "config" / "worlds"
+    return here if here.is_dir() else files("config") / "worlds"
 
 
-def _off(name: str, ppb: float) -> Scenario:
-    return Scenario(
-        name,
-        f"a crystal {ppb / 1000:+g} ppm off",
-        oscillator_model=OscillatorModel(offset_ppb=ppb),
-    )
+class Catalogue(Mapping[str, Scenario]):
+    """The worlds of a folder by name, each read when it is first asked for."""
+
+    def __init__(self, place: Traversable) -> None:
+        self._place = place
+        self._read: dict[str, Scenario] = {}
+
+    def __getitem__(self, name: str) -> Scenario:
+        """ConfigError: its file is wrong."""
+        if name not in self._read:
+            if name not in self._names:
+                raise KeyError(name)
+            file = self._place / f"{name}.toml"
+            self._read[name] = parse(file.read_bytes(), str(file), name)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names = (each.name for each in self._place.iterdir())
+        return sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml"))
 
 
-_DEMO: Final = (
-    Scenario("nominal", "a healthy receiver under a clear sky"),
-    Scenario(
-        "factory-set",
-        "a receiver as it comes from its maker: see `receiver.configure`",
-        receiver_model=ReceiverModel(sentences=_ALL_BY_DEFAULT),
-    ),
-    Scenario(
-        "fix-lost",
-        "for a minute the sky is gone, and the pulse with it",
-        (Fault(Kind.NO_FIX, 40, 60),),
-    ),
-    Scenario(
-        "pulse-lost",
-        "for a minute sentences come without pulses",
-        (Fault(Kind.NO_PULSE, 40, 60),),
-    ),
-    _lagging("late-sentences", "sentences come half a second late", 0.5),
-    Scenario(
-        "wrong-second",
-        "for 30 s the receiver is a second ahead, its flags as good as ever",
-        (Fault(Kind.LIE_S, 40, 30),),
-    ),
-    Scenario(
-        "week-rollover",
-        "the receiver's date is 1024 weeks behind",
-        (Fault(Kind.WEEKS, size=-1024),),
-    ),
-    Scenario(
-        "leap-insert",
-        "a leap second is inserted after a minute",
-        receiver_model=ReceiverModel(ubx=True),
-        start=_BEFORE_MIDNIGHT,
-        live_at_start=True,
-        leap=_INSERTED,
-    ),
-    Scenario(
-        "noisy-oscillator",
-        "a restless crystal in a draught",
-        oscillator_model=OscillatorModel(
-            white_ppb=5.0,
-            flicker_ppb=5.0,
-            walk_ppb=10.0,
-            environment=Environment(swing_c=2.0, wander_c=1.0),
-        ),
-    ),
-    Scenario(
-        "unplug",
-        "for 20 s the receiver is unplugged",
-        (Fault(Kind.UNPLUGGED, 40, 20),),
-    ),
-)
+def parse(raw: bytes, file: str, name: str) -> Scenario:
+    """A world from TOML text. ConfigError: every fault, as `file:line: key: what`."""
+    return replace(read(Scenario, raw, file), name=name)
 
-_SKY: Final = (
-    Scenario("cold-sky", "no fix for two minutes", (Fault(Kind.COLD, 0, 120),)),
-    Scenario("fix-lost-1s", "no fix for a second", (Fault(Kind.NO_FIX, 1800, 1),)),
-    Scenario("fix-lost-1h", "no fix for an hour", (Fault(Kind.NO_FIX, 3600, 3600),)),
-    Scenario(
-        "dead-reckoning",
-        "status A, but reckoned without the sky",
-        (Fault(Kind.ESTIMATED, 1800, 30),),
-    ),
-    Scenario(
-        "satellites-gone",
-        "the fix stays and the satellites vanish",
-        (Fault(Kind.NO_SATELLITES, 1800, 300),),
-    ),
-    Scenario(
-        "spoofed-jump",
-        "pulse and place jump, for good",
-        (Fault(Kind.SHIFT_S, 1800, size=1e-3), Fault(Kind.MOVED_M, 1800, size=2000)),
-    ),
-    Scenario(
-        "spoofed-drag",
-        "the pulse is dragged away by 50 ns a second",
-        (Fault(Kind.DRAG_PPB, 1800, size=50),),
-    ),
-)
 
-_SECONDS: Final = (
-    Scenario(
-        "repeated-second",
-        "a second ahead for ten minutes, then one second comes twice",
-        (Fault(Kind.LIE_S, 0, 600),),
-    ),
-    Scenario(
-        "leap-count",
-        "leap seconds as of 2013 for three minutes, then right; no flag tells",
-        (Fault(Kind.LEAP_DEFAULT, 0, 185),),
-    ),
-    Scenario(
-        "leap-count-told",
-        "the same, and the receiver says that the count is its firmware's",
-        (Fault(Kind.LEAP_DEFAULT, 0, 185),),
-        ReceiverModel(ubx=True),
-    ),
-    Scenario(
-        "gps-time",
-        "GPS time for UTC until the leap seconds are known",
-        (Fault(Kind.LIE_S, 0, 50, size=18),),
-    ),
-    Scenario(
-        "week-rollover-later",
-        "the date falls back by 1024 weeks while running",
-        (Fault(Kind.WEEKS, 1800, size=-1024),),
-    ),
-    Scenario(
-        "date-1980",
-        "without a fix it is 1980",
-        (Fault(Kind.NO_FIX, 0, 60), Fault(Kind.WEEKS, 0, 60, size=-2446)),
-    ),
-    Scenario(
-        "leap-delete",
-        "a leap second is deleted after a minute",
-        receiver_model=ReceiverModel(ubx=True),
-        start=_BEFORE_MIDNIGHT,
-        live_at_start=True,
-        leap=_DELETED,
-    ),
-    Scenario(
-        "leap-late",
-        "no table knows the leap second; the receiver tells it 30 s before",
-        receiver_model=ReceiverModel(ubx=True, leap_notice_s=30.0),
-        start=_BEFORE_MIDNIGHT,
-        live_at_start=True,
-        leap=_INSERTED,
-        leap_published=False,
-    ),
-    Scenario(
-        "leap-59-twice",
-        "a leap second; the receiver writes 23:59:59 twice",
-        receiver_model=ReceiverModel(ubx=True, leap_second=False),
-        start=_BEFORE_MIDNIGHT,
-        live_at_start=True,
-        leap=_INSERTED,
-    ),
-    Scenario(
-        "era-2036",
-        "NTP's era turns a minute after the start",
-        start=Utc.of(2036, 2, 7, 6, 27, 16),
-        live_at_start=True,
-    ),
-)
+def find(name: str) -> Scenario:
+    """The world of that name in the catalogue, or in the file at that path.
 
-_SENTENCES: Final = (
-    Scenario(
-        "sentences-lost",
-        "for a minute pulses come without sentences",
-        (Fault(Kind.PULSE_LOST_AFTER, 1800, 60),),
-    ),
-    _lagging("lag-20ms", "sentences come 20 ms after the second", 0.02),
-    _lagging("lag-900ms", "sentences come 0.9 s after the second", 0.9),
-    _lagging(
-        "lag-drift",
-        "the lag creeps across half a second",
-        0.3,
-        Fault(Kind.LAG_DRIFT_S_PER_S, 600, 2000, size=2e-4),
-    ),
-    Scenario("five-hertz", "five fixes a second", (), ReceiverModel(hz=5, baud=38_400)),
-    Scenario("corrupt", "wrong bits", (Fault(Kind.CORRUPT, 600, 600, size=0.2),)),
-    Scenario("cut", "sentences cut short", (Fault(Kind.CUT, 600, 600, size=0.2),)),
-    Scenario(
-        "interleaved",
-        "sentences within sentences",
-        (Fault(Kind.INTERLEAVED, 600, 600, size=0.2),),
-    ),
-    Scenario("endless", "a line without end", (Fault(Kind.ENDLESS, 600, 600),)),
-    Scenario(
-        "saturated",
-        "more to say than the line can carry",
-        (),
-        ReceiverModel(sentences=_ALL_EACH_SECOND, baud=4800),
-    ),
-    Scenario("wrong-baud", "another speed", (Fault(Kind.WRONG_BAUD, 600, 300),)),
-)
+    OSError: it cannot be read. ConfigError: it is wrong, or there is none.
+    """
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return parse(path.read_bytes(), name, path.stem)
+    near = difflib.get_close_matches(name, SCENARIOS, 1)
+    hint = f"did you mean {near[0]}?" if near else "--list-scenarios names them all"
+    raise ConfigError(f"no scenario is named {name!r}, and no file; {hint}")
 
-_PULSES: Final = (
-    Scenario("missed", "pulses stay away", (Fault(Kind.MISSED, 1800, 600, size=0.3),)),
-    Scenario("doubled", "pulses twice", (Fault(Kind.DOUBLED, 1800, 600, size=0.3),)),
-    Scenario("late", "pulses 5 ms late", (Fault(Kind.SHIFT_S, 1800, 3, size=5e-3),)),
-    Scenario("early", "pulses 5 ms early", (Fault(Kind.SHIFT_S, 1800, 3, size=-5e-3),)),
-    Scenario(
-        "both-edges",
-        "the falling flank too",
-        receiver_model=ReceiverModel(clear_too=True),
-    ),
-    Scenario("off-1us", "one pulse", (Fault(Kind.SHIFT_S, 1800, 1, size=1e-6),)),
-    Scenario("off-100us", "one pulse", (Fault(Kind.SHIFT_S, 1800, 1, size=1e-4),)),
-    Scenario("off-300ms", "one pulse", (Fault(Kind.SHIFT_S, 1800, 1, size=0.3),)),
-    Scenario(
-        "sawtooth",
-        "a pulse on a grid of 40 ns",
-        (),
-        ReceiverModel(sawtooth_s=20e-9, jitter_s=5e-9, tail_share=0.0),
-    ),
-    Scenario(
-        "sawtooth-told",
-        "the same, and the receiver tells by how much",
-        (),
-        ReceiverModel(ubx=True, sawtooth_s=20e-9, jitter_s=5e-9, tail_share=0.0),
-    ),
-    Scenario(
-        "interrupts",
-        "one pulse in fifty is stamped late, by 20 us on average",
-        receiver_model=ReceiverModel(tail_share=0.02, tail_s=20e-6),
-    ),
-)
 
-_MACHINE: Final = (
-    Scenario("clock-10-years-off", "no battery", clock_error_s=-10 * _YEAR_S),
-    Scenario(
-        "battery",
-        "the clock is off, the date 1024 weeks behind, a battery clock knows better",
-        (Fault(Kind.WEEKS, size=-1024),),
-        clock_error_s=-10 * _YEAR_S,
-        battery_error_s=2.0,
-    ),
-    _off("oscillator-fast", 500_000.0),
-    _off("oscillator-slow", -500_000.0),
-    Scenario(
-        "temperature-swing",
-        "three degrees up and down every hour",
-        oscillator_model=OscillatorModel(environment=Environment(swing_c=3.0)),
-    ),
-    Scenario(
-        "temperature-step",
-        "ten degrees more within minutes",
-        oscillator_model=OscillatorModel(
-            environment=Environment(step_c=10.0, step_at_s=1800)
-        ),
-    ),
-    Scenario(
-        "clock-stepped",
-        "another program steps the clock, far and near",
-        (Fault(Kind.STEP_S, 1800.5, size=2.5), Fault(Kind.STEP_S, 2400.5, size=-2e-3)),
-    ),
-    Scenario("suspended", "asleep for ten minutes", (Fault(Kind.SLEEP, 1800.5, 600),)),
-    Scenario(
-        "edge-in-flight",
-        "a pulse is told after a step it was stamped before",
-        (
-            Fault(Kind.TOLD_LATE_S, 1800, 60, size=0.02),
-            Fault(Kind.STEP_S, 1810.01, size=1.5),
-        ),
-    ),
-)
-
-SCENARIOS: Final[Mapping[str, Scenario]] = {
-    each.name: each
-    for room in (_DEMO, _SKY, _SECONDS, _SENTENCES, _PULSES, _MACHINE)
-    for each in room
-}
-"""The demo's first."""
+SCENARIOS: Final = Catalogue(folder())

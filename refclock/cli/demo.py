@@ -126,11 +126,13 @@ def _board(
     return Board(
         name="an emulated receiver",
         clock=clock,
-        open_receiver=lambda: Uart(world.receiver_path, scenario.receiver_model.baud),
+        open_receiver=lambda: Uart(
+            world.receiver_path, scenario.receiver_model.line_rate or 115_200
+        ),
         open_pulse=world.open_pulse,
         open_thermometer=world.open_thermometer,
         open_pin=world.open_pin if config.pulse.measure else None,
-        pulse_latency=Duration.from_seconds(scenario.receiver_model.latency_s),
+        pulse_latency=Duration.from_seconds(scenario.receiver_model.pulse.latency_s),
         pulse_latency_spread=MICROSECOND,
     )
 

@@ -108,15 +108,14 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     scenario = SCENARIOS[args.scenario]
     if args.holdover_at is not None:
         must_not_serve = tuple(
-            Fault(kind, args.holdover_at)
-            for kind in (Kind.NO_PULSE, Kind.PULSE_LOST_AFTER)
+            Fault(kind, args.holdover_at) for kind in (Kind.NO_PULSE, Kind.SILENT)
         )
         scenario = replace(scenario, faults=(*scenario.faults, *must_not_serve))
     mind = Engine(
         EngineSettings(),
         scenario.table,
         scenario.table.updated,
-        latency=Duration.from_seconds(scenario.receiver_model.latency_s),
+        latency=Duration.from_seconds(scenario.receiver_model.pulse.latency_s),
         precision=_PRECISION,
     )
     seen = list(fast(scenario, mind, hours=args.hours, seed=args.seed))

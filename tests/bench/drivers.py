@@ -42,7 +42,7 @@ BAUD = 9600
 TEN = ("RMC", "GGA", "ZDA", "GSA", "GSA", "GSA", "GLL", "VTG", "RMC", "GGA")
 WORLD = replace(
     SCENARIOS["nominal"],
-    receiver_model=ReceiverModel(sentences=tuple((kind, 1) for kind in TEN), baud=BAUD),
+    receivers=(ReceiverModel(sentences=tuple((k, 1) for k in TEN), baud=BAUD),),
 )
 SETTLED_S = 600
 """The engine is no younger when what it costs is taken."""

@@ -47,9 +47,7 @@ class Site:
         factory = SCENARIOS["factory-set"]
         receiver_model = replace(factory.receiver_model, make=make)
         self.clock = FreeClock()
-        self.world = LiveWorld(
-            replace(factory, receiver_model=receiver_model), 1, self.clock
-        )
+        self.world = LiveWorld(factory.having(receiver_model), 1, self.clock)
 
     def serve(self, config: Config, until: Callable[[Daemon], bool]) -> Daemon:
         """Run the daemon until that is so, and end it as a signal would."""

@@ -86,7 +86,7 @@ def engine(
 ) -> Engine:
     """As it ships, on the machine of that scenario."""
     table = table or scenario.table
-    latency = Duration.from_seconds(scenario.receiver_model.latency_s)
+    latency = Duration.from_seconds(scenario.receiver_model.pulse.latency_s)
     return Engine(
         settings, table, table.updated, latency=latency, precision=-30, memory=memory
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from hw.emu.faults import Fault
 from hw.sim.scenarios import SCENARIOS, Scenario
 from refclock.timebase import DAY, LeapTable
 
@@ -62,22 +61,12 @@ class Row:
     @property
     def scenario(self) -> Scenario:
         """The world it is played in."""
-        world = SCENARIOS[self.name]
-        receiver_model, oscillator_model = world.receiver_model, world.oscillator_model
-        if self.quiet:
-            receiver_model = replace(receiver_model, jitter_s=50e-9, tail_share=0.0)
-        environment = oscillator_model.environment
-        environment = replace(
-            environment, step_at_s=environment.step_at_s - self.sooner_s
-        )
-        faults = tuple(_sooner(fault, self.sooner_s) for fault in world.faults)
-        oscillator_model = replace(oscillator_model, environment=environment)
-        return replace(
-            world,
-            faults=faults,
-            receiver_model=receiver_model,
-            oscillator_model=oscillator_model,
-        )
+        world = SCENARIOS[self.name].sooner(self.sooner_s)
+        if not self.quiet:
+            return world
+        receiver = world.receiver_model
+        pulse = replace(receiver.pulse, jitter_s=50e-9, tail_share=0.0)
+        return world.having(replace(receiver, pulse=pulse))
 
     @property
     def table(self) -> LeapTable:
@@ -86,10 +75,6 @@ class Row:
         if not self.expired:
             return table
         return replace(table, expires=self.scenario.start - 30 * DAY)
-
-
-def _sooner(fault: Fault, by_s: float) -> Fault:
-    return replace(fault, at_s=max(fault.at_s - by_s, 0.0))
 
 
 HELD: Final = "TRACK HOLDOVER"

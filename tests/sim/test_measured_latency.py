@@ -32,10 +32,9 @@ class Blind(Watched):
 def lived(kind: type[Watched], seed: int, look_s: float = 1e-6) -> list[Second]:
     """A while on a board that stamps later than its kind."""
     nominal = SCENARIOS["nominal"]
-    receiver_model = replace(
-        nominal.receiver_model, latency_s=TRUE_US * 1e-6, look_s=look_s
-    )
-    world = replace(nominal, receiver_model=receiver_model)
+    receiver = nominal.receiver_model
+    pulse = replace(receiver.pulse, latency_s=TRUE_US * 1e-6, look_s=look_s)
+    world = nominal.having(replace(receiver, pulse=pulse))
     mind = Engine(
         STEERED,
         world.table,

@@ -26,7 +26,7 @@ NOMINAL = SCENARIOS["nominal"]
 def speaking(lag_s: float, *faults: Fault) -> Scenario:
     return replace(
         NOMINAL,
-        receiver_model=replace(NOMINAL.receiver_model, lag_s=lag_s),
+        receivers=(replace(NOMINAL.receiver_model, lag_s=lag_s),),
         faults=faults,
     )
 

@@ -8,6 +8,7 @@ from math import fsum, sqrt
 import pytest
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.pulse import PulseModel
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import Environment, OscillatorModel
 from hw.sim.fast import fast
@@ -42,10 +43,8 @@ def test_the_thermometer_is_worth_its_while_in_holdover() -> None:
     environment = Environment(swing_c=3.0, period_s=2400.0)
     world = replace(
         SCENARIOS["nominal"],
-        oscillator_model=OscillatorModel(environment=environment, walk_ppb=0.02),
-        faults=tuple(
-            Fault(kind, 7200) for kind in (Kind.NO_PULSE, Kind.PULSE_LOST_AFTER)
-        ),
+        oscillator=OscillatorModel(environment=environment, walk_ppb=0.02),
+        faults=tuple(Fault(kind, 7200) for kind in (Kind.NO_PULSE, Kind.SILENT)),
     )
     warm = rms_us(world, Watched(engine(world)), 2.4, 7200)
     numb = rms_us(world, Deaf(engine(world), Temperature), 2.4, 7200)
@@ -54,9 +53,9 @@ def test_the_thermometer_is_worth_its_while_in_holdover() -> None:
 
 def test_the_sawtooth_is_taken_off() -> None:
     receiver_model = ReceiverModel(
-        ubx=True, sawtooth_s=200e-9, jitter_s=5e-9, tail_share=0.0
+        ubx=True, pulse=PulseModel(sawtooth_s=200e-9, jitter_s=5e-9, tail_share=0.0)
     )
-    world = replace(SCENARIOS["nominal"], receiver_model=receiver_model)
+    world = SCENARIOS["nominal"].having(receiver_model)
     told = rms_us(world, Watched(engine(world)), 0.1, 60)
     untold = rms_us(world, Deaf(engine(world), Sawtooth), 0.1, 60)
     assert told < 0.5 * untold
@@ -65,9 +64,12 @@ def test_the_sawtooth_is_taken_off() -> None:
 def test_a_sawtooth_that_hangs_is_taken_off_a_pulse_stamped_by_hardware() -> None:
     """The teeth of 40 ns of a timing receiver, on a clock that stamps to 2 ns."""
     receiver_model = ReceiverModel(
-        ubx=True, sawtooth_s=20e-9, sawtooth_hz=0.0031, jitter_s=2e-9, tail_share=0.0
+        ubx=True,
+        pulse=PulseModel(
+            sawtooth_s=20e-9, sawtooth_hz=0.0031, jitter_s=2e-9, tail_share=0.0
+        ),
     )
-    world = replace(SCENARIOS["nominal"], receiver_model=receiver_model)
+    world = SCENARIOS["nominal"].having(receiver_model)
     told = rms_us(world, Watched(engine(world)), 0.3, 300)
     untold = rms_us(world, Deaf(engine(world), Sawtooth), 0.3, 300)
     assert told < 0.006  # 5 ns
@@ -75,10 +77,8 @@ def test_a_sawtooth_that_hangs_is_taken_off_a_pulse_stamped_by_hardware() -> Non
 
 
 def test_stragglers_are_told_from_the_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = replace(
-        SCENARIOS["nominal"],
-        receiver_model=ReceiverModel(tail_share=0.2, tail_s=20e-6, jitter_s=5e-7),
-    )
+    pulse = PulseModel(tail_share=0.2, tail_s=20e-6, jitter_s=5e-7)
+    world = SCENARIOS["nominal"].having(ReceiverModel(pulse=pulse))
     robust = rms_us(world, Watched(engine(world)), 0.2, 120)
     monkeypatch.setattr(outliers.OutlierModel, "outlier", lambda *_: 1e-9)
     gullible = rms_us(world, Watched(engine(world)), 0.2, 120)

@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
 
 from refclock.codec import CodecError, decode, dotted, dumps, encode, loads
-from refclock.settings import Decimals, Form, Range
+from refclock.settings import Dated, Decimals, Form, Range
 from refclock.timebase import Duration, Mono, Utc
 
 Name = NewType("Name", str)
@@ -238,7 +239,7 @@ def test_what_is_shown_of_a_refused_value_is_short_and_escaped() -> None:
 
 
 def test_a_type_without_a_rule_is_a_bug() -> None:
-    for kind in (complex, tuple[int, str], Inner | Ordered | int):
+    for kind in (complex, set[int], Inner | Ordered | int):
         with pytest.raises(TypeError, match="no rule"):
             decode(kind, 1)
 
@@ -250,3 +251,32 @@ def test_a_value_of_no_member_of_a_union_is_not_written() -> None:
 
 def test_a_path_reads_as_people_write_it() -> None:
     assert dotted(("server", "listener", 2, "port")) == "server.listener[2].port"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    at: Annotated[Utc, Dated()]
+    pair: tuple[str, int] = ("a", 1)
+
+
+def test_a_date_is_a_date_and_a_row_has_its_kinds() -> None:
+    at = datetime(2026, 12, 31, 23, 59, 0, 250_000, tzinfo=timezone(timedelta(hours=1)))
+    read = decode(Event, {"at": at, "pair": ["b", 2]})
+    assert read == Event(Utc.of(2026, 12, 31, 22, 59) + Duration(250_000_000), ("b", 2))
+    assert decode(Event, encode(Event, read)) == read
+
+
+@pytest.mark.parametrize(
+    ("plain", "says"),
+    [
+        ({"at": 3}, "at: 3 is not a date and time with its zone"),
+        ({"at": "tomorrow"}, "at: 'tomorrow' is not a date"),
+        ({"at": "2026-12-31T23:59:00"}, "is not a date"),
+        ({"at": "2026-12-31T23:59:00Z", "pair": ["b"]}, 'is not [text in "quotes", a'),
+        ({"at": "2026-12-31T23:59:00Z", "pair": ["b", "c"]}, "pair[2]: 'c' is not"),
+    ],
+)
+def test_dates_and_rows_that_are_none(plain: object, says: str) -> None:
+    with pytest.raises(CodecError) as refused:
+        decode(Event, plain)
+    assert says in str(refused.value)

@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
+from hw.emu.gnss.frames import ubx
 from hw.emu.gnss.receiver import ReceiverModel
-from hw.emu.gnss.sentences import sealed, ubx
+from hw.emu.gnss.sentences import sealed
 
 _COMMAND: Final = re.compile(
     rb"\xb5b.(?:.)(?P<size>..)|\$(?P<body>[ -#%-)+-~]+)\*[\dA-F]{2}\r\n", re.DOTALL

@@ -1,4 +1,4 @@
-"""A receiver: its pulses, and what it says of them, with every bad habit.
+"""A receiver: its pulse, and what it says, with every fault of both.
 
 Everything is asked for by the true second, in ascending order. Dice are thrown
 whether a fault needs them or not, so that a run with a fault is the same run.
@@ -7,28 +7,34 @@ whether a fault needs them or not, so that a run with a fault is the same run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final, Literal
 
 from hw.emu.faults import Kind, Timeline
-from hw.emu.gnss.sentences import FixState, Place, Sat, timels, timtp, write
+from hw.emu.gnss.frames import timels, timtp
+from hw.emu.gnss.pulse import Pulse, PulseModel
+from hw.emu.gnss.sentences import FixState, Place, Sat
+from hw.emu.gnss.templates import with_field, written
 from hw.emu.world import dice
 from refclock.events import Edge
+from refclock.settings import Range
 from refclock.timebase import (
+    DAY,
     MILLISECOND,
     SECOND,
     Duration,
     LeapSecond,
     LeapTable,
     Tai,
+    Utc,
 )
 
 _BITS_PER_BYTE: Final = 10
 _METRES_PER_DEGREE: Final = 111_132.0
-_AGAIN: Final = 30 * MILLISECOND
-_WEEK: Final = 7 * 86_400 * SECOND
+_WEEK: Final = 7 * DAY
 _BUFFER: Final = 3500 * MILLISECOND
 """What would have to wait longer for a saturated line is not said at all."""
 _ENDLESS: Final = b"$GNTXT," + b"0" * 400
@@ -50,8 +56,9 @@ class Make(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReceiverModel:
-    """What kind of receiver it is, and how its board stamps a pulse."""
+    """What kind of receiver it is, what it says and when, and its pulse."""
 
+    name: str = "gps0"
     make: Make = Make.UBLOX_8
     talker: str = "GN"
     sentences: tuple[tuple[str, int], ...] = (
@@ -61,37 +68,37 @@ class ReceiverModel:
         ("GSA", 5),
         ("GSV", 5),
     )
-    """In the order it says them; every how many seconds."""
+    """Forms (see `templates`) in the order it says them; every how many seconds."""
     ubx: bool = False
     """It also tells leap seconds (NAV-TIMELS) and its pulse's error (TIM-TP)."""
-    hz: int = 1
+    hz: Annotated[int, Range(1, 20, "Hz")] = 1
     """Fixes a second."""
-    baud: int = 9600
-    lag_s: float = 0.12
+    baud: Annotated[int, Range(1200, 921_600, "Bd")] | Literal["none"] = 9600
+    """Speed of its line; "none": the line has none (USB, a network)."""
+    paced: bool = True
+    """Its bytes come one after the other at the line's speed; else all of a burst at
+    once, as from a bridge that writes into a pty, whatever speed it is set to."""
+    lag_s: Annotated[float, Range(0.0, 10.0, "s")] = 0.12
     """From the second to the first byte."""
-    lag_jitter_s: float = 0.003
+    lag_jitter_s: Annotated[float, Range(0.0, 1.0, "s")] = 0.003
     leap_second: bool = True
     """It writes an inserted second as 23:59:60, not as 23:59:59 again."""
-    leap_notice_s: float = 3600.0
+    leap_notice_s: Annotated[float, Range(0.0, 2e7, "s")] = 3600.0
     """How long before it a leap second is announced."""
     pulse_without_fix: bool = False
-    clear_too: bool = False
-    """The board also tells the falling flank."""
-    width_s: float = 0.1
-    jitter_s: float = 1e-6
-    """One sigma."""
-    tail_share: float = 0.01
-    """How many pulses are stamped late, by interrupts."""
-    tail_s: float = 10e-6
-    """By how much, on average."""
-    sawtooth_s: float = 0.0
-    """Half the period of the clock its pulse is made from."""
-    sawtooth_hz: float = 0.0731
-    """How fast it goes through its teeth; near 0 it hangs, and averages see it."""
-    latency_s: float = 0.0
-    """How late the board stamps every pulse."""
-    look_s: float = 0.0
-    """How long the board takes to look at the pulse's pin; 0: it cannot."""
+    pulse: PulseModel = field(default_factory=PulseModel)
+
+    def __post_init__(self) -> None:
+        """ValueError: a sentence in no known form."""
+        for form, every in self.sentences:
+            written(form, self.talker, FixState(Utc(0), tai=Tai(0)))
+            if every < 1:
+                raise ValueError(f"{form!r}: every {every} s is not a whole number > 0")
+
+    @property
+    def line_rate(self) -> int | None:
+        """Bits a second that the line is set to; None: it has no speed."""
+        return None if self.baud == "none" else self.baud
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,59 +120,37 @@ class Receiver:
         leaps: LeapTable,
         faults: Timeline,
         seed: int,
+        apart: str = "",
     ) -> None:
+        """`apart` keeps the dice of several receivers apart."""
         self._habits = receiver_model
         self._start = start
         self._leaps = leaps
         self._faults = faults
-        self._pulse_dice = dice(seed, "pulse")
-        self._lag_dice = dice(seed, "lag")
-        self._line_dice = dice(seed, "line")
+        self._pulse = Pulse(receiver_model.pulse, start, faults, seed, apart)
+        self._lag_dice = dice(seed, f"{apart}lag")
+        self._line_dice = dice(seed, f"{apart}line")
         self._free = start
         """When the line has said all it has been given."""
 
     def obey(self, receiver_model: ReceiverModel) -> None:
-        """Be like that from now on. Any thread."""
+        """Be like that from now on, but for the pulse. Any thread."""
         self._habits = receiver_model
 
     def edges(self, second: Tai) -> list[tuple[Tai, Edge]]:
-        """The flanks of that second's pulse, when the board stamps them."""
-        receiver_model, rng = self._habits, self._pulse_dice
-        late_s = receiver_model.latency_s + receiver_model.jitter_s * rng.gauss(
-            0.0, 1.0
-        )
-        if rng.random() < receiver_model.tail_share:
-            late_s += receiver_model.tail_s * rng.expovariate(1.0)
-        missed, doubled = rng.random(), rng.random()
-        t = (second - self._start).seconds
-        if not self._pulses(t) or missed < self._faults.size(Kind.MISSED, t):
-            return []
-        rise = self._rise(second, late_s)
-        flanks = [(rise, Edge.ASSERT)]
-        if doubled < self._faults.size(Kind.DOUBLED, t):
-            flanks.append((rise + _AGAIN, Edge.ASSERT))
-        if receiver_model.clear_too:
-            width = Duration.from_seconds(receiver_model.width_s)
-            flanks.append((rise + width, Edge.CLEAR))
-        return flanks
+        """The flanks of that second's pulses, when the board stamps them."""
+        return self._pulse.edges(second, self._pulses)
 
     def rises(self, second: Tai) -> Tai | None:
         """When the pin itself rises for that second; None: it does not."""
         t = (second - self._start).seconds
-        return self._rise(second, 0.0) if self._pulses(t) else None
+        return self._pulse.risen(second, 0.0) if self._pulses(t) else None
 
     def _pulses(self, t: float) -> bool:
         faults = self._faults
         return (self._fixed(t) or self._habits.pulse_without_fix) and not (
             faults.on(Kind.NO_PULSE, t) or faults.on(Kind.UNPLUGGED, t)
         )
-
-    def _rise(self, second: Tai, late_s: float) -> Tai:
-        """When it is told that the pin rises, `late_s` after it did."""
-        t = (second - self._start).seconds
-        late_s += self._sawtooth(second) + self._faults.size(Kind.SHIFT_S, t)
-        late_s += self._faults.grown(Kind.DRAG_PPB, t) * 1e-9
-        return second + Duration.from_seconds(late_s)
 
     def lines(self, second: Tai) -> list[TimedLine]:
         """What it says of that second, paced by the speed of the line."""
@@ -179,37 +164,54 @@ class Receiver:
             )
             lag_s += self._faults.size(Kind.LATE_S, t)
             lag_s += self._faults.grown(Kind.LAG_DRIFT_S_PER_S, t)
-            if self._faults.on(Kind.PULSE_LOST_AFTER, t) or self._free - at > _BUFFER:
+            if self._faults.on(Kind.SILENT, t) or self._free - at > _BUFFER:
                 continue
             self._free = max(self._free, at + Duration.from_seconds(lag_s))
             said = self._says(at, t, whole=i == 0)
-            for data in self._on_the_wire(said, t):
-                begins, took = self._free, len(data) * _BITS_PER_BYTE * SECOND.ns
-                self._free += Duration(took // receiver_model.baud)
+            burst = list(self._on_the_wire(said, t))
+            if not receiver_model.paced or receiver_model.baud == "none":
+                burst = [b"".join(burst)] if burst else []
+            for data in burst:
+                begins = self._free
+                self._free += _on_line(len(data), receiver_model)
                 if not self._faults.on(Kind.UNPLUGGED, t):
                     lines.append(TimedLine(begins, self._free, data))
         return lines
 
     def _says(self, at: Tai, t: float, *, whole: bool) -> Iterator[bytes]:
+        habits, faults = self._habits, self._faults
         report = self._report(at, t)
         k = (at - self._start).ns // SECOND.ns
-        for kind, every in self._habits.sentences:
+        for kind, every in habits.sentences:
             if k % every == 0 and (every == 1 or whole):
-                yield from write(kind, self._habits.talker, report)
-        if self._habits.ubx and whole and not self._faults.on(Kind.COLD, t):
-            default = self._faults.on(Kind.LEAP_DEFAULT, t)
+                if faults.particular:
+                    report = self._report(at, t, kind)
+                for sentence in written(kind, habits.talker, report):
+                    yield self._rewritten(kind, sentence, t)
+        for fault in faults.of(Kind.INSERT):
+            if whole and fault.on(t):
+                yield from written(fault.text, habits.talker, report)
+        if habits.ubx and whole and not faults.on(Kind.COLD, t):
+            default = faults.on(Kind.LEAP_DEFAULT, t)
             count = _FIRMWARE_COUNT if default else self._leaps.offset(at)
-            leap = None if default else self._announced(at)
+            leap = None if default else self._announced(at, t)
             yield timels(at, count, leap, from_sky=not default)
-            yield timtp(at + SECOND, self._sawtooth(at + SECOND))
+            late_s = self._pulse.sawtooth_s(at + SECOND)
+            yield timtp(at + SECOND, late_s + faults.size(Kind.SAWTOOTH_LIE_S, t))
 
-    def _report(self, at: Tai, t: float) -> FixState:
+    def _rewritten(self, kind: str, sentence: bytes, t: float) -> bytes:
+        for fault in self._faults.of(Kind.FIELD):
+            if fault.on(t) and fault.sentence in {"", kind}:
+                sentence = with_field(sentence, fault.field, fault.text)
+        return sentence
+
+    def _report(self, at: Tai, t: float, kind: str = "") -> FixState:
         faults = self._faults
         if faults.on(Kind.COLD, t):
             return FixState(None, mode="N", sats=sky(0, tracked=False))
-        ahead_s = faults.size(Kind.LIE_S, t)
+        ahead_s = faults.size(Kind.LIE_S, t, kind)
         utc = self._leaps.posix(at) + Duration.from_seconds(ahead_s)
-        utc += round(faults.size(Kind.WEEKS, t)) * _WEEK
+        utc += round(faults.size(Kind.WEEKS, t, kind)) * _WEEK
         if faults.on(Kind.LEAP_DEFAULT, t):
             utc += self._leaps.offset(at) - _FIRMWARE_COUNT
         inserted = self._leaps.utc(at) is None and self._habits.leap_second
@@ -225,6 +227,7 @@ class Receiver:
             mode,
             Place(Place().latitude + moved),
             sky(minute, tracked=not unobservable),
+            at + (utc - self._leaps.posix(at)),
         )
 
     def _on_the_wire(self, said: Iterator[bytes], t: float) -> Iterator[bytes]:
@@ -251,15 +254,27 @@ class Receiver:
     def _fixed(self, t: float) -> bool:
         return not (self._faults.on(Kind.COLD, t) or self._faults.on(Kind.NO_FIX, t))
 
-    def _sawtooth(self, second: Tai) -> float:
-        """How much later than it should that pulse is made, s: its clock's beat."""
-        phase = (second.ns // SECOND.ns) * self._habits.sawtooth_hz % 1.0
-        return self._habits.sawtooth_s * (2.0 * phase - 1.0)
-
-    def _announced(self, at: Tai) -> LeapSecond | None:
+    def _announced(self, at: Tai, t: float) -> LeapSecond | None:
+        forged = round(self._faults.size(Kind.LEAP_FORGED_S, t))
+        if forged:
+            before = self._leaps.offset(at)
+            return LeapSecond.ending(_next_month(at), before, before + forged * SECOND)
         leap = self._leaps.next_after(at)
         notice = Duration.from_seconds(self._habits.leap_notice_s)
         return leap if leap is not None and leap.at - at <= notice else None
+
+
+def _on_line(count: int, model: ReceiverModel) -> Duration:
+    """How long so many bytes take."""
+    if model.baud == "none" or not model.paced:
+        return Duration(0)
+    return Duration(count * _BITS_PER_BYTE * SECOND.ns // model.baud)
+
+
+def _next_month(at: Tai) -> Utc:
+    """The midnight that ends the month of `at`."""
+    day = datetime.fromtimestamp(at.ns // SECOND.ns, UTC)
+    return Utc.of(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
 @lru_cache(4)

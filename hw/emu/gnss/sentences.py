@@ -1,13 +1,12 @@
-"""What a receiver writes: NMEA 0183 sentences, and some u-blox messages.
+"""What a receiver writes: NMEA 0183 sentences.
 
-Written from the standard (NMEA 0183 4.10) and from u-blox's protocol
-specification, never from our own reader: two independent readings of one text.
-Fields a receiver does not know stay empty; their commas stay.
+Written from the standard (NMEA 0183 4.10), never from our own reader: two
+independent readings of one text. Fields a receiver does not know stay empty; their
+commas stay.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,11 +14,9 @@ from functools import lru_cache, reduce
 from operator import xor
 from typing import Final
 
-from refclock.timebase import GPS_BEHIND_TAI, SECOND, Duration, LeapSecond, Tai, Utc
+from refclock.timebase import SECOND, Tai, Utc
 
 _DAY_S: Final = 86_400
-_WEEK_S: Final = 604_800
-_GPS_BEGAN: Final = Utc.of(1980, 1, 6)
 _PER_GSV: Final = 4
 _PER_GSA: Final = 12
 _SYSTEM: Final[Mapping[str, int]] = {"GP": 1, "GL": 2, "GA": 3, "GB": 4}
@@ -57,6 +54,8 @@ class FixState:
     """A autonomous, E estimated, N none: NMEA's mode indicator."""
     place: Place = Place()
     sats: tuple[Sat, ...] = ()
+    tai: Tai | None = None
+    """The instant as it believes; what GPS time is counted from."""
 
     @property
     def fixed(self) -> bool:
@@ -66,7 +65,7 @@ class FixState:
 
 def write(kind: str, talker: str, report: FixState) -> list[bytes]:
     """The sentences of that kind, each with its line end."""
-    return _WRITERS[kind](talker, report)
+    return WRITERS[kind](talker, report)
 
 
 def sealed(body: str) -> bytes:
@@ -152,7 +151,7 @@ def _gsv(_: str, report: FixState) -> list[bytes]:
     return lines
 
 
-_WRITERS: Final[Mapping[str, Callable[[str, FixState], list[bytes]]]] = {
+WRITERS: Final[Mapping[str, Callable[[str, FixState], list[bytes]]]] = {
     "RMC": _rmc,
     "GGA": _gga,
     "ZDA": _zda,
@@ -206,64 +205,3 @@ def _angles(place: Place) -> str:
 def _angle(degrees: float, digits: int) -> str:
     whole, parts = divmod(round(abs(degrees) * 60e5), 60 * 100_000)
     return f"{whole:0{digits}d}{parts // 100_000:02d}.{parts % 100_000:05d}"
-
-
-# u-blox messages (M8 protocol specification, 32.17 and 32.21)
-
-
-def ubx(cls: int, number: int, payload: bytes) -> bytes:
-    """A frame: sync, class, id, length, payload, Fletcher's checksum."""
-    body = struct.pack("<BBH", cls, number, len(payload)) + payload
-    a = b = 0
-    for byte in body:
-        a = (a + byte) & 0xFF
-        b = (b + a) & 0xFF
-    return b"\xb5b" + body + bytes((a, b))
-
-
-def timels(
-    at: Tai, utc_behind_tai: Duration, leap: LeapSecond | None, *, from_sky: bool
-) -> bytes:
-    """NAV-TIMELS: the leap-second count, and the next leap second if announced.
-
-    What is not `from_sky` is what the firmware was built with. The day of the event
-    is the one that ends with it, Sunday being 1 (IS-GPS-200, 20.3.3.5.2.4).
-    """
-    _, tow = _gps(at)
-    behind_gps = (utc_behind_tai - GPS_BEHIND_TAI).ns // SECOND.ns
-    count = struct.pack("<IB3xBb", tow, 0, 2 if from_sky else 0, behind_gps)
-    if leap is None:
-        event = struct.pack("<BbiHH3xB", 0, 0, 0, 0, 0, 0b01 * from_sky)
-    else:
-        last_day = (leap.midnight - _GPS_BEGAN).ns // (_DAY_S * SECOND.ns) - 1
-        event = struct.pack(
-            "<BbiHH3xB",
-            2,
-            (leap.after - leap.before).ns // SECOND.ns,
-            (leap.at - at).ns // SECOND.ns,
-            last_day // 7,
-            last_day % 7 + 1,
-            0b11 * from_sky,
-        )
-    return ubx(0x01, 0x26, count + event)
-
-
-def timtp(pulse: Tai, lateness_s: float) -> bytes:
-    """TIM-TP: the quantisation error of the pulse to come, named in GPS time.
-
-    qErr is what to add to the measured lateness to be rid of it, so a late pulse
-    has a negative one (measured: anderswallin.net, 2019, ublox-f9t-qerr).
-    """
-    week, tow = _gps(pulse)
-    return ubx(
-        0x0D,
-        0x01,
-        struct.pack("<IIiHBB", tow, 0, round(-lateness_s * 1e12), week, 0b10, 0x0F),
-    )
-
-
-def _gps(at: Tai) -> tuple[int, int]:
-    """GPS week, and milliseconds into it."""
-    since = at.ns - GPS_BEHIND_TAI.ns - _GPS_BEGAN.ns
-    week, into = divmod(since, _WEEK_S * SECOND.ns)
-    return week, into // 1_000_000

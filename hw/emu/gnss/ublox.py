@@ -13,8 +13,8 @@ from struct import iter_unpack, pack, unpack, unpack_from
 from typing import Final
 
 from hw.emu.gnss.dialects import SECOND_MS, said
+from hw.emu.gnss.frames import ubx
 from hw.emu.gnss.receiver import Make, ReceiverModel
-from hw.emu.gnss.sentences import ubx
 
 _MON_VER: Final = (0x0A, 0x04)
 _CFG, _ACK = 0x06, 0x05

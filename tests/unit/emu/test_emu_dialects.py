@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hw.emu.gnss.dialects import Airoha, Casic, CommandParser, Mediatek, VendorProtocol
+from hw.emu.gnss.frames import ubx
 from hw.emu.gnss.receiver import Make, ReceiverModel
-from hw.emu.gnss.sentences import sealed, ubx
+from hw.emu.gnss.sentences import sealed
 from hw.emu.gnss.ublox import Ublox8, Ublox10
 
 SENTENCES = (("RMC", 1), ("GGA", 1), ("GSV", 2))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.pulse import PulseModel
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import Environment, OscillatorModel
 from hw.linux.clock import FreeClock
@@ -32,7 +33,7 @@ from refclock.timebase import (
     Utc,
 )
 
-EXACT = ReceiverModel(jitter_s=0.0, tail_share=0.0)
+EXACT = ReceiverModel(pulse=PulseModel(jitter_s=0.0, tail_share=0.0))
 NOW = Utc.of(2026, 11, 23, 12)
 
 
@@ -58,7 +59,9 @@ class Hand:
 def build(
     *faults: Fault, receiver_model: ReceiverModel = EXACT, ppb: float = 20_000.0
 ) -> tuple[LiveWorld, Hand]:
-    scenario = Scenario("test", "a test", faults, receiver_model, OscillatorModel(ppb))
+    scenario = Scenario(
+        "test", "a test", faults, (receiver_model,), OscillatorModel(ppb)
+    )
     hand = Hand()
     return LiveWorld(scenario, 1, hand, hand.sleep), hand
 
@@ -124,7 +127,9 @@ def test_a_pulse_is_stamped_at_its_true_second_whenever_the_thread_wakes() -> No
 
 
 def test_both_flanks_are_counted_apart() -> None:
-    world, _ = build(receiver_model=replace(EXACT, clear_too=True))
+    world, _ = build(
+        receiver_model=replace(EXACT, pulse=replace(EXACT.pulse, stamped="both"))
+    )
     found = flanks(world, 6)
     assert [flank.edge for flank in found] == [Edge.ASSERT, Edge.CLEAR] * 3
     assert [flank.seq for flank in found] == [1, 1, 2, 2, 3, 3]
@@ -176,7 +181,7 @@ def test_the_thermometer_is_beside_the_crystal() -> None:
     warm = OscillatorModel(
         environment=Environment(mean_c=41.26, step_c=5.0, step_at_s=9, settle_s=1)
     )
-    world = LiveWorld(Scenario("t", "t", oscillator_model=warm), 1, hand, hand.sleep)
+    world = LiveWorld(Scenario("t", "t", oscillator=warm), 1, hand, hand.sleep)
     thermometer = world.open_thermometer()
     assert thermometer.celsius() == pytest.approx(41.3)
     hand.sleep(60)
@@ -202,7 +207,7 @@ def test_real_bytes_come_at_the_pace_of_the_line_after_the_true_second() -> None
     receiver_model = ReceiverModel(
         lag_s=0.2, lag_jitter_s=0.0, sentences=(("RMC", 1), ("GGA", 1))
     )
-    world = LiveWorld(Scenario("t", "t", receiver_model=receiver_model), 1, clock)
+    world = LiveWorld(Scenario("t", "t", receivers=(receiver_model,)), 1, clock)
     world.start()
     try:
         came = read(world.receiver_path, 3.5)

@@ -9,6 +9,7 @@ import pytest
 
 from hw.emu.clock import VirtualClock
 from hw.emu.faults import Fault, Kind, Timeline
+from hw.emu.gnss.pulse import PulseModel
 from hw.emu.gnss.receiver import Receiver, ReceiverModel
 from hw.emu.oscillator import Oscillator, OscillatorModel
 from hw.emu.pin import EmulatedPin
@@ -72,7 +73,7 @@ def receiver(receiver_model: ReceiverModel, *faults: Fault) -> Receiver:
 
 def test_the_pin_rises_before_it_is_stamped_and_only_with_a_pulse() -> None:
     receiver_model = ReceiverModel(
-        latency_s=9e-6, jitter_s=0.0, tail_share=0.0, sawtooth_s=20e-9
+        pulse=PulseModel(latency_s=9e-6, jitter_s=0.0, tail_share=0.0, sawtooth_s=20e-9)
     )
     second = START + SECOND
     told = receiver(receiver_model)
@@ -96,9 +97,7 @@ def test_in_real_time_the_real_loop_looks_at_it() -> None:
     receiver_model = replace(
         SCENARIOS["nominal"].receiver_model, pulse_without_fix=True
     )
-    world = LiveWorld(
-        replace(SCENARIOS["nominal"], receiver_model=receiver_model), 1, clock
-    )
+    world = LiveWorld(SCENARIOS["nominal"].having(receiver_model), 1, clock)
     pin = world.open_pin()
     rise = world.next_rise()
     assert rise is not None

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from hw.emu.faults import Fault, Kind
+from hw.emu.gnss.pulse import PulseModel
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import OscillatorModel
 from hw.sim.fast import Second, Wire, fast
-from hw.sim.scenarios import SCENARIOS, Scenario
+from hw.sim.scenarios import SCENARIOS, Battery, Scenario
 from hw.sim.trace import _within, replay_trace
 from refclock.board.ports import Chunk
 from refclock.events import (
@@ -105,12 +106,12 @@ class Plain:
         return [each for each in self.told if isinstance(each, kind)]
 
 
-EXACT = ReceiverModel(jitter_s=0.0, tail_share=0.0)
+EXACT = ReceiverModel(pulse=PulseModel(jitter_s=0.0, tail_share=0.0))
 STEADY = OscillatorModel(offset_ppb=1000.0, walk_ppb=0.0)
 
 
 def world(*faults: Fault, receiver_model: ReceiverModel = EXACT) -> Scenario:
-    return Scenario("test", "a test", faults, receiver_model, STEADY)
+    return Scenario("test", "a test", faults, (receiver_model,), STEADY)
 
 
 def live(
@@ -205,7 +206,7 @@ def test_asleep_nothing_is_told_and_mono_stands() -> None:
 
 def test_a_battery_clock_bears_witness_by_its_real_driver() -> None:
     engine = Plain()
-    live(replace(world(), battery_error_s=2.0), engine, 130)
+    live(replace(world(), battery=Battery(2.0)), engine, 130)
     witnesses = [event for event in engine.told if isinstance(event, Witness)]
     assert len(witnesses) == 3
     for witness in witnesses:  # the local clock is 37 ms ahead, seconds are whole

@@ -11,8 +11,9 @@ import struct
 
 import pytest
 
+from hw.emu.gnss.frames import timels, timtp
 from hw.emu.gnss.receiver import sky
-from hw.emu.gnss.sentences import FixState, Place, Sat, sealed, timels, timtp, write
+from hw.emu.gnss.sentences import FixState, Place, Sat, sealed, write
 from refclock.timebase import SECOND, LeapSecond, Tai, Utc
 
 AT = Utc.of(2026, 12, 1, 3, 4, 5)
