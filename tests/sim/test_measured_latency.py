@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import cache
 from statistics import fmean
 
+import pytest
+
 from hw.sim.fast import Second, fast
 from hw.sim.scenarios import SCENARIOS
 from refclock.engine.engine import Engine
@@ -51,6 +53,7 @@ def bias_us(seconds: list[Second]) -> float:
     return 1e6 * fmean(second.error_s for second in seconds[SETTLED_S:])
 
 
+@pytest.mark.slow
 def test_watching_the_pin_takes_the_bias_off() -> None:
     for seed in (1, 2):
         assert abs(bias_us(lived(Watched, seed))) < 0.3

@@ -27,6 +27,7 @@ def test_cold_start(seed: int) -> None:
     assert max(abs(second.error_s) for second in after(lived, 300)) < 1e-6
 
 
+@pytest.mark.slow
 def test_warm_start() -> None:
     """Half of all runs are below 1 us for good within 20 s; all, within 45 s."""
     before = engine(WORLD)

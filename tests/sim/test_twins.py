@@ -61,6 +61,7 @@ def test_the_sawtooth_is_taken_off() -> None:
     assert told < 0.5 * untold
 
 
+@pytest.mark.slow
 def test_a_sawtooth_that_hangs_is_taken_off_a_pulse_stamped_by_hardware() -> None:
     """The teeth of 40 ns of a timing receiver, on a clock that stamps to 2 ns."""
     receiver_model = ReceiverModel(

@@ -161,6 +161,7 @@ def test_the_denied_hear_nothing_unless_it_is_asked_for(*, tell_denied: bool) ->
     assert bench.service.clients(9) == []
 
 
+@pytest.mark.slow
 def test_made_up_addresses_cost_no_honest_client_its_state() -> None:
     everyone = Access(["0.0.0.0/0", "::/0"], [])
     draw = random.Random(4)
