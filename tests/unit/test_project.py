@@ -1,21 +1,43 @@
-"""pyproject.toml agrees with itself, and with the tree."""
+"""pyproject.toml, the tree and the picture of the rooms agree."""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import Any
+import pytest
 
-ROOT = Path(__file__).parents[2]
-TOOL: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+from tests.rooms import README, ROOT, drawn_into, layers, picture, pure
 
 
-def test_coverage_is_demanded_of_every_room_that_touches_no_device() -> None:
-    (contract,) = (
-        contract
-        for contract in TOOL["importlinter"]["contracts"]
-        if "hw" in contract.get("forbidden_modules", ())
-    )
-    measured = TOOL["coverage"]["run"]["source_pkgs"]
-    assert measured == contract["source_modules"]
-    assert TOOL["coverage"]["report"]["fail_under"] >= 99
+def test_the_picture_of_the_rooms_is_that_of_the_contracts() -> None:
+    text = README.read_text()
+    assert drawn_into(text) == text, "draw it anew: python -m tests.rooms"
+
+
+def test_the_picture_has_every_room_once_and_marks_the_pure_ones() -> None:
+    cells = [
+        cell
+        for line in picture().splitlines()
+        if not line.startswith("+")
+        for cell in line[1:-1].split()
+    ]
+    marked = [
+        room.removeprefix("refclock.") + "*" * (room in pure())
+        for layer in layers()
+        for room in layer
+    ]
+    assert cells == marked
+    assert len(set(cells)) == len(cells)
+
+
+def test_every_room_has_its_layer() -> None:
+    rooms = {
+        f"{top}.{path.stem}"
+        for top in ("refclock", "hw")
+        for path in (ROOT / top).iterdir()
+        if (path / "__init__.py").exists() or path.suffix == ".py"
+    } - {"refclock.__init__", "refclock.__main__", "hw.__init__"}
+    assert {room for layer in layers() for room in layer} == rooms
+
+
+def test_a_readme_without_a_place_for_the_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place"):
+        drawn_into("# refclock\n")
