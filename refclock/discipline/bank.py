@@ -24,6 +24,7 @@ from math import exp, log, sqrt
 from typing import Final
 
 from refclock.discipline.filters.harmonic import OMEGA, HarmonicFilter, harmonic_filters
+from refclock.discipline.filters.holdover import unseen
 from refclock.discipline.filters.kalman import DRIFTING, WANDERING, ClockFilter
 from refclock.discipline.filters.thermal import (
     UNKNOWN,
@@ -128,7 +129,7 @@ class Bank:
             return Innovation(sample.offset, 0.0, 1.0, 1.0)
         innovation = innovation or self._innovation(sample)
         self._propagate(sample.mono, innovation.predicted)
-        self._silent_s = 0.0
+        self._widen()
         z = (sample.offset - self._base).seconds
         if sample.source is SampleSource.PULSE:
             self._update_filters(z, innovation)
@@ -274,6 +275,16 @@ class Bank:
         self._silent_s += t
         self._steering.restart(now)
 
+    def _widen(self) -> None:
+        """A sample ends the gap: the rate may have changed unseen in it."""
+        x, y = unseen(self._silent_s)
+        self._silent_s = 0.0
+        if x > 0.0:
+            for f in self._filters:
+                f.pxx += x * x / f.r
+                f.pxy += x * y / f.r
+                f.pyy += y * y / f.r
+
     def _update_filters(self, z: float, innovation: Innovation) -> None:
         """Take in a pulse `z`: every filter by itself, then the evidence."""
         residual, sigma = innovation.residual_s, innovation.sigma_s
@@ -371,7 +382,9 @@ class Bank:
         for w, fx, fy in parts:
             xx += w * (fx - x) ** 2
             yy += w * (fy - y) ** 2
-        return _Mixed(x, y, d / total, xx / total, yy / total, r / total)
+        x_unseen, y_unseen = unseen(silent)
+        xx, yy = xx / total + x_unseen**2, yy / total + y_unseen**2
+        return _Mixed(x, y, d / total, xx, yy, r / total)
 
 
 def _rho(sample: Sample, f: ClockFilter | ThermalFilter | HarmonicFilter) -> float:

@@ -45,6 +45,8 @@ class Budget:
     lag: Duration = ZERO
     """Without pulses: a sentence may come this much later or sooner than it is taken
     to."""
+    doubt: Duration = ZERO
+    """By how much pulses contradict our clock, while neither is known to be right."""
     filter: Duration = ZERO
     """Four sigma of the estimate."""
     measured: bool = False
@@ -58,12 +60,13 @@ class Budget:
     @property
     def systematic(self) -> Duration:
         """What no pulse can better."""
-        return self.latency + self.cable + self.receiver + self.reading + self.lag
+        fixed = self.latency + self.cable + self.receiver + self.reading
+        return fixed + self.lag + self.doubt
 
     def lines(self) -> dict[str, float]:
         """Each cause and its share, s, for the status page."""
-        lag = {"sentence lag": self.lag.seconds} if self.lag else {}
-        return lag | {
+        passing = {"sentence lag": self.lag, "disagreement": self.doubt}
+        return {name: line.seconds for name, line in passing.items() if line} | {
             f"{'measured ' * self.measured}pulse latency": self.latency.seconds,
             "cable": self.cable.seconds,
             "receiver": self.receiver.seconds,

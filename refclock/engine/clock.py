@@ -7,6 +7,7 @@ one mixture for its innovation, and those of `conclude`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -16,13 +17,14 @@ from refclock.discipline.bound import Budget, growth, time_left
 from refclock.discipline.control import LEAP_LASTS, ClockControl, remaining
 from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal, next_mode
+from refclock.discipline.sample import SampleSource
 from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import RealtimeClock, Stepped
 from refclock.events import Command, InForce, SetLeap, SetStatus, Temperature
+from refclock.integrity.phase import RUN
 from refclock.label.labeller import Predicted
 from refclock.published import (
     NEVER,
-    STALE_AFTER,
     UNKNOWN,
     ClockSnapshot,
 )
@@ -38,6 +40,8 @@ from refclock.timebase import (
 
 PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
+RESUMED: Final = 4 * SECOND
+"""After so long without a pulse the bound is published anew each second."""
 _READING: Final = Duration(2_000)
 """Uncertainty of a step found by reading a pair of clocks twice."""
 
@@ -72,6 +76,9 @@ class Clock:
         )
         self._realtime = RealtimeClock()
         self._updated: Tai | None = None
+        self._rejected: deque[Sample] = deque(maxlen=RUN)
+        """Pulses that contradict the clock, since the last one used."""
+        self._doubt = ZERO
         self.mode = Mode.COLD
         self.snapshot = ClockSnapshot.unknown(precision)
 
@@ -169,9 +176,18 @@ class Clock:
         """Take a sample in. `tai`: the reference time it is of; `innovation`: its own,
         if reckoned before; `lag`: uncertainty of a sentence's lag, alike each time."""
         innovation = self._bank.add(sample, innovation)
+        if sample.source is SampleSource.PULSE:
+            self._rejected.clear()
+            self._doubt = ZERO
         self._budget = replace(self._budget, lag=lag)
         self._updated = tai
         return innovation
+
+    def reject(self, sample: Sample, doubt: Duration) -> None:
+        """A pulse contradicts the clock, and is not used. `doubt`: the error may be
+        as much, for neither is known to be right."""
+        self._rejected.append(sample)
+        self._doubt = doubt
 
     def shift(self, by: Duration) -> None:
         """The reference is `by` later than was believed, and always was."""
@@ -204,6 +220,7 @@ class Clock:
         step = self._realtime.follow(local, mono, era)
         if before is None or step is None or not self._bank.started:
             return Stepped.NOT
+        self._rejected.clear()
         known = self._control.stepped(), self.snapshot.leap_step(before[0])
         stepped = self._realtime.judge(step, known)
         if stepped is Stepped.AWAY:
@@ -238,12 +255,16 @@ class Clock:
         self.mode = next_mode(self.mode, signal)
 
     def reset_phase(self) -> None:
-        """The next sample begins a new phase; what was learned stays."""
+        """The rejected pulses begin a new phase; what was learned stays."""
         self._bank.reset_phase()
+        for sample in self._rejected:
+            self._bank.add(sample)
 
     def reset(self) -> None:
         """The phase is unknown; what the oscillator is like is not."""
         self._bank.reset_phase()
+        self._rejected.clear()
+        self._doubt = ZERO
         self._budget = replace(self._budget, filter=UNKNOWN)
         self.snapshot = ClockSnapshot.unknown(self._precision)
 
@@ -265,9 +286,11 @@ class Clock:
         if not self._bank.started:
             return self.invalidate()
         estimate = self._bank.estimate(now)
-        self._budget = self._budget.with_sigma(estimate.sigma_s)
+        undisputed = self.snapshot.bound_at(now) - self._budget.doubt
+        self._budget = replace(self._budget.with_sigma(estimate.sigma_s), doubt=ZERO)
         if self.snapshot.updated == self._updated:  # no sample since
-            self._budget = self._budget.at_least(self.snapshot.bound_at(now))
+            self._budget = self._budget.at_least(undisputed)
+        self._budget = replace(self._budget, doubt=self._doubt)
         settled = self.within_limit()
         held = self.mode
         self.signal(Signal.SETTLED if settled else Signal.LIMIT_EXCEEDED)
@@ -302,7 +325,7 @@ class Clock:
             rate=estimate.rate,
             updated=self._updated or tai,
             bound=self._budget.total,
-            bound_rate=growth(self._sigma_ahead(estimate), STALE_AFTER),
+            bound_rate=growth(self._sigma_ahead(estimate), RESUMED),
             utc_behind_tai=self._leaps.offset(tai),
             leap=leap,
             precision=self._precision,

@@ -203,7 +203,7 @@ class Engine:
             self._watch(reference, sample)
             return ()
         if not self._use(reference, sample, second, edge):
-            return ()
+            return self._without_pulse(sample.at, sample.mono)
         return self._conclude(sample.at, sample.mono)
 
     def _use(
@@ -214,9 +214,10 @@ class Engine:
         if self._clock.started:
             innovation = self._clock.innovation(sample)
             residual = Duration.from_seconds(innovation.residual_s)
-            bound = self.snapshot.bound_at(sample.mono)
+            bound = self.snapshot.bound_at(sample.mono) - self._clock.budget.doubt
             verdict = reference.judge(residual, bound, sample.mono)
             if verdict is PulseVerdict.REJECT:
+                self._clock.reject(sample, reference.integrity.doubt())
                 return False
             if verdict is PulseVerdict.RESTART:
                 self._clock.reset_phase()
@@ -290,11 +291,15 @@ class Engine:
         if began is None and (first := self._clock.first()):
             return first
         self._follow(tick.local, tick.mono, tick.era)
+        return self._without_pulse(tick.local, tick.mono)
+
+    def _without_pulse(self, at: Local, now: Mono) -> tuple[Command, ...]:
+        """Publish the grown bound, if the last pulse used is too long ago."""
         last = self._first.last_used
-        if last is not None and tick.mono - last <= PULSE_LOST_AFTER:
+        if last is not None and now - last <= PULSE_LOST_AFTER:
             return ()  # concluded at that pulse
         self._clock.signal(Signal.PULSE_LOST)
-        return self._conclude(tick.local, tick.mono)
+        return self._conclude(at, now)
 
     def _pulse_absent(self, now: Mono) -> bool:
         """Has no pulse come, used or not, for so long that sentences must do?"""

@@ -30,7 +30,7 @@ class AcquireSettings:
 class HoldoverSettings:
     """How far the bound may grow before we say that we do not know the time."""
 
-    limit_s: Annotated[float, Range(1e-6, 10.0, "s")] = 1e-3
+    limit_s: Annotated[float, Range(1e-6, 10.0, "s")] = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ lasts and somebody vouches for it. Every refusal has its words.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Annotated, Final
 
 from refclock.events import (
@@ -27,13 +26,12 @@ from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
 from refclock.integrity.antenna import Antenna
 from refclock.integrity.dates import unrolled
 from refclock.integrity.leapcount import LeapCount
+from refclock.integrity.phase import PhaseJudge, PulseVerdict
 from refclock.reasons import Code, Reason
 from refclock.settings import Range
 from refclock.timebase import (
     GPS_BEHIND_TAI,
     HOUR,
-    MICROSECOND,
-    MILLISECOND,
     SECOND,
     ZERO,
     Duration,
@@ -59,7 +57,7 @@ class Policy(StrEnum):
     """What to do about a jump that lasts, when nobody vouches for it."""
 
     HOLD = "hold"
-    """Hold over until the bound is spent, then start afresh."""
+    """Hold off for as long as our clock's claim is the stronger (`phase`)."""
     FOLLOW = "follow"
     """Believe it."""
 
@@ -76,15 +74,6 @@ class IntegritySettings:
     moved_m: Annotated[int, Range(10, 100_000, "m")] = 300
 
 
-class PulseVerdict(Enum):
-    """What to do with a pulse."""
-
-    USE = "use"
-    REJECT = "reject"
-    RESTART = "restart"
-    """The phase is another one: begin anew with this pulse."""
-
-
 @dataclass(frozen=True, slots=True)
 class MessageRefused:
     """A message that is not believed, and why."""
@@ -94,16 +83,6 @@ class MessageRefused:
 
 _FIX_LASTS: Final = 5 * SECOND
 """A fix, or the word that there is none, counts for so long."""
-_SMALL: Final = 100 * MICROSECOND
-"""The filter itself copes with a pulse off by less: it counts for little."""
-_BOUNDS: Final = 4
-_RUN: Final = 8
-"""So many pulses off one after another are no stragglers."""
-_TRIED: Final = 60
-"""Before so many pulses were used, the clock may have begun with a straggler."""
-_FEW: Final = 3
-_FOLLOWED: Final = 300 * MILLISECOND
-"""After a larger jump nobody knows which second it is: better begin cold."""
 _SETTLING: Final = HOUR
 """A count of leap seconds comes from the sky within 12.5 minutes of good sight."""
 _MOST_LATE: Final = 18 * SECOND
@@ -127,6 +106,7 @@ class Integrity:
         self._count = LeapCount(self._alarms, leaps, self._persist)
         moved_m = settings.moved_m if settings.static else None
         self._antenna = Antenna(self._alarms, moved_m)
+        self._phase = PhaseJudge(self._alarms, self._persist, follow=self._follow)
         self._began: Mono | None = None
         """When the receiver was first believed."""
         self._named: Tai | None = None
@@ -142,10 +122,7 @@ class Integrity:
     def restarted(self) -> None:
         """The clock began afresh: what was held off is forgotten."""
         self._ahead: Ahead | None = None
-        self._off: deque[Duration] = deque(maxlen=_RUN)
-        self._off_since: Mono | None = None
-        self._used = 0
-        """Pulses in a row since then, up to `_TRIED`."""
+        self._phase.restarted()
 
     def know(self, leaps: LeapTable) -> None:
         """A leap second more is known."""
@@ -240,29 +217,12 @@ class Integrity:
 
     def pulse(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
         """May a pulse be used that is off by `residual` while we know to `bound`?"""
-        limit = max(_BOUNDS * bound, _SMALL)
-        if abs(residual) <= limit:
-            self._on_time()
-            return PulseVerdict.USE
-        tried = self._used >= _TRIED
-        self._off_since = self._off_since or now
-        self._off.append(residual)
-        if len(self._off) < (_RUN if tried else _FEW):
-            return PulseVerdict.REJECT
-        if max(self._off) - min(self._off) > limit:
-            return PulseVerdict.USE  # no jump: the noise is another one
-        if not tried:
-            return self._restart()
-        self._alarms.raise_(
-            AlarmKind.PHASE,
-            Reason.of(Code.PULSE_JUMPED, offset_s=residual.seconds),
-            now,
-        )
-        lasting = now - self._off_since >= self._persist
-        if not (self._follow and lasting and abs(residual) < _FOLLOWED):
-            return PulseVerdict.REJECT
-        self._alarms.tell(AlarmKind.PHASE, Reason.of(Code.PULSE_JUMP_FOLLOWED), now)
-        return self._restart()
+        return self._phase.pulse(residual, bound, now)
+
+    def doubt(self) -> Duration:
+        """By how much pulses contradict our clock while neither is known to be right:
+        the served time may be wrong by all of it."""
+        return self._phase.doubt()
 
     def stepped(self, by: Duration, now: Mono) -> None:
         """Another program set the clock, or the machine slept."""
@@ -333,17 +293,6 @@ class Integrity:
             gps_time=ahead == gps - GPS_BEHIND_TAI,
             witness=witness,
         )
-
-    def _on_time(self) -> None:
-        self._used = min(self._used + 1, _TRIED)
-        self._off.clear()
-        self._off_since = None
-        self._alarms.clear(AlarmKind.PHASE)
-
-    def _restart(self) -> PulseVerdict:
-        self._on_time()
-        self._used = 0
-        return PulseVerdict.RESTART
 
 
 @dataclass(frozen=True, slots=True)

@@ -451,7 +451,7 @@ def test_an_old_sawtooth_is_not_used(samples: list[Sample]) -> None:
 
 
 def test_a_pulse_that_jumped_is_held_off_and_told(samples: list[Sample]) -> None:
-    world = tracking(FREE, 100)
+    world = tracking(FREE, 600)
     world.late = 5 * MILLISECOND
     used = len(samples)
     world.run(20)

@@ -253,8 +253,9 @@ def pulses(judge: Integrity, *residuals: float, start: int = 0) -> list[PulseVer
 
 
 def tried(settings: IntegritySettings | None = None) -> Integrity:
+    """Steady for an hour."""
     judge = integrity(settings)
-    assert set(pulses(judge, *[0.1] * 60, start=-60)) == {PulseVerdict.USE}
+    assert set(pulses(judge, *[0.1] * 3600, start=-3600)) == {PulseVerdict.USE}
     return judge
 
 
