@@ -29,6 +29,7 @@ from refclock.published import (
     ClockSnapshot,
 )
 from refclock.timebase import (
+    SECOND,
     ZERO,
     Duration,
     LeapSecond,
