@@ -98,7 +98,7 @@ class ReplyTemplate:
         self._firsts = _FIRSTS[leap]
         self._about_us = _ABOUT_US.pack(
             snapshot.precision,
-            NtpShort.of(ZERO).bits,
+            NtpShort.of(snapshot.root_delay if synchronised else ZERO).bits,
             NtpShort.of(
                 snapshot.bound_at(mono) if synchronised else MAX_DISPERSION
             ).bits,
