@@ -37,8 +37,8 @@ from refclock.published import ClockSnapshot
 from refclock.receiver.configurator import Configurator
 from refclock.receiver.profile import profile
 from refclock.server.broadcast import Broadcast
-from refclock.server.listener import ListenerSettings
 from refclock.server.service import NtpService
+from refclock.server.settings import ListenerSettings
 from refclock.timebase import SECOND, LeapSecond, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")

@@ -87,6 +87,10 @@ class Service(Protocol):
         """The `most` that asked most."""
         ...
 
+    def denied(self, most: int) -> Sequence[ClientStatus]:
+        """Hosts that the access rules excluded, `most` at most."""
+        ...
+
     def reload_access(self, settings: ServerSettings) -> None:
         """Other access rules and limits, from any thread."""
         ...
@@ -189,6 +193,13 @@ class Daemon:
         services = self._services
         return busiest(chain.from_iterable(s.clients(most) for s in services), most)
 
+    def denied(self, most: int) -> list[ClientStatus]:
+        """Hosts that the access rules of any service excluded, `most` at most."""
+        if self._counted is not None:
+            return []
+        services = self._services
+        return busiest(chain.from_iterable(s.denied(most) for s in services), most)
+
     def answers(self) -> Answers:
         """What the control socket can be asked."""
         return {
@@ -201,7 +212,9 @@ class Daemon:
             status = self.status()
         except TimeoutError as error:
             return json.dumps({"error": str(error)})
-        return to_json(status, self.counters(), self.clients(_SHOWN))
+        return to_json(
+            status, self.counters(), self.clients(_SHOWN), self.denied(_SHOWN)
+        )
 
     def attach(
         self, *, service: Service | None = None, control: Control | None = None

@@ -149,6 +149,9 @@ class FakeService:
     def counters(self) -> dict[str, Any]:
         return self._counters
 
+    def denied(self, most: int) -> list[ClientStatus]:
+        return [ClientStatus("8.8.8.8", 3.0, 17, 4, 0, 0)][:most]
+
     def clients(self, most: int) -> list[ClientStatus]:
         if self.closed:
             raise AssertionError("asked after it was closed")
@@ -439,6 +442,9 @@ def test_a_client_of_two_listeners_is_told_once() -> None:
     services[1].known = [replace(near, age_s=1.0, version=3)]
     with Running(services=services) as running:
         answers = running.daemon.answers()
+        assert json.loads(answers["status"]())["denied"] == [
+            {**asdict(ClientStatus("8.8.8.8", 3.0, 34, 4, 0, 0))}
+        ]
         shown = json.loads(answers["status"]())["clients"]
         told = json.loads(answers["clients"]())
     both = ClientStatus("10.0.0.1", 1.0, 10, 3, 0, 2)

@@ -166,7 +166,7 @@ def test_our_own_step_is_not_served() -> None:
 
 def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
     moment = ReplyTemplate(SERVED, LOCAL, MONO)
-    for asked, told in ((0, 6), (6, 7), (17, 17), (255, 17)):
+    for asked, told in ((0, 6), (6, 7), (17, 17), (127, 17), (254, 6), (128, 6)):
         out = bytearray(96)
         request = bytearray(48) + REQUEST[:2] + bytes([asked]) + REQUEST[3:]
         moment.begin(request, out, KIND[0x23:0x24] * 2, [LOCAL.ns] * 2)
