@@ -100,11 +100,11 @@ def compose(
     beginning = Beginning(
         config.engine(),
         leaps,
-        max(leaps.updated, memory.last_good) if memory else leaps.updated,
+        leaps.updated,
         board.pulse_latency,
         board.pulse_latency_spread,
         measured_precision(board.clock),
-        memory.text() if memory else None,
+        memory,
     )
     recorder = None if record is None else FileRecorder(record, beginning)
     engine = beginning.engine()
