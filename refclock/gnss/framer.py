@@ -1,16 +1,15 @@
 """Bytes in any cutting -> sentences and binary frames, each with its arrival.
 
-One pass, since the bytes that open a binary frame are not printable and so end
-any sentence: at a '$' begins a sentence, at a sync pair a frame, and whatever lies
-between is noise. A frame with a right checksum is lifted out whole, so that a '$'
-in its payload is no sentence; one with a wrong checksum, or one that does not
-come to its end in time, was none, and is read again as noise. What comes out does
-not depend on where the stream was cut.
+One pass: a sentence begins at a '$', a frame at the sync of one of the protocols in
+`frames`, and what lies between is noise. A frame with a right checksum is lifted out
+whole, so that a '$' in its payload is no sentence. One with a wrong checksum, or not
+complete within a second, is read again from its second byte. What comes out does not
+depend on where the stream was cut, and the work is linear in its length.
 
-A sentence (NMEA 0183) runs from '$' over printable bytes to CR or LF and must end
-in '*' and the right checksum, either case; blanks after it are forgiven, and so is
-a missing line end at the end of a file. UBX frames: u-blox M8 protocol
-specification, 32.2. CASIC frames: CASIC multimode receiver protocol, 1.3.
+A sentence (NMEA 0183) runs from '$' over printable bytes to CR or LF and must end in
+'*' and the right checksum: two hexadecimal digits of either case, or one where the
+first would be 0. Blanks behind it are allowed, and a missing line end at the end of
+the stream.
 """
 
 from __future__ import annotations
@@ -20,32 +19,34 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from itertools import accumulate
 from operator import xor
 from typing import Final
 
 from refclock.board.ports import Chunk
 from refclock.events import Dropped, DropReason
+from refclock.gnss.frames import NOT_YET, OPENING, protocol_at
 from refclock.timebase import SECOND, Duration, Mono
 
 LONGEST: Final = 1024
 """Bytes between '$' and the line end. The standard says 79; receivers reach 205."""
 
-_UBX_PAYLOAD: Final = 8192
-"""Bytes; the longest message in use (raw measurements, 255 signals) has 8176."""
-_CASIC_PAYLOAD: Final = 2048
 _PATIENCE: Final = SECOND
-"""A frame not at its end after so long was none: receivers speak once a second, so
-a header made of noise holds up no sentence for longer."""
+"""A frame not complete after so long was none: receivers speak once a second, so a
+header made of noise delays no sentence for longer."""
+_FREE: Final = 65_536
+_CHECKED_PER_BYTE: Final = 2
+"""Bytes put through a checksum, at most: so many for each byte of the stream, and
+`_FREE` in advance. A stream of true frames needs one for one; headers within headers,
+each of which claims a long payload, would need hundreds."""
 
-_OPENING: Final = re.compile(rb"\$|\xb5(?:b|\Z)|\xba(?:\xce|\Z)")
+_OPENING: Final = re.compile(OPENING, re.DOTALL)
 _STOP: Final = re.compile(rb"[^\x20-\x23\x25-\x7e]")
 _STOPPED: Final[Mapping[int, DropReason | None]] = {
     0x0D: None,
     0x0A: None,
     0x24: DropReason.INTERRUPTED,
 }
-_SEALED: Final = re.compile(rb"([A-Za-z\d][^$]*)\*([\dA-Fa-f]{2})")
+_SEALED: Final = re.compile(rb"([A-Za-z\d][^$]*)\*([\dA-Fa-f]{1,2})")
 _ADDRESS: Final = re.compile(rb"[A-Z\d]{3,10}(?=[,*]|\Z)")
 _SHOWN: Final = 100
 
@@ -66,9 +67,10 @@ class Binary:
     """A binary frame; its checksum was right."""
 
     kind: str
-    """`UBX` or `CASIC`."""
+    """The protocol's name: `UBX`, `CASIC`, or one of `frames` that is not read."""
     cls: int
     id: int
+    """Class and number, of UBX, CASIC and Allystar; else 0."""
     payload: bytes
     mono: Mono
     offset: int
@@ -97,13 +99,14 @@ class _Mark:
 class Framer:
     """Cuts a stream into sentences and frames. Used by one thread.
 
-    Holds at most one unfinished frame: 8 kB, whatever comes.
+    Holds at most one unfinished frame: 10 kB, whatever comes.
     """
 
     def __init__(self) -> None:
         self._held = b""
         self._start = 0
         self._marks: deque[_Mark] = deque()
+        self._checked = 0
 
     def feed(self, chunk: Chunk) -> list[Item]:
         """All that these bytes complete."""
@@ -121,7 +124,7 @@ class Framer:
         data, i = self._held, 0
         while opening := _OPENING.search(data, i):
             i = opening.start()
-            if data[i] == 0x24:
+            if data[i] == 0x24 and data[i + 1 : i + 2] != b"@":
                 end, item = self._sentence(data, i, last=stale is None)
             else:
                 seen = self._seen(i)
@@ -156,8 +159,8 @@ class Framer:
         bare = text.rstrip(b" ")
         sealed = _SEALED.fullmatch(bare)
         good = sealed is not None and reduce(xor, sealed[1]) == int(sealed[2], 16)
-        if good and why in {None, DropReason.TRUNCATED}:
-            return end, Sentence(bare[:-3], self._seen(i), self._start + i)
+        if sealed and good and why in {None, DropReason.TRUNCATED}:
+            return end, Sentence(sealed[1], self._seen(i), self._start + i)
         if _ADDRESS.match(text) is None:
             return end, None  # a '$' in binary junk
         if why is None:
@@ -167,28 +170,24 @@ class Framer:
         return end, Dropped(self._seen(i), why, text[:_SHOWN].decode("ascii"))
 
     def _frame(self, data: bytes, i: int, seen: Mono) -> tuple[int, Item | None]:
-        """What begins at the sync pair and where it ends; 0: not here yet."""
-        ubx = data[i] == 0xB5
-        head = data[i : i + 6]
-        if len(head) < 6:
+        """What begins at the sync and where it ends; 0: not here yet."""
+        protocol = protocol_at(data, i)
+        size = NOT_YET if protocol is None else protocol.measure(data, i)
+        if protocol is None or size == NOT_YET or len(data) < i + size:
             return 0, None
-        size = int.from_bytes(head[4:6] if ubx else head[2:4], "little")
-        if size > (_UBX_PAYLOAD if ubx else _CASIC_PAYLOAD) or not (
-            ubx or size % 4 == 0
-        ):
+        if not size:
             return i + 1, None
-        body_end = i + 6 + size
-        end = body_end + (2 if ubx else 4)
-        if end > len(data):
-            return 0, None
-        told, payload = data[body_end:end], data[i + 6 : body_end]
-        at = self._start + i
-        if ubx:
-            if _fletcher(data[i + 2 : body_end], told):
-                return end, Binary("UBX", head[2], head[3], payload, seen, at)
-        elif _casic_sum(head, payload) == told:
-            return end, Binary("CASIC", head[4], head[5], payload, seen, at)
-        return i + 1, Dropped(seen, DropReason.BINARY, head.hex(" "))
+        whole, at = data[i : i + size], self._start + i
+        if self._checked + size <= _FREE + _CHECKED_PER_BYTE * (at + size):
+            self._checked += size
+            if protocol.proves(whole):
+                cls, number = 0, 0
+                if protocol.number_at is not None:
+                    cls, number = whole[protocol.number_at : protocol.number_at + 2]
+                payload = whole[protocol.head : size - protocol.tail]
+                name = protocol.name
+                return i + size, Binary(name, cls, number, payload, seen, at)
+        return i + 1, Dropped(seen, DropReason.BINARY, whole[:6].hex(" "))
 
     def _seen(self, i: int) -> Mono:
         """When held byte `i` came. Asked in ascending order only."""
@@ -209,16 +208,9 @@ def _fault(bare: bytes) -> DropReason:
     )
 
 
-def _fletcher(data: bytes, told: bytes) -> bool:
-    """RFC 1145's checksum, 8 bits wide, over class, id, length and payload. Its
-    first half alone refuses nearly all noise, and costs a third."""
-    return sum(data) & 0xFF == told[0] and sum(accumulate(data)) & 0xFF == told[1]
-
-
-def _casic_sum(head: bytes, payload: bytes) -> bytes:
-    """The sum of 32-bit words: id, class and length as one, then the payload."""
-    words = sum(
-        int.from_bytes(payload[k : k + 4], "little") for k in range(0, len(payload), 4)
-    )
-    first = (head[5] << 24) + (head[4] << 16) + int.from_bytes(head[2:4], "little")
-    return ((first + words) & 0xFFFF_FFFF).to_bytes(4, "little")
+def proves(heard: bytes) -> bool:
+    """Is there a sentence or a frame with a right checksum in it? No wrong speed of a
+    line makes one."""
+    framer = Framer()
+    items = framer.feed(Chunk(heard, Mono(0), Mono(0))) + framer.finish()
+    return any(isinstance(item, Sentence | Binary) for item in items)
