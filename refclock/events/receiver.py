@@ -193,7 +193,15 @@ class DropReason(StrEnum):
     TRUNCATED = "truncated_eof"
     BINARY = "binary_checksum"
     FIELD = "field"
-    """A good checksum around a field that cannot be read."""
+    """A good checksum around a field that cannot be read, or is out of its range."""
+    PROTOCOL = "foreign_protocol"
+    """A whole frame of a protocol that is not read; `detail` is its name."""
+    FOREIGN_CLOCK = "foreign_clock"
+    """Another clock on the same line."""
+    CONTRADICTION = "contradiction"
+    """Two sentences side by side name different seconds."""
+    FLOOD = "flood"
+    """More bytes in a second than are read."""
 
 
 @dataclass(frozen=True, slots=True)

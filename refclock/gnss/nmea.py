@@ -33,6 +33,9 @@ from refclock.gnss.framer import Sentence
 from refclock.timebase import GPS_BEHIND_TAI, SECOND, Duration, Mono
 
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d|60)(?:\.(\d*))?")
+_SHORT: Final = re.compile(r"(?:[3-9]|2(?=[45]))\d{4}(?:\.\d*)?")
+"""The hour without its leading zero, where the first two digits are no hour: those of
+other hours can be read in several ways."""
 _DATE: Final = re.compile(r"(\d\d)(\d\d)(\d\d)|(\d\d?),(\d\d?),(\d{4})")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d*)?")
 _LEAPS: Final = re.compile(r"(\d{1,3})(D?)")
@@ -61,14 +64,14 @@ _GPS_BEGAN: Final = 80
 class Timed:
     """What a sentence says of the time, and how far it may be believed.
 
-    Of the letters, '' is nothing said and '?' is no single letter.
+    Of the letters, in capitals, '' is an empty field and '?' is no single letter.
     """
 
     mono: Mono
     offset: int
     """Bytes of the stream before it."""
     address: str
-    """Talker and kind as written: `GNRMC`, `PGRMF`, `PUBX`."""
+    """Talker and kind: `GNRMC`, `PGRMF`, `PUBX`."""
     kind: str
     """`RMC`, `GGA`, `ZDA`, `GLL`, `GNS`, `PGRMF` or `PUBX04`."""
     tod: Duration | None
@@ -81,6 +84,14 @@ class Timed:
     quality: str
     systems: str
     """GNS: one mode letter for each system."""
+    unreadable: bool = False
+    """There is a time in it that cannot be read: `tod` is None, and not for want of a
+    time."""
+
+    @property
+    def talker(self) -> str:
+        """The first two letters of the address; of a maker's own sentence all."""
+        return self.address if self.address.startswith("P") else self.address[:2]
 
 
 Fact = Timed | Position | LeapNotice | AntennaFeed | Identity | Dropped
@@ -142,6 +153,7 @@ def facts(sentence: Sentence) -> Iterator[Fact]:
     """What it says; nothing for a sentence about other things."""
     text = sentence.body.decode("ascii")
     address, *data = text.split(",")
+    address = address.upper()
     kind = _kind(address, data)
     layout = _LAYOUTS.get(kind)
     if layout is not None:
@@ -167,15 +179,16 @@ def _timely(
 
     tod: Duration | None = None
     date: Date | None = None
-    leap_second = unreadable = False
+    leap_second = False
+    unreadable: list[str] = []
     try:
         tod, leap_second = _time_of_day(field(layout.clock))
     except ValueError:
-        unreadable = True
+        unreadable.append("time")
     try:
         date = _date(",".join(map(field, layout.date)))
     except ValueError:
-        unreadable = True
+        unreadable.append("date")
     status = _letter(field(layout.status))
     if kind == "PGRMF":  # the type of the fix: 0 none, 1 flat, 2 in space
         status = "A" if status in {"1", "2"} else "V"
@@ -191,7 +204,8 @@ def _timely(
         status,
         _letter(field(layout.mode)),
         quality,
-        field(layout.systems),
+        field(layout.systems).upper(),
+        "time" in unreadable,
     )
     if layout.latitude is not None and (status == "A" or quality not in {"", "0"}):
         place = [field(layout.latitude + k) for k in range(4)]
@@ -204,20 +218,21 @@ def _timely(
                     _number(field(layout.hdop)),
                 )
         except ValueError:
-            unreadable = True
+            unreadable.append("place")
     if leaps := _LEAPS.fullmatch(field(layout.leaps)):
         behind = int(leaps[1]) * SECOND + GPS_BEHIND_TAI
         yield LeapNotice(sentence.mono, kind, behind, firmware_default=leaps[2] == "D")
     if unreadable:
-        yield Dropped(
-            sentence.mono, DropReason.FIELD, sentence.body[:100].decode("ascii")
-        )
+        detail = f"{' and '.join(unreadable)} of {sentence.body.decode('ascii')}"
+        yield Dropped(sentence.mono, DropReason.FIELD, detail[:100])
 
 
 def _time_of_day(text: str) -> tuple[Duration | None, bool]:
     """hhmmss.fff, and whether it is second 60. ValueError: not a time of day."""
     if not text:
         return None, False
+    if _SHORT.fullmatch(text):
+        text = f"0{text}"
     clock = _CLOCK.fullmatch(text)
     if clock is None:
         raise ValueError(text)
@@ -260,4 +275,4 @@ def _number(text: str) -> float | None:
 
 
 def _letter(text: str) -> str:
-    return text if len(text) < 2 else "?"
+    return text.upper() if len(text) < 2 else "?"

@@ -34,7 +34,7 @@ def timed(body: str) -> Timed:
 def refused(body: str) -> bool:
     found = [fact for fact in facts(body) if isinstance(fact, Dropped)]
     assert all(fact.reason is DropReason.FIELD for fact in found)
-    assert all(fact.detail == body[:100] for fact in found)
+    assert all(fact.detail.endswith(f" of {body}"[-20:]) for fact in found)
     return bool(found)
 
 
@@ -130,8 +130,34 @@ def test_second_sixty_is_a_second_like_any_other() -> None:
 def test_what_is_no_time_of_day_is_refused_by_name(clock: str) -> None:
     body = f"GPRMC,{clock},A,,,,,,,010526"
     assert timed(body).tod is None
+    assert timed(body).unreadable
     assert timed(body).date == date(2026, 5, 1)
+    (told,) = [fact for fact in facts(body) if isinstance(fact, Dropped)]
+    assert told.detail == f"time of {body}"
+
+
+def test_an_empty_field_is_not_an_unreadable_one() -> None:
+    assert timed("GPRMC,,V,,,,,,,").tod is None
+    assert not timed("GPRMC,,V,,,,,,,").unreadable
+    assert not refused("GPRMC,,V,,,,,,,")
+
+
+@pytest.mark.parametrize("text", ["81500", "81500.00", "31500", "91500.", "245959"[1:]])
+def test_a_short_time_is_read_where_it_can_be_nothing_else(text: str) -> None:
+    long = timed(f"GPRMC,0{text},A,,,,,,,010526")
+    assert timed(f"GPRMC,{text},A,,,,,,,010526").tod == long.tod is not None
+
+
+@pytest.mark.parametrize("text", ["15930", "15930.00", "1500.00", "11111", "0", "0.00"])
+def test_a_short_time_of_several_readings_is_refused(text: str) -> None:
+    body = f"GPRMC,{text},A,,,,,,,010526"
+    assert timed(body).tod is None
     assert refused(body)
+
+
+def test_letters_of_either_case_are_read() -> None:
+    upper = timed(f"GPRMC,111106,A,{PLACE},,,010526,,,D")
+    assert timed(f"gprmc,111106,a,{PLACE.lower()},,,010526,,,d") == upper
 
 
 @pytest.mark.parametrize(
