@@ -1,16 +1,16 @@
-"""Sentences that name the same moment belong together: an epoch has one verdict.
+"""Sentences that name the same moment form an epoch, and an epoch has one verdict.
 
-No sentence says everything. RMC has a status and a date, GGA a quality and no
-date, ZDA a date and no word on validity; order and number are each receiver's
-own. So consecutive sentences with the same time of day form an epoch, and what
-one of them lacks another may lend: a GGA takes its date from the ZDA beside it, a
-ZDA its validity from the GGA. RMC with a good status is told at once; what only
-others can vouch for waits for them, at most until the next epoch begins.
+No sentence tells everything. RMC has a status and a date, GGA a quality and no date,
+ZDA a date and nothing on validity; order and number are each receiver's own. So
+consecutive sentences with the same time of day form an epoch, and each takes from the
+others what it lacks: a GGA its date from a ZDA, a ZDA its validity from a GGA. Nothing
+is passed on before all kinds of sentence were heard that were part of recent epochs, or
+the next epoch begins: the verdict does not depend on the order of the sentences.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 - an epoch has a date
 from typing import Final
@@ -19,16 +19,20 @@ from refclock.events import Fix, TimeMessage
 from refclock.gnss.nmea import Timed
 from refclock.timebase import DAY, SECOND, Duration, Mono, Utc
 
+_ACTIVE: Final = frozenset("ADFPR")
+"""Status letters: A valid; some receivers put the mode there, differential, float,
+precise or real-time kinematic."""
 _DOUBTFUL: Final = frozenset("ESM")
 """Mode letters: estimated (dead reckoning), simulator, manual."""
 _FIXED: Final = frozenset("12345")
 """GGA qualities: GPS, differential, PPS, real-time kinematic, float."""
 _RECKONED: Final = frozenset("678")
 """GGA qualities: estimated, manual, simulator."""
-_SYSTEM_FIXED: Final = frozenset("ADPRF")
 _UNIX_DAY: Final = Date(1970, 1, 1).toordinal()
 _CARRY: Final = 10 * SECOND
 """How long a date holds for sentences without one, by their clock and by ours."""
+_RECENT: Final = 8
+"""Epochs whose kinds of sentence are waited for."""
 _ORDER: Final = 40
 """Sentences of an epoch whose order is kept; a receiver without time sends one
 endless epoch."""
@@ -52,6 +56,8 @@ class Epoch:
         self.addresses: Counter[str] = Counter()
         self.dates: dict[Date, str] = {}
         """Each date named, and the kind of sentence that named it first."""
+        self.contradicted = False
+        """A sentence beside it names another second."""
         self._statuses: set[str] = set()
         self._modes: set[str] = set()
         self._qualities: set[str] = set()
@@ -104,23 +110,40 @@ class Epoch:
 
     @property
     def fix(self) -> Fix:
-        """What its own sentences, taken together, say of the time."""
+        """What its own sentences, taken together, tell of the time's validity."""
         if self._statuses:
-            return self._fix_by_status(active="A" in self._statuses)
+            active = bool(self._statuses & (_ACTIVE | _DOUBTFUL))
+            return self._fix_by_status(active=active)
         if self._qualities & (_FIXED | {"9"}):
             return Fix.PRESUMED
         if self._qualities:
             return Fix.ESTIMATED if self._qualities & _RECKONED else Fix.NONE
+        if self._systems & _ACTIVE:
+            return Fix.PRESUMED
         if self._systems:
-            return Fix.PRESUMED if self._systems & _SYSTEM_FIXED else Fix.NONE
+            return Fix.ESTIMATED if self._systems & _DOUBTFUL else Fix.NONE
         return Fix.UNKNOWN
 
     def _fix_by_status(self, *, active: bool) -> Fix:
-        if active and (self._modes & _DOUBTFUL or self._qualities & _RECKONED):
+        doubtful = (self._modes | self._statuses) & _DOUBTFUL
+        if active and (doubtful or self._qualities & _RECKONED):
             return Fix.ESTIMATED
         if self._qualities & (frozenset("0") if active else _FIXED):
             return Fix.CONTRADICTION
         return Fix.VALID if active else Fix.NONE
+
+    @property
+    def verdict(self) -> Fix:
+        """The fix to act on: `fix`, and CONTRADICTION where two dates, status and mode,
+        status and systems, or the names of the second contradict each other."""
+        fix = self.fix
+        if not fix.good:
+            void = bool(self._systems & _ACTIVE) and fix is Fix.NONE
+            return Fix.CONTRADICTION if void or self.contradicted else fix
+        denied = "N" in self._modes or self._systems == {"N"}
+        if denied or self.contradicted or len(self.dates) > 1:
+            return Fix.CONTRADICTION
+        return fix
 
 
 class Epochs:
@@ -129,43 +152,57 @@ class Epochs:
     def __init__(self) -> None:
         self._epoch: Epoch | None = None
         self._waiting: list[tuple[Duration, Timed]] = []
-        self._usual: set[str] | None = None
+        self._kinds: deque[frozenset[str]] = deque(maxlen=_RECENT)
+        self._usual: frozenset[str] = frozenset()
+        """Kinds of sentence in any of the recent epochs."""
         self._dated: tuple[Utc, Mono] | None = None
 
-    def observe(self, told: Timed) -> list[TimeMessage | Epoch]:
-        """The messages this sentence makes sure, and the epoch it ends, if any.
+    def observe(
+        self, told: Timed, *, contradicted: bool = False
+    ) -> list[TimeMessage | Epoch]:
+        """The messages this sentence completes, and the epoch it ends, if any.
 
-        Each kind is told once an epoch, for its first sentence: two receivers on
-        one wire, or a second sent twice, name no more than one does.
+        `contradicted`: it names another second than a sentence beside it.
+        A kind makes one message an epoch, by its first sentence: a second sent twice
+        names no more than one does.
         """
         out: list[TimeMessage | Epoch] = []
+        if contradicted:
+            self.contradict()
         if self._epoch is None or self._epoch.tod != told.tod:
             out = self.finish()
             self._epoch = Epoch(told)
+            self._epoch.contradicted = contradicted
         if told.tod is not None and told.kind not in self._epoch.kinds:
             self._waiting.append((told.tod, told))
         self._epoch.add(told)
-        complete = self._usual is not None and self._epoch.kinds >= self._usual
-        return [*out, *self._tell(self._epoch, complete=complete)]
+        if self._usual and self._epoch.kinds >= self._usual:
+            out += self._tell(self._epoch)
+        return out
+
+    def contradict(self) -> None:
+        """What the present epoch names is contradicted by what came beside it."""
+        if self._epoch is not None:
+            self._epoch.contradicted = True
 
     def finish(self) -> list[TimeMessage | Epoch]:
         """The epoch ends: what waits is told as it stands."""
         epoch, self._epoch = self._epoch, None
         if epoch is None:
             return []
-        out: list[TimeMessage | Epoch] = [*self._tell(epoch, complete=True), epoch]
+        out: list[TimeMessage | Epoch] = [*self._tell(epoch), epoch]
         self._waiting.clear()
-        self._usual = epoch.kinds
-        if epoch.utc is not None and (_fix(epoch).good or epoch.fix is Fix.UNKNOWN):
+        if epoch.tod is not None:
+            self._kinds.append(frozenset(epoch.kinds))
+            self._usual = frozenset().union(*self._kinds)
+        fix = epoch.verdict
+        if epoch.utc is not None and (fix.good or fix is Fix.UNKNOWN):
             self._dated = epoch.utc, epoch.mono
         return out
 
-    def _tell(self, epoch: Epoch, *, complete: bool) -> Iterator[TimeMessage]:
-        """What need not wait; once all the usual kinds are heard, nothing need."""
-        fix = _fix(epoch)
-        vague = fix is Fix.UNKNOWN or (fix is Fix.PRESUMED and epoch.date is None)
-        if vague and not complete:
-            return
+    def _tell(self, epoch: Epoch) -> Iterator[TimeMessage]:
+        """The messages of it whose date is known; the others go on waiting."""
+        fix = epoch.verdict
         waiting, self._waiting = self._waiting, []
         for tod, told in waiting:
             date = told.date or epoch.date
@@ -184,8 +221,3 @@ class Epochs:
         step = Duration((tod.ns - last.ns + half) % DAY.ns - half)
         near = abs(step) <= _CARRY and seen - at <= _CARRY
         return last + step if near else None
-
-
-def _fix(epoch: Epoch) -> Fix:
-    """The verdict to act on: two dates at one moment contradict each other."""
-    return Fix.CONTRADICTION if len(epoch.dates) > 1 else epoch.fix

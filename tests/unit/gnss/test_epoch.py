@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from refclock.events import Fix, TimeMessage
@@ -90,6 +92,18 @@ def next_second(body: str, second: int = 7) -> str:
         (["GNRMC,111106.00,A,,,,,,,010526,,,E,V"], Fix.ESTIMATED),
         (["GNRMC,111106.00,A,,,,,,,010526,,,S"], Fix.ESTIMATED),
         (["GNRMC,111106.00,A,,,,,,,010526,,,M"], Fix.ESTIMATED),
+        (["GNRMC,111106.00,D,,,,,,,010526,,,D"], Fix.VALID),
+        (["GNRMC,111106.00,F,,,,,,,010526,,,F"], Fix.VALID),
+        (["GNRMC,111106.00,P,,,,,,,010526,,,P"], Fix.VALID),
+        (["GNRMC,111106.00,R,,,,,,,010526,,,R"], Fix.VALID),
+        (["GNRMC,111106.00,E,,,,,,,010526,,,E"], Fix.ESTIMATED),
+        (["GNRMC,111106.00,S,,,,,,,010526"], Fix.ESTIMATED),
+        (["GNRMC,111106.00,M,,,,,,,010526"], Fix.ESTIMATED),
+        (["GNRMC,111106.00,N,,,,,,,010526"], Fix.NONE),
+        (["GNRMC,111106.00,Q,,,,,,,010526"], Fix.NONE),
+        (["GNRMC,111106.00,a,,,,,,,010526,,,a"], Fix.VALID),
+        (["GNGNS,111106.00,,,,,EN,04"], Fix.ESTIMATED),
+        (["GNGNS,111106.00,,,,,NF,04"], Fix.PRESUMED),
         ([RMC, GGA_DR], Fix.ESTIMATED),
         ([GGA_DR], Fix.ESTIMATED),
         ([RMC, "GNGGA,111106.00,,,,,4,08"], Fix.VALID),
@@ -130,30 +144,49 @@ def test_the_order_of_an_endless_epoch_is_not_kept_for_ever() -> None:
     assert endless.addresses["GPGGA"] == 1000
 
 
-def test_rmc_with_a_fix_is_told_at_once() -> None:
-    (message,) = Listener().messages(RMC)
+def test_an_epoch_is_told_when_it_ends_and_then_when_it_is_whole() -> None:
+    listener = Listener()
+    assert listener.messages(RMC) == []
+    message, _ = listener.messages(next_second(RMC))
     assert message == TimeMessage(AT, Mono(50_000_000), "RMC", Fix.VALID)
+    assert listener.observe(next_second(RMC, 8)) == ["RMC A"]
 
 
 def test_each_message_keeps_its_own_arrival() -> None:
-    messages = Listener().messages(GGA, ZDA, RMC)
+    messages = Listener().messages(GGA, ZDA, RMC, next_second(GGA))
     assert [message.mono.ns // 50_000_000 for message in messages] == [1, 2, 3]
 
 
-def test_gga_waits_for_a_date_and_zda_for_a_fix() -> None:
+ONE_SECOND = [
+    ([RMC, GGA_0, ZDA], "X"),
+    ([RMC, GGA_DR, ZDA], "E"),
+    (["GNRMC,111106.00,A,,,,,,,010526", GGA_DR.replace(",6,", ",8,")], "E"),
+    ([RMC, ZDA_FAR], "X"),
+    ([RMC_V, GGA], "X"),
+    ([RMC, GNS_N], "X"),
+    ([RMC_V, GNS], "X"),
+    ([RMC.replace("A,V", "N,V"), ZDA], "X"),
+    ([RMC, GGA, ZDA, GLL], "A"),
+    ([GGA, ZDA], "A*"),
+]
+
+
+@pytest.mark.parametrize(("bodies", "fix"), ONE_SECOND)
+def test_the_verdict_does_not_depend_on_the_order(bodies: list[str], fix: str) -> None:
+    """Neither in the first second nor when it is known what comes."""
+    for order in permutations(bodies):
+        listener = Listener()
+        verdicts = set()
+        for second in range(6, 10):
+            told = listener.observe(*[next_second(body, second) for body in order])
+            verdicts |= {one.split()[1] for one in told}
+        assert verdicts == {fix}, order
+
+
+def test_a_kind_that_comes_seldom_is_waited_for() -> None:
     listener = Listener()
-    assert listener.observe(ZDA) == []
-    assert listener.observe(GGA) == ["ZDA A*", "GGA A*"]
-    assert listener.observe(RMC) == ["RMC A"]
-
-
-def test_rmc_does_not_speak_against_its_own_epoch() -> None:
-    assert Listener().observe(GGA_0, ZDA, RMC) == ["GGA V", "ZDA V", "RMC X"]
-    assert Listener().observe(RMC, GGA_0) == ["RMC A", "GGA X"]
-
-
-def test_two_dates_for_one_moment_are_not_believed() -> None:
-    assert Listener().observe(RMC, ZDA_FAR) == ["RMC A", "ZDA X"]
+    listener.observe(RMC, GGA_0, next_second(RMC), next_second(RMC, 8))
+    assert listener.observe(next_second(GGA_0, 8)) == ["RMC X", "GGA X"]
 
 
 def test_zda_alone_is_told_for_what_it_is() -> None:
@@ -165,8 +198,8 @@ def test_zda_alone_is_told_for_what_it_is() -> None:
 
 def test_what_usually_comes_is_waited_for() -> None:
     listener = Listener()
-    assert listener.observe(ZDA, GGA) == ["ZDA A*", "GGA A*"]
-    assert listener.observe(next_second(ZDA)) == []
+    assert listener.observe(ZDA, GGA) == []
+    assert listener.observe(next_second(ZDA)) == ["ZDA A*", "GGA A*"]
     assert listener.observe(next_second(GGA)) == ["ZDA A*", "GGA A*"]
 
 
@@ -179,63 +212,64 @@ def test_at_the_end_what_waits_is_told() -> None:
 
 def test_a_date_is_carried_to_the_next_sentences_and_not_far() -> None:
     listener = Listener()
-    listener.observe(RMC)
-    assert listener.observe(next_second(GLL), after=SECOND) == ["GLL A"]
-    assert listener.observe(next_second(GLL, 17), after=SECOND) == []
+    listener.observe(RMC, next_second(GLL))
+    assert listener.observe(next_second(GLL, 17), after=SECOND) == ["GLL A"]
     assert listener.observe(next_second(GLL, 8), after=20 * SECOND) == []
+    assert listener.end() == []
 
 
 def test_a_date_is_carried_over_midnight_both_ways() -> None:
     listener = Listener()
-    listener.observe("GPRMC,235959.90,A,,,,,,,311226")
-    (message,) = listener.messages("GPGLL,,,,,000000.10,A,A")
+    listener.observe("GPRMC,235959.90,A,,,,,,,311226", "GPGLL,,,,,000000.10,A,A")
+    (message,) = listener.messages("GPRMC,000000.20,A,,,,,,,010127")
     assert message.utc == Utc.of(2027, 1, 1) + 100 * MILLISECOND
-    listener.observe("GPRMC,000000.20,A,,,,,,,010127")
-    (message,) = listener.messages("GPGLL,,,,,235959.95,A,A")
+    listener.observe("GPGLL,,,,,235959.95,A,A")
+    (message,) = listener.messages("GPRMC,000000.30,A,,,,,,,010127")
     assert message.utc == Utc.of(2027, 1, 1) - 50 * MILLISECOND
 
 
 def test_no_date_is_carried_from_a_receiver_without_a_fix() -> None:
     listener = Listener()
-    listener.observe(RMC_V)
-    assert listener.observe(next_second(GLL)) == []
+    assert listener.observe(RMC_V, next_second(GLL)) == ["RMC V"]
+    assert listener.end() == []
     listener = Listener()
-    listener.observe(ZDA)
-    assert listener.observe(next_second(GLL)) == ["ZDA ?", "GLL A"]
+    assert listener.observe(ZDA, next_second(GLL)) == ["ZDA ?"]
+    assert listener.end() == ["GLL A"]
 
 
 def test_gga_with_a_carried_date_waits_for_a_word_against_it() -> None:
     listener = Listener()
-    listener.observe(RMC, GGA)
-    assert listener.observe(next_second(GGA)) == []
+    listener.observe(RMC, GGA, next_second(GGA))
     assert listener.observe(next_second(RMC_V)) == ["GGA X", "RMC X"]
-    listener.observe(next_second(RMC, 8))
-    listener.observe(next_second(GGA, 9))
+    listener.observe(next_second(RMC, 8), next_second(GGA, 9))
     assert listener.end() == ["GGA A*"]
 
 
 def test_rmc_whose_date_cannot_be_read_takes_the_carried_one() -> None:
-    assert Listener().observe(RMC_BARE) == []
     listener = Listener()
-    listener.observe(RMC)
-    assert listener.observe(next_second(RMC_BARE)) == ["RMC A"]
+    assert listener.observe(RMC_BARE, next_second(RMC), next_second(RMC_BARE, 8)) == [
+        "RMC A",
+        "RMC A",
+    ]
 
 
 def test_a_kind_is_told_once_an_epoch() -> None:
     listener = Listener()
-    assert listener.observe(RMC, RMC.replace("GN", "GA"), RMC) == ["RMC A"]
-    assert listener.observe(next_second(RMC)) == ["RMC A"]
+    listener.observe(RMC, RMC.replace("GN", "GA"), RMC)
+    assert listener.observe(next_second(RMC)) == ["RMC A", "RMC A"]
+    assert listener.observe(next_second(RMC)) == []
 
 
 def test_second_sixty_is_told_as_the_midnight_after_it() -> None:
-    (message,) = Listener().messages("GPRMC,235960.00,A,,,,,,,311216")
+    message, _ = Listener().messages("GPRMC,235960.00,A,,,,,,,311216", RMC)
     assert (message.utc, message.leap_second) == (Utc.of(2017, 1, 1), True)
-    (message,) = Listener().messages("GPRMC,000000.00,A,,,,,,,010117")
+    message, _ = Listener().messages("GPRMC,000000.00,A,,,,,,,010117", RMC)
     assert (message.utc, message.leap_second) == (Utc.of(2017, 1, 1), False)
 
 
 def test_the_zone_of_a_zda_moves_nothing() -> None:
-    (message, _) = Listener().messages(ZDA.replace("00,00", "-05,30"), GGA)
+    zoned = ZDA.replace("00,00", "-05,30")
+    message, _ = Listener().messages(zoned, GGA, next_second(GGA))
     assert message.utc == AT
 
 
@@ -249,5 +283,20 @@ def test_without_a_time_nothing_is_told() -> None:
 
 
 def test_estimated_time_is_told_as_such() -> None:
-    assert Listener().observe("GNRMC,111106.00,A,,,,,,,010526,,,E,V") == ["RMC E"]
-    assert Listener().observe(RMC_V) == ["RMC V"]
+    estimated = "GNRMC,111106.00,A,,,,,,,010526,,,E,V"
+    assert Listener().observe(estimated, next_second(RMC)) == ["RMC E", "RMC A"]
+    assert Listener().observe(RMC_V, next_second(RMC)) == ["RMC V", "RMC A"]
+
+
+def test_a_contradicted_second_is_told_as_such() -> None:
+    epochs = Epochs()
+    epochs.observe(timed(RMC, Duration(0)))
+    ahead = timed(next_second(ZDA), 50 * MILLISECOND)
+    first = epochs.observe(ahead, contradicted=True)
+    second = epochs.observe(timed(next_second(RMC), SECOND)) + epochs.finish()
+    messages = [one for one in first + second if isinstance(one, TimeMessage)]
+    assert [(one.kind, one.fix) for one in messages] == [
+        ("RMC", Fix.CONTRADICTION),
+        ("ZDA", Fix.CONTRADICTION),
+        ("RMC", Fix.CONTRADICTION),
+    ]

@@ -1,0 +1,134 @@
+"""Several clocks on one line, and one clock that contradicts itself.
+
+A sentence that names t and comes at m reads r = t - m. Sentences of one receiver and
+one fix name the same t; from one fix to the next r keeps to within the time a burst
+takes. So two sentences whose names differ, and whose r differ by more than the line can
+explain, come from two clocks, or from a receiver that contradicts itself:
+
+- of one kind by two talkers, at any time: r differs by 0.7 s or more;
+- of any kinds within one burst (bytes without a pause): r differs by 0.5 s or more.
+  Without a pause before it the end of one second's burst and the beginning of the next
+  cannot be told apart, and nothing is concluded.
+
+Of two talkers the one is used that is a satellite receiver's and runs evenly; the other
+is foreign, until the first has been silent for ten seconds. Where both are, or where it
+is one talker, neither is believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from refclock.timebase import DAY, MILLISECOND, SECOND, Duration, Mono
+
+_SATELLITES: Final = frozenset(
+    {"GP", "GN", "GL", "GA", "GB", "BD", "GQ", "QZ", "PQ", "GI", "UBX", "CASIC"}
+)
+"""Talkers that are satellite receivers: NMEA 0183 4.11, table 4; and two protocols."""
+_RECKONED: Final = "GLL"
+"""Some receivers reckon its time ahead, to the second after the burst it comes in."""
+_NAMES: Final = 500 * MILLISECOND
+_BURST: Final = 500 * MILLISECOND
+_KIND: Final = 700 * MILLISECOND
+_UNEVEN: Final = 300 * MILLISECOND
+_RECENT: Final = 2 * SECOND
+_GONE: Final = 10 * SECOND
+_MOST: Final = 16
+"""Addresses remembered."""
+_ODD: Final = 4
+"""Added to an address's account for an uneven step; an even one takes 1 off."""
+
+
+class Standing(Enum):
+    """What a name of the time is worth beside the others on the line."""
+
+    USED = "used"
+    FOREIGN = "foreign"
+    CONTRADICTED = "contradicted"
+
+
+@dataclass(slots=True)
+class _Address:
+    talker: str
+    kind: str
+    tod: Duration
+    mono: Mono
+    odd: int = 0
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """Higher is better."""
+        return self.talker in _SATELLITES, self.odd < _ODD
+
+
+class Clocks:
+    """Compares names of the time on one line. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[tuple[str, str], _Address] = {}
+        self._foreign: dict[str, str] = {}
+        """Talkers not used, each with the one used in its place."""
+        self._used: dict[str, Mono] = {}
+        """When those were last heard."""
+
+    def observe(
+        self, talker: str, kind: str, tod: Duration, mono: Mono, burst: Mono | None
+    ) -> tuple[Standing, str]:
+        """A name: its standing, and against what (empty: nothing).
+
+        `tod`: since midnight UTC. `burst`: when the bytes without a pause that it is
+        part of began; None: not known.
+        """
+        me = self._addresses.get((talker, kind))
+        if me is None:
+            if len(self._addresses) >= _MOST:
+                self._addresses.clear()
+            me = self._addresses[talker, kind] = _Address(talker, kind, tod, mono)
+        else:
+            uneven = abs(_apart(tod, me.tod) - (mono - me.mono)) > _UNEVEN
+            me.odd = min(me.odd + _ODD, 2 * _ODD) if uneven else max(me.odd - 1, 0)
+            me.tod, me.mono = tod, mono
+        self._used[talker] = mono
+        if instead := self._foreign.get(talker):
+            if mono - self._used[instead] <= _GONE:
+                return Standing.FOREIGN, instead
+            del self._foreign[talker]
+        if kind == _RECKONED:
+            return Standing.USED, ""
+        return self._compare(me, burst)
+
+    def _compare(self, me: _Address, burst: Mono | None) -> tuple[Standing, str]:
+        for other in self._addresses.values():
+            if (
+                other is me
+                or other.kind == _RECKONED
+                or other.talker in self._foreign
+                or not _clash(me, other, burst)
+            ):
+                continue
+            what = f"{other.kind} of {other.talker}"
+            if me.talker == other.talker or me.rank == other.rank:
+                return Standing.CONTRADICTED, what
+            if me.rank < other.rank:
+                self._foreign[me.talker] = other.talker
+                return Standing.FOREIGN, other.talker
+            self._foreign[other.talker] = me.talker
+        return Standing.USED, ""
+
+
+def _clash(me: _Address, other: _Address, burst: Mono | None) -> bool:
+    names, passed = _apart(me.tod, other.tod), me.mono - other.mono
+    if abs(names) < _NAMES or passed > _RECENT:
+        return False
+    differ = abs(names - passed)
+    if me.kind == other.kind:
+        return differ >= _KIND
+    return burst is not None and other.mono >= burst and differ >= _BURST
+
+
+def _apart(tod: Duration, other: Duration) -> Duration:
+    """From `other` to `tod`, over midnight."""
+    half = DAY.ns // 2
+    return Duration((tod.ns - other.ns + half) % DAY.ns - half)

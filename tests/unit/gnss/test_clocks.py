@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+
+from refclock.gnss.clocks import Clocks, Standing
+from refclock.timebase import DAY, MILLISECOND, SECOND, ZERO, Duration, Mono
+
+NOON = 43_200 * SECOND
+
+
+class Line:
+    """Bursts of names: talker, kind, seconds it is ahead, ms behind the one before."""
+
+    def __init__(self, start: Duration = NOON, *, bursts: bool = True) -> None:
+        self.clocks = Clocks()
+        self._start = start
+        self._bursts = bursts
+
+    def second(self, k: float, *names: tuple[str, str, float, int]) -> list[Standing]:
+        at = Mono(0) + Duration.from_seconds(k) + 100 * MILLISECOND
+        burst = at if self._bursts else None
+        out = []
+        for talker, kind, ahead_s, ms in names:
+            at += ms * MILLISECOND
+            tod = self._start + Duration.from_seconds(int(k) + ahead_s)
+            tod = Duration(tod.ns % DAY.ns)
+            out.append(self.clocks.observe(talker, kind, tod, at, burst)[0])
+        return out
+
+
+USED, FOREIGN, CONTRADICTED = Standing
+
+
+@pytest.mark.parametrize("start", [NOON, DAY - 3 * SECOND])
+@pytest.mark.parametrize(
+    "names",
+    [
+        [("GN", "RMC", 0, 0), ("GN", "GGA", 0, 50), ("GN", "ZDA", 0, 850)],
+        [("GN", "RMC", 0, 0), ("GN", "GLL", 1, 50)],
+        [("GP", "RMC", 0, 0), ("GN", "RMC", 0, 600)],
+        [("GP", "RMC", 0, 0), ("UBX", "UBX-NAV-TIMEUTC", -1e-6, 300)],
+        [("GN", "RMC", 0.0, 0), ("GN", "RMC", 0.2, 200), ("GN", "RMC", 0.4, 200)],
+    ],
+)
+def test_one_clock_is_used(
+    start: Duration, names: list[tuple[str, str, float, int]]
+) -> None:
+    line = Line(start)
+    for k in range(8):
+        assert line.second(k, *names) == [USED] * len(names)
+
+
+@pytest.mark.parametrize("ahead", [1, -1, 3600, 0.8])
+def test_a_second_contradicted_in_a_burst(ahead: float) -> None:
+    line = Line()
+    names = ("GN", "RMC", 0, 0), ("GN", "ZDA", ahead, 50)
+    assert line.second(0, *names)[1] is CONTRADICTED
+    assert line.second(1, *names)[1] is CONTRADICTED
+
+
+def test_without_a_pause_kinds_are_not_compared() -> None:
+    """The next second's burst follows at once."""
+    line = Line(bursts=False)
+    names = ("GN", "RMC", 0, 0), ("GN", "ZDA", 0, 950)
+    assert {s for k in range(5) for s in line.second(k, *names)} == {USED}
+
+
+@pytest.mark.parametrize("bursts", [True, False])
+@pytest.mark.parametrize("ahead", [-1, 1, -3600, 5.5])
+@pytest.mark.parametrize("first", ["AI", "GN"])
+def test_of_two_talkers_the_satellite_receiver_is_used(
+    first: str, ahead: float, bursts: bool
+) -> None:
+    line = Line(bursts=bursts)
+    names = [("GN", "RMC", 0.0, 0), ("AI", "RMC", ahead, 30)]
+    if first == "AI":
+        names.reverse()
+    line.second(0, *names)
+    for k in range(1, 20):
+        standing = dict(zip((n[0] for n in names), line.second(k, *names), strict=True))
+        assert standing == {"GN": USED, "AI": FOREIGN}
+
+
+def test_of_two_satellite_receivers_the_even_one_is_used() -> None:
+    line = Line()
+    told: list[Standing] = []
+    for k in range(20):
+        uneven = 0.4 * (k % 3) - 7
+        told = line.second(k, ("GN", "RMC", 0, 0), ("GP", "RMC", uneven, 30))
+    assert told == [USED, FOREIGN]
+
+
+def test_two_even_satellite_receivers_contradict_each_other() -> None:
+    line = Line()
+    told: list[Standing] = []
+    for k in range(5):
+        told = line.second(k, ("GN", "RMC", 0, 0), ("GP", "RMC", -1, 30))
+    assert CONTRADICTED in told
+    assert FOREIGN not in told
+
+
+def test_the_foreign_clock_is_used_when_the_other_is_gone() -> None:
+    line = Line()
+    names = ("GN", "RMC", 0, 0), ("AI", "RMC", -1, 30)
+    line.second(0, *names)
+    line.second(1, *names)
+    told = [line.second(k, names[1])[0] for k in range(2, 20)]
+    assert told == [FOREIGN] * 9 + [USED] * 9
+
+
+def test_addresses_are_bounded() -> None:
+    clocks = Clocks()
+    for k in range(10_000):
+        clocks.observe(f"{k:04}", "RMC", ZERO, Mono(k), None)
+    assert len(clocks._addresses) <= 16
