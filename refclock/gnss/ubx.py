@@ -1,12 +1,13 @@
-"""u-blox binary messages -> what they say.
+"""u-blox binary messages -> facts.
 
-Layouts: u-blox M8 receiver description (UBX-13003221), 32; SEC-SIG from the F9
-interface descriptions. A payload of the wrong length is refused by name.
+Layouts: u-blox M8 receiver description (UBX-13003221), 32; NAV-SOL u-blox 6 (GPS.G6-
+SW-10018), 35.10; SEC-SIG from the F9 interface descriptions. A payload of the wrong
+length, or a value out of its range, is refused by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is an exception class
 from typing import Final
@@ -54,6 +55,7 @@ Fact = (
 
 _LEAST: Final = {
     (0x01, 0x03): 16,
+    (0x01, 0x06): 52,
     (0x01, 0x07): 84,
     (0x0A, 0x04): 40,
     (0x0A, 0x09): 60,
@@ -62,11 +64,29 @@ _LEAST: Final = {
 """Bytes of messages that later firmware made longer."""
 _PVT: Final = Struct("<4xHBBBBBBIiBB2xii4xi")
 _TIMEUTC: Final = Struct("<4xIiHBBBBBB")
+_TIMEGPS: Final = Struct("<IihbBI")
+_SOL: Final = Struct("<IihBB")
 _TIMELS: Final = Struct("<8xBbBbiHH3xB")
 _TIMTP: Final = Struct("<IIiHBx")
 _SATELLITE: Final = Struct("<BBBbh2xI")
 _GPS_BEGAN: Final = Utc.of(1980, 1, 6)
 _WEEK: Final = 7 * DAY
+_SAWTOOTH: Final = Duration(100)
+"""Larger than any: half a period of a receiver's clock of 5 MHz."""
+_FRESH: Final = 1500 * MILLISECOND
+"""A word on the fix so old is of the last second, or this one."""
+_TIME_KNOWN: Final = 7
+"""Week, time of week and leap seconds; or date, time of day and whole seconds."""
+_WEEK_AND_TIME: Final = 0b1100
+"""NAV-SOL: WKNSET and TOWSET."""
+_FIX_TYPES: Final = {
+    1: Fix.ESTIMATED,
+    2: Fix.VALID,
+    3: Fix.VALID,
+    4: Fix.VALID,
+    5: Fix.VALID,
+}
+"""1 dead reckoning only, 2 flat, 3 in space, 4 with dead reckoning, 5 time only."""
 _DEFAULT_LEAPS: Final = 0
 """srcOfCurrLs: compiled into the firmware."""
 _SYSTEMS: Final = (
@@ -89,17 +109,26 @@ _FEEDS: Final = {2: Feed.WELL, 3: Feed.SHORT, 4: Feed.OPEN}
 
 
 class Ubx:
-    """Reads frames; remembers the last word on jamming and on spoofing, since they
-    come in different messages and a verdict needs both. Used by one thread."""
+    """Reads frames. Used by one thread.
+
+    Remembers what a verdict needs and other messages carry: the state of jamming and of
+    spoofing, of the fix (some messages that name a time have none), and the count of
+    leap seconds (NAV-SOL has none).
+    """
 
     def __init__(self) -> None:
         self._jamming = 0
         self._spoofing = 0
+        self._fix: tuple[Fix, Mono] | None = None
+        self._behind: Duration | None = None
+        """TAI - UTC, as the receiver last counted it."""
         self._readers: Mapping[tuple[int, int], Callable[[Binary], Iterator[Fact]]] = {
             (0x01, 0x03): self._nav_status,
-            (0x01, 0x07): _nav_pvt,
-            (0x01, 0x21): _nav_timeutc,
-            (0x01, 0x26): _nav_timels,
+            (0x01, 0x06): self._nav_sol,
+            (0x01, 0x07): self._nav_pvt,
+            (0x01, 0x20): self._nav_timegps,
+            (0x01, 0x21): self._nav_timeutc,
+            (0x01, 0x26): self._nav_timels,
             (0x01, 0x35): _nav_sat,
             (0x0A, 0x04): _mon_ver,
             (0x0A, 0x09): self._mon_hw,
@@ -109,10 +138,10 @@ class Ubx:
         }
 
     def facts(self, frame: Binary) -> list[Fact]:
-        """What a frame says; nothing for one about other things."""
+        """What a frame tells; nothing for one about other things."""
         try:
             return list(self._read(frame))
-        except (StructError, ValueError, IndexError) as why:
+        except (StructError, ValueError, IndexError, OverflowError) as why:
             told = (
                 f"UBX {frame.cls:02X} {frame.id:02X}, {len(frame.payload)} bytes: {why}"
             )
@@ -128,6 +157,7 @@ class Ubx:
         yield from reader(frame)
 
     def _nav_status(self, frame: Binary) -> Iterator[Fact]:
+        self._fix = _fix(frame.payload[4], frame.payload[5]), frame.mono
         yield self._interference(frame.mono, spoofing=frame.payload[7] >> 3 & 3)
 
     def _mon_hw(self, frame: Binary) -> Iterator[Fact]:
@@ -164,71 +194,130 @@ class Ubx:
             f"jamming {_GRADES[self._jamming]}, spoofing {_GRADES[self._spoofing]}",
         )
 
+    def _nav_pvt(self, frame: Binary) -> Iterator[Fact]:
+        told = _PVT.unpack_from(frame.payload)
+        *civil, valid, accuracy, nano, fix_type, flags, lon, lat, height = told
+        fix = _fix(fix_type, flags)
+        if valid & _TIME_KNOWN != _TIME_KNOWN:
+            fix = Fix.NONE
+        self._fix = fix, frame.mono
+        if valid & 3 == 3:
+            yield civil_time(frame.mono, "UBX-NAV-PVT", civil, nano, accuracy, fix)
+        else:
+            yield NoTime(frame.mono, fix)
+        if flags & 1 and fix_type in {2, 3, 4}:
+            yield Position(frame.mono, lat * 1e-7, lon * 1e-7, height * 1e-3)
+
+    def _nav_timeutc(self, frame: Binary) -> Iterator[Fact]:
+        accuracy, nano, *civil, valid = _TIMEUTC.unpack(frame.payload)
+        if valid & 3 == 3:
+            known = Fix.VALID if valid & 4 else Fix.NONE
+            fix = self._by_fix(known, frame.mono)
+            yield civil_time(frame.mono, "UBX-NAV-TIMEUTC", civil, nano, accuracy, fix)
+        else:
+            yield NoTime(frame.mono, Fix.NONE)
+
+    def _nav_timegps(self, frame: Binary) -> Iterator[Fact]:
+        tow_ms, nano, week, leaps, valid, accuracy = _TIMEGPS.unpack(frame.payload)
+        if valid & 4:
+            self._behind = leaps * SECOND + GPS_BEHIND_TAI
+        if valid & _TIME_KNOWN == _TIME_KNOWN:
+            fix = self._by_fix(Fix.PRESUMED, frame.mono)
+            utc = _gps_time(week, tow_ms, nano) - leaps * SECOND
+            yield named(frame.mono, "UBX-NAV-TIMEGPS", utc, fix, Duration(accuracy))
+        else:
+            yield NoTime(frame.mono, Fix.NONE)
+
+    def _nav_sol(self, frame: Binary) -> Iterator[Fact]:
+        tow_ms, nano, week, fix_type, flags = _SOL.unpack_from(frame.payload)
+        fix = _fix(fix_type, flags)
+        self._fix = fix, frame.mono
+        if self._behind is None or flags & _WEEK_AND_TIME != _WEEK_AND_TIME:
+            yield NoTime(frame.mono, fix)
+            return
+        utc = _gps_time(week, tow_ms, nano) - (self._behind - GPS_BEHIND_TAI)
+        yield named(frame.mono, "UBX-NAV-SOL", utc, fix)
+
+    def _by_fix(self, fix: Fix, now: Mono) -> Fix:
+        """`fix`, unless a message beside this one denies it."""
+        if self._fix is None or now - self._fix[1] > _FRESH or self._fix[0].good:
+            return fix
+        return self._fix[0]
+
+    def _nav_timels(self, frame: Binary) -> Iterator[Fact]:
+        source, now, change_source, change, until, week, day, valid = _TIMELS.unpack(
+            frame.payload
+        )
+        behind = now * SECOND + GPS_BEHIND_TAI
+        announced = None
+        if valid & 1:
+            self._behind = behind
+        if valid & 3 == 3 and change_source and change and until > 0:
+            if abs(change) != 1 or not 1 <= day <= 7:
+                raise ValueError(f"a leap second of {change} s on day {day} of a week")
+            # days count from 1, a Sunday; the change ends that day
+            midnight = _GPS_BEGAN + week * _WEEK + day * DAY
+            announced = LeapSecond.ending(midnight, behind, behind + change * SECOND)
+        yield LeapNotice(
+            frame.mono,
+            "UBX-NAV-TIMELS",
+            behind if valid & 1 else None,
+            firmware_default=source == _DEFAULT_LEAPS,
+            announced=announced,
+        )
+
 
 def _feed(seen: Mono, state: int) -> Iterator[Fact]:
     if state in _FEEDS:
         yield AntennaFeed(seen, _FEEDS[state])
 
 
-def _nav_pvt(frame: Binary) -> Iterator[Fact]:
-    *civil, valid, accuracy, nano, fix_type, flags, lon, lat, height = _PVT.unpack_from(
-        frame.payload
-    )
-    in_fix = bool(flags & 1)
-    if valid & 7 != 7:
-        fix = Fix.NONE
-    elif fix_type == 1:
-        fix = Fix.ESTIMATED
-    else:
-        fix = Fix.VALID if in_fix and fix_type in {2, 3, 4, 5} else Fix.NONE
-    if valid & 3 == 3:
-        yield _time(frame.mono, "UBX-NAV-PVT", civil, nano, accuracy, fix)
-    else:
-        yield NoTime(frame.mono, fix)
-    if in_fix and fix_type in {2, 3, 4}:
-        yield Position(frame.mono, lat * 1e-7, lon * 1e-7, height * 1e-3)
+def _fix(kind: int, flags: int) -> Fix:
+    """`kind`: u-blox's gpsFix. `flags`: bit 0 is gpsFixOK. Dead reckoning is what it
+    is, whatever the flag."""
+    fix = _FIX_TYPES.get(kind, Fix.NONE)
+    return fix if flags & 1 or not fix.good else Fix.NONE
 
 
-def _nav_timeutc(frame: Binary) -> Iterator[Fact]:
-    accuracy, nano, *civil, valid = _TIMEUTC.unpack(frame.payload)
-    if valid & 3 == 3:
-        fix = Fix.VALID if valid & 4 else Fix.NONE
-        yield _time(frame.mono, "UBX-NAV-TIMEUTC", civil, nano, accuracy, fix)
-    else:
-        yield NoTime(frame.mono, Fix.NONE)
+def _gps_time(week: int, tow_ms: int, nano: int) -> Utc:
+    """GPS time, as if it were UTC. ValueError: out of range."""
+    tow = tow_ms * MILLISECOND
+    if week < 0 or tow >= _WEEK or abs(nano) >= SECOND.ns:
+        raise ValueError(f"week {week}, {tow_ms} ms, {nano} ns")
+    return _GPS_BEGAN + week * _WEEK + tow + Duration(nano)
 
 
-def _time(
-    seen: Mono, kind: str, civil: list[int], nano: int, accuracy: int, fix: Fix
+def civil_time(
+    seen: Mono,
+    kind: str,
+    civil: Sequence[int],
+    nano: int,
+    accuracy_ns: int | None,
+    fix: Fix,
 ) -> TimeMessage:
-    """`civil` is rounded to a hundredth; `nano`, of either sign, makes it exact."""
+    """`civil`: year to second, rounded; `nano`, of either sign, makes it exact.
+    ValueError: no date or no time of day."""
     *minute, second = civil
-    if second > 60:
-        raise ValueError(f"second {second}")
+    if second > 60 or abs(nano) > SECOND.ns:
+        raise ValueError(f"second {second}, {nano} ns")
     utc = Utc.of(*minute) + second * SECOND + Duration(nano)
-    error = Duration(accuracy)
-    if fix.good and 2 * error > SECOND:
-        fix = Fix.NONE  # it cannot tell which second it is
-    return TimeMessage(utc, seen, kind, fix, second == 60, accuracy=error)
+    error = None if accuracy_ns is None else Duration(accuracy_ns)
+    return named(seen, kind, utc, fix, error, leap_second=second == 60)
 
 
-def _nav_timels(frame: Binary) -> Iterator[Fact]:
-    source, now, change_source, change, until, week, day, valid = _TIMELS.unpack(
-        frame.payload
-    )
-    behind = now * SECOND + GPS_BEHIND_TAI
-    announced = None
-    if valid & 3 == 3 and change_source and change and until > 0:
-        # days count from 1, a Sunday; the change ends that day
-        midnight = _GPS_BEGAN + week * _WEEK + day * DAY
-        announced = LeapSecond.ending(midnight, behind, behind + change * SECOND)
-    yield LeapNotice(
-        frame.mono,
-        "UBX-NAV-TIMELS",
-        behind if valid & 1 else None,
-        firmware_default=source == _DEFAULT_LEAPS,
-        announced=announced,
-    )
+def named(
+    seen: Mono,
+    kind: str,
+    utc: Utc,
+    fix: Fix,
+    error: Duration | None = None,
+    *,
+    leap_second: bool = False,
+) -> TimeMessage:
+    """A time; one known worse than half a second names no second."""
+    if error is not None and fix.good and 2 * error > SECOND:
+        fix = Fix.NONE
+    return TimeMessage(utc, seen, kind, fix, leap_second, accuracy=error)
 
 
 def _tim_tp(frame: Binary) -> Iterator[Fact]:
@@ -238,11 +327,13 @@ def _tim_tp(frame: Binary) -> Iterator[Fact]:
     tow_ms, tow_fraction, error_ps, week, flags = _TIMTP.unpack(frame.payload)
     if flags & 0x10:
         return
+    error = Duration(-round(error_ps / 1000))
+    if abs(error) > _SAWTOOTH:
+        raise ValueError(f"a pulse late by {error.ns} ns, beyond ±{_SAWTOOTH.ns} ns")
     pulse = None
     if flags & 3 == 3:  # counted in UTC, and UTC is known
-        fraction = Duration(tow_fraction * MILLISECOND.ns >> 32)
-        pulse = _GPS_BEGAN + week * _WEEK + tow_ms * MILLISECOND + fraction
-    yield Sawtooth(frame.mono, pulse, Duration(-round(error_ps / 1000)))
+        pulse = _gps_time(week, tow_ms, tow_fraction * MILLISECOND.ns >> 32)
+    yield Sawtooth(frame.mono, pulse, error)
 
 
 def _nav_sat(frame: Binary) -> Iterator[Fact]:

@@ -302,5 +302,5 @@ def test_a_payload_cut_short_is_refused(cls: int, number: int, payload: bytes) -
 
 
 def test_other_frames_say_nothing() -> None:
-    assert say(1, 0x20, bytes(16)) == []
+    assert say(1, 0x22, bytes(20)) == []
     assert Ubx().facts(Binary("CASIC", 1, 7, pvt(), SEEN, 0)) == []
