@@ -1,9 +1,11 @@
 """The receiver's serial line, through pyserial.
 
-Bytes are stamped as they arrive, never after a line is complete: the first one
-at wake-up, less the time the bytes that wait beside it took on the line (a UART
-tells of several at once). The rest are gathered for a moment, since waking for
-each would cost more than it tells.
+A chunk is stamped by what was observed, not by the speed the line is set to, which may
+be none (a pseudo terminal, Bluetooth, USB, a network port). Where the line was empty
+the first byte came when it woke us: a little late by what the UART gathers, never
+early. Where bytes were waiting already they came since the last look, no faster than
+the line carries them. The rest is gathered for as long as more keeps coming, up to
+100 ms, with a look every 25 ms: waking for each byte would cost more than it tells.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 RATES: Final = (9600, 115_200, 38_400, 4800, 57_600, 19_200, 230_400, 460_800)
 """Bd, the commonest first."""
 
-_GATHER: Final = 100 * MILLISECOND
+_LOOKS: Final = 4
+_BETWEEN: Final = 25 * MILLISECOND
+"""A UART of 9600 Bd delivers its half-full FIFO of 16 bytes in less."""
 _BUFFER: Final = 4096
 """What the kernel keeps of a line (N_TTY)."""
 _BITS_PER_BYTE: Final = 10
@@ -45,6 +49,8 @@ class Uart:
         self._port = _open(path, baud)
         self._path = path
         self._baud = baud
+        self._looked = Mono(time.monotonic_ns())
+        """When nothing was left to be read."""
         self._usb = os.path.basename(os.path.realpath(path)).startswith("ttyACM")
         with contextlib.suppress(ValueError):  # many lines know no such mode
             self._port.set_low_latency_mode(True)
@@ -62,22 +68,33 @@ class Uart:
     def read(self, limit: Duration) -> Chunk | None:
         """What has come, waiting at most `limit` for a first byte; None: silence.
 
-        Takes 100 ms more than the first byte did. OSError: unplugged.
+        Takes up to 100 ms more than the first byte did. OSError: unplugged.
         """
         line = self._port.fileno()
-        if not select.select([line], [], [], limit.seconds)[0]:
-            return None
-        woke = Mono(time.monotonic_ns())
         waiting = self._port.in_waiting
-        time.sleep(_GATHER.seconds)
+        if waiting:
+            woke = Mono(time.monotonic_ns())
+            first = woke if self._usb else woke - self._on_line(waiting - 1)
+            first = max(first, self._looked)
+        else:
+            if not select.select([line], [], [], limit.seconds)[0]:
+                return None
+            woke = first = Mono(time.monotonic_ns())
+            waiting = self._port.in_waiting
+        last = woke
+        for _ in range(_LOOKS):
+            time.sleep(_BETWEEN.seconds)
+            more = self._port.in_waiting
+            if more == waiting:
+                break
+            waiting, last = more, Mono(time.monotonic_ns())
         came = os.read(line, _BUFFER)
-        now = Mono(time.monotonic_ns())
+        self._looked = Mono(time.monotonic_ns())
         if not came:
             raise OSError(errno.EIO, "the line hung up", self._path)
-        if self._usb:
-            return Chunk(came, woke, now)
-        first = woke - self._on_line(waiting - 1)
-        return Chunk(came, first, min(now, first + self._on_line(len(came) - 1)))
+        if len(came) > waiting:
+            last = self._looked
+        return Chunk(came, first, last)
 
     def write(self, data: bytes) -> None:
         """Send to the receiver."""
@@ -88,7 +105,7 @@ class Uart:
         self._port.close()
 
     def _on_line(self, count: int) -> Duration:
-        """How long so many bytes take."""
+        """How long so many bytes take at least."""
         return Duration(max(count, 0) * _BITS_PER_BYTE * SECOND.ns // self._baud)
 
 

@@ -17,11 +17,12 @@ from typing import Final
 
 from refclock.config import Config, ConfigError, load
 from refclock.daemon.supervise import plain
-from refclock.server.settings import ListenerSettings, ServerSettings
+from refclock.server.listener import ListenerSettings
+from refclock.server.settings import ServerSettings
 
 log = logging.getLogger("refclock")
 
-_TAKEN_OVER: Final = re.compile(r"server\.(allow|deny|tell_denied|rate_limit\..*)")
+_TAKEN_OVER: Final = re.compile(r"server\.(allow|deny|rate_limit\..*)")
 
 
 class Reload:

@@ -1,4 +1,4 @@
-"""A receiver's bytes, as facts. Whether to believe them is not its matter."""
+"""A receiver's bytes -> facts. It does not decide what to believe of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from refclock.board.ports import ByteStream
 from refclock.drivers.line import LineTiming
 from refclock.events import (
     Configured,
+    Dropped,
+    DropReason,
     Event,
     Fix,
     LineLoad,
@@ -18,20 +20,26 @@ from refclock.events import (
     TimeMessage,
 )
 from refclock.gnss import nmea
+from refclock.gnss.casic import Casic
+from refclock.gnss.clocks import Clocks, Standing
 from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.sky import Sky
 from refclock.gnss.ubx import Ubx
 from refclock.receiver.configurator import Configurator
-from refclock.timebase import MILLISECOND, SECOND, Mono
+from refclock.timebase import DAY, MILLISECOND, SECOND, Duration, Mono
 
 _SILENCE: Final = 2 * SECOND
 _ANSWER: Final = 100 * MILLISECOND
 """Between two commands at the end; there is little time."""
+_BYTES_PER_S: Final = 50_000
+"""More are not read: a line of 460800 Bd carries 46080."""
+_IN_ADVANCE: Final = 2 * _BYTES_PER_S
+"""Bytes, after a time of fewer."""
 
 
 def _nobody(_: str) -> None:
-    """Where nobody wants to hear."""
+    """Takes a message for the operator where there is none."""
 
 
 class GnssDriver:
@@ -53,6 +61,10 @@ class GnssDriver:
         self._line = LineTiming(stream.bits_per_second)
         self._framer = Framer()
         self._ubx = Ubx()
+        self._casic = Casic()
+        self._clocks = Clocks()
+        self._allowed = float(_IN_ADVANCE)
+        """Bytes that may be read by now."""
         self._epochs = Epochs()
         self._sky = Sky()
 
@@ -64,14 +76,22 @@ class GnssDriver:
         chunk = self._stream.read(_SILENCE)
         if chunk is None:
             self._now += _SILENCE
+            yield from self._told(self._epochs.finish())
             yield from self._configure(())
             return
-        self._now = chunk.last
+        passed, self._now = chunk.last - self._now, chunk.last
         if (load := self._line.took(chunk)) is not None:
             yield LineLoad(self._now, load)
+        allowed = self._allowed + passed.seconds * _BYTES_PER_S
+        surplus = len(chunk.data) - int(min(allowed, _IN_ADVANCE))
+        self._allowed = max(min(allowed, _IN_ADVANCE) - len(chunk.data), 0.0)
+        if surplus > 0:
+            detail = f"{surplus} bytes beyond {_BYTES_PER_S} a second"
+            yield Dropped(self._now, DropReason.FLOOD, detail)
+            chunk = replace(chunk, data=chunk.data[:-surplus])
         items = self._framer.feed(chunk)
         for item in items:
-            for event in self._tell(item):
+            for event in self._read(item):
                 if isinstance(event, TimeMessage) and self._line.queued(event.mono):
                     yield replace(event, queued=True)
                 else:
@@ -101,7 +121,7 @@ class GnssDriver:
         if undo:
             self._tell_operator(f"put back as it was found: {', '.join(undo)}")
 
-    def _tell(self, item: Item) -> Iterator[Event]:
+    def _read(self, item: Item) -> Iterator[Event]:
         match item:
             case Sentence():
                 self._sky.observe(item)
@@ -110,19 +130,56 @@ class GnssDriver:
                         yield from self._timed(fact)
                     else:
                         yield fact
+            case Binary(kind="UBX"):
+                for each in self._ubx.facts(item):
+                    yield from self._beside("UBX", each)
+            case Binary(kind="CASIC"):
+                for other in self._casic.facts(item):
+                    yield from self._beside("CASIC", other)
             case Binary():
-                yield from self._ubx.facts(item)
+                yield Dropped(item.mono, DropReason.PROTOCOL, item.kind)
             case _:
                 yield item
 
     def _timed(self, told: nmea.Timed) -> Iterator[Event]:
-        if told.tod is None:
+        """A sentence that may name the time."""
+        standing, other = Standing.USED, ""
+        if told.tod is not None:
+            standing, other = self._clocks.observe(
+                told.talker, told.kind, told.tod, told.mono, self._line.burst
+            )
+        elif not told.unreadable:
             yield NoTime(told.mono, Fix.NONE)
             yield from self._sky.view()
-        for heard in self._epochs.observe(told):
-            if isinstance(heard, Epoch):
-                if heard.tod is not None and heard.date is None:
-                    yield NoTime(heard.mono, heard.fix)
+        if standing is Standing.FOREIGN:
+            detail = f"{told.address} is another clock than {other}"
+            yield Dropped(told.mono, DropReason.FOREIGN_CLOCK, detail)
+            return
+        contradicted = standing is Standing.CONTRADICTED
+        if contradicted:
+            detail = f"{told.address} names another second than {other}"
+            yield Dropped(told.mono, DropReason.CONTRADICTION, detail)
+        yield from self._told(self._epochs.observe(told, contradicted=contradicted))
+
+    def _told(self, found: list[TimeMessage | Epoch]) -> Iterator[Event]:
+        for one in found:
+            if isinstance(one, Epoch):
+                if one.tod is not None and one.date is None:
+                    yield NoTime(one.mono, one.fix)
                 yield from self._sky.view()
             else:
-                yield heard
+                yield one
+
+    def _beside(self, talker: str, fact: Event) -> Iterator[Event]:
+        """A fact of a binary frame; the time it names is compared with the others'."""
+        if isinstance(fact, TimeMessage):
+            tod = Duration(fact.utc.ns % DAY.ns)
+            standing, other = self._clocks.observe(
+                talker, fact.kind, tod, fact.mono, self._line.burst
+            )
+            if standing is not Standing.USED:
+                detail = f"{fact.kind} names another second than {other}"
+                yield Dropped(fact.mono, DropReason.CONTRADICTION, detail)
+                self._epochs.contradict()
+                fact = replace(fact, fix=Fix.CONTRADICTION)
+        yield fact

@@ -1,9 +1,14 @@
-"""How busy a receiver's line is, and when it can no longer keep time.
+"""A receiver's line: its load, its bursts, and whether it has the speed it is set to.
 
-A receiver that has more to say than its line can carry in a second falls behind:
-bursts run into each other, the line never rests, and a sentence arrives when its
-turn comes, not when it was meant. Its text is as good as ever, its arrival tells
-nothing.
+A receiver that has more to send than its line can carry in a second falls behind: the
+bursts run into each other and a sentence arrives when its turn comes. Its text is as
+good as ever; its arrival tells nothing.
+
+A speed may be set that is none: on a pseudo terminal, over Bluetooth, USB or a network
+bytes come as fast as they are written. Evidence decides. Bytes that came faster than
+the speed allows, or three bursts in a row of which none took half of the time it
+needed, refute the speed, for as long as the line is open: then it has no load and no
+queue.
 """
 
 from __future__ import annotations
@@ -17,22 +22,42 @@ _BITS_PER_BYTE: Final = 10
 """A start bit, eight, a stop bit."""
 _REST: Final = 20 * MILLISECOND
 """A shorter silence is how bytes are gathered, not rest."""
+_PAUSE: Final = 100 * MILLISECOND
+"""A longer silence parts two bursts, however slow the line."""
 _ARREARS: Final = SECOND
 """A line busy for longer carries what belonged to the second before."""
 _FULL: Final = 0.9
 _WINDOW: Final = 10 * SECOND
+_BUFFERED: Final = 256
+"""Bytes a UART, an adapter and the kernel may hold back, and deliver at once."""
+_TOLERANCE: Final = 1.05
+"""A sender's baud rate generator may be off by so much."""
+_LONG: Final = 64
+"""Bytes of a chunk whose pace can be told."""
+_HASTY, _PACED = 0.5, 0.8
+"""Of the time that a chunk needs at the line's speed."""
+_REFUTED: Final = 3
 
 
 class LineTiming:
-    """Watches what comes. Used by one thread."""
+    """Observes every chunk. Used by one thread."""
 
     def __init__(self, bits_per_second: int | None) -> None:
         self._bytes_per_s = bits_per_second and bits_per_second / _BITS_PER_BYTE
+        self._hasty = 0
+        """Chunks in a row that came faster than the line can carry them."""
+        self._burst: Mono | None = None
         self._busy_from: Mono | None = None
         self._busy_bytes = 0
         self._last = Mono(0)
         self._window_from: Mono | None = None
         self._window_bytes = 0
+
+    @property
+    def burst(self) -> Mono | None:
+        """When the present burst began: the first byte after a pause of 100 ms. None:
+        no pause was heard yet."""
+        return self._burst
 
     def took(self, chunk: Chunk) -> float | None:
         """These bytes came.
@@ -41,6 +66,10 @@ class LineTiming:
         are full; None: they are not, or it is a line without a speed.
         """
         load = None
+        if self._busy_from is not None:
+            self._weigh(chunk)
+            if chunk.first - self._last > _PAUSE:
+                self._burst = chunk.first
         if self._busy_from is None or chunk.first - self._last > _REST:
             self._busy_from, self._busy_bytes = chunk.first, 0
         self._busy_bytes += len(chunk.data)
@@ -54,12 +83,31 @@ class LineTiming:
         self._window_bytes += len(chunk.data)
         return load
 
-    def queued(self, seen: Mono) -> bool:
+    def queued(self, at: Mono) -> bool:
         """Did what came then have to wait for its turn?"""
-        if self._busy_from is None or seen - self._busy_from <= _ARREARS:
+        if self._busy_from is None or at - self._busy_from <= _ARREARS:
             return False
         share = self._share(self._busy_bytes, (self._last - self._busy_from).seconds)
         return share is not None and share >= _FULL
+
+    def _weigh(self, chunk: Chunk) -> None:
+        """Can the line have the speed it is set to?"""
+        if not self._bytes_per_s:
+            return
+        count = len(chunk.data)
+        since_s = (chunk.last - self._last).seconds * _TOLERANCE
+        if count > since_s * self._bytes_per_s + _BUFFERED:
+            self._bytes_per_s = None
+            return
+        if count < _LONG:
+            return
+        pace = (chunk.last - chunk.first).seconds * self._bytes_per_s / count
+        if pace >= _PACED:
+            self._hasty = 0
+        elif pace < _HASTY:
+            self._hasty += 1
+            if self._hasty >= _REFUTED:
+                self._bytes_per_s = None
 
     def _share(self, count: int, seconds: float) -> float | None:
         return self._bytes_per_s and count / self._bytes_per_s / seconds

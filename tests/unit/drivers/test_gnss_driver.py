@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from functools import reduce
+from itertools import permutations
 from operator import xor
 from pathlib import Path
 
@@ -119,8 +120,9 @@ def test_a_receiver_that_names_no_time_is_heard(burst: list[str], fix: Fix) -> N
 
 def test_a_message_came_when_its_first_byte_did() -> None:
     rmc = sealed("GPRMC,111106,A,,,,,,,010526")
-    wire = Wire(on_line(b"xy" + rmc, SECOND))
-    (message,) = events(GnssDriver(wire))
+    after = sealed("GPRMC,111107,A,,,,,,,010526")
+    wire = Wire(on_line(b"xy" + rmc + after, SECOND))
+    message, *_ = events(GnssDriver(wire))
     assert isinstance(message, TimeMessage)
     assert abs((message.mono - Mono(0)) - (SECOND + 2 * BYTE)) <= Duration(1)
 
@@ -144,6 +146,117 @@ def test_binary_frames_are_read_too() -> None:
     (message,) = events(GnssDriver(Wire([Chunk(frame, Mono(0), Mono(0))])))
     assert isinstance(message, TimeMessage)
     assert message.kind == "UBX-NAV-TIMEUTC"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_estimated_time_is_not_good_whatever_comes_first(
+    order: tuple[int, ...],
+) -> None:
+    bodies = (
+        "GNRMC,0815{:02d}.00,A,4807.038,N,01131.000,E,0.0,0.0,011226,,",
+        "GNGGA,0815{:02d}.00,4807.038,N,01131.000,E,6,08,1.0,500.0,M,47.0,M,,",
+        "GNZDA,0815{:02d}.00,01,12,2026,00,00",
+    )
+    wire = Wire(
+        chunk
+        for k in range(4)
+        for chunk in on_line(
+            b"".join(sealed(bodies[i].format(k)) for i in order), k * SECOND
+        )
+    )
+    fixes = [
+        one.fix for one in events(GnssDriver(wire)) if isinstance(one, TimeMessage)
+    ]
+    assert fixes == [Fix.ESTIMATED] * len(fixes)
+    assert len(fixes) >= 9
+
+
+def test_a_second_contradicted_within_a_burst_is_good_for_nothing() -> None:
+    wire = Wire(
+        chunk
+        for k in range(5)
+        for chunk in on_line(
+            sealed(f"GNRMC,0815{k:02d}.00,A,,,,,,,011226,,,A")
+            + sealed(f"GNZDA,0815{k + 1:02d}.00,01,12,2026,00,00"),
+            k * SECOND,
+        )
+    )
+    told = events(GnssDriver(wire))
+    late = [m for m in told if isinstance(m, TimeMessage) and m.mono > Mono(0) + SECOND]
+    assert {m.fix for m in late} == {Fix.CONTRADICTION}
+    named = [one for one in told if isinstance(one, Dropped)]
+    assert {one.reason for one in named} == {DropReason.CONTRADICTION}
+    assert named[0].detail == "GNZDA names another second than RMC of GN"
+
+
+def test_binary_and_text_that_contradict_each_other_are_good_for_nothing() -> None:
+    frame = bytes.fromhex("b56201211400") + bytes(12)
+    frame += bytes.fromhex("ea070501150005074ed0")  # 2026-05-01 21:00:05
+    chunks = [Chunk(frame, Mono(0) + k * SECOND, Mono(0) + k * SECOND) for k in (0, 2)]
+    rmc = sealed("GNRMC,210006.00,A,,,,,,,010526,,,A")
+    rmc += sealed("GNRMC,210007.00,A,,,,,,,010526,,,A")
+    chunks[1:] = on_line(rmc + frame, 2 * SECOND)
+    told = events(GnssDriver(Wire(chunks)))
+    assert [m.fix for m in told if isinstance(m, TimeMessage)][-1] is Fix.CONTRADICTION
+
+
+def test_another_clock_on_the_line_is_named_and_left_out() -> None:
+    """An AIS transponder that repeats the fix of the second before."""
+    wire = Wire(
+        chunk
+        for k in range(1, 9)
+        for chunk in on_line(
+            sealed(f"GNRMC,0815{k:02d}.00,A,,,,,,,011226,,,A")
+            + sealed(f"AIRMC,0815{k - 1:02d}.00,A,,,,,,,011226,,,A"),
+            k * SECOND,
+        )
+    )
+    told = events(GnssDriver(wire))
+    assert [m.utc.ns // SECOND.ns % 60 for m in told if isinstance(m, TimeMessage)] == [
+        *range(1, 9)
+    ]
+    named = [one for one in told if isinstance(one, Dropped)]
+    assert {one.detail for one in named} == {"AIRMC is another clock than GN"}
+    assert len(named) == 8
+
+
+def test_an_unreadable_time_is_not_no_time() -> None:
+    data = sealed("GPRMC,1.2,A,,,,,,,011226") * 3
+    told = events(GnssDriver(Wire([Chunk(data, Mono(0), Mono(0))])))
+    assert [type(one) for one in told] == [Dropped] * 3
+
+
+@pytest.mark.parametrize(
+    ("frame", "name"),
+    [("a0a200028400" + "0084b0b3", "SiRF"), ("a0a10003090100080d0a", "SkyTraq")],
+)
+def test_a_foreign_protocol_is_named(frame: str, name: str) -> None:
+    wire = Wire([Chunk(bytes.fromhex(frame), Mono(3), Mono(3))])
+    assert events(GnssDriver(wire)) == [Dropped(Mono(3), DropReason.PROTOCOL, name)]
+
+
+def test_a_flood_is_read_in_part_and_said() -> None:
+    line = sealed("GPRMC,111106,A,,,,,,,010526")
+    chunks = [
+        Chunk(
+            line * 500, Mono(0) + k * 10 * MILLISECOND, Mono(0) + k * 10 * MILLISECOND
+        )
+        for k in range(100)
+    ]
+    told = events(GnssDriver(Wire(chunks, None)))
+    floods = [one for one in told if isinstance(one, Dropped)]
+    assert floods[0].reason is DropReason.FLOOD
+    assert "beyond 50000 a second" in floods[0].detail
+    surplus = sum(
+        int(one.detail.split()[0]) for one in floods if "beyond" in one.detail
+    )
+    assert surplus == pytest.approx(100 * 500 * len(line) - 150_000, abs=2 * 50_000)
+
+
+def test_silence_ends_an_epoch() -> None:
+    rmc = sealed("GPRMC,111106,A,,,,,,,010526")
+    (message,) = events(GnssDriver(Wire([Chunk(rmc, Mono(5), Mono(9)), None])))
+    assert isinstance(message, TimeMessage)
 
 
 def test_on_a_saturated_line_messages_are_marked() -> None:
