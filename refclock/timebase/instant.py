@@ -8,7 +8,7 @@ clocks never mix: the type checker refuses, and so does the interpreter.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self, overload
 
 
@@ -62,6 +62,10 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 3600 * SECOND
 DAY: Final = 86_400 * SECOND
 
+_UNIX_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, as written
+_CALENDAR_CYCLE_S: Final = 146_097 * 86_400
+"""400 years, after which the Gregorian calendar repeats."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Instant:
@@ -109,11 +113,18 @@ class Utc(Instant):
         return cls(int(at.timestamp()) * SECOND.ns)
 
     def iso(self) -> str:
-        """`2026-05-01T11:11:06.25Z`: the fraction as short as it is exact."""
+        """`2026-05-01T11:11:06.25Z`: the fraction as short as it is exact.
+
+        Of every instant: a year beyond 0 to 9999 has a sign and five digits or more
+        (ISO 8601 expanded representation).
+        """
         whole, fraction = divmod(self.ns, SECOND.ns)
-        text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        cycles, within_s = divmod(whole, _CALENDAR_CYCLE_S)
+        at = _UNIX_EPOCH + timedelta(seconds=within_s)
+        year = at.year + 400 * cycles
         digits = f".{fraction:09d}".rstrip("0") if fraction else ""
-        return f"{text}{digits}Z"
+        shown = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+06d}"
+        return f"{shown}{at.isoformat()[4:]}{digits}Z"
 
 
 class Tai(Instant):

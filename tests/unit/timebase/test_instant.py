@@ -60,5 +60,24 @@ def test_utc_has_names() -> None:
         "2026-05-01T11:11:06.25Z"
     )
     assert Utc(-1).iso() == "1969-12-31T23:59:59.999999999Z"
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        (-719_528, "0000-01-01T00:00:00Z"),
+        (-719_529, "-00001-12-31T00:00:00Z"),
+        (-719_162, "0001-01-01T00:00:00Z"),
+        (2_932_896, "9999-12-31T00:00:00Z"),
+        (2_932_897, "+10000-01-01T00:00:00Z"),
+        (146_097 * 250, "+101970-01-01T00:00:00Z"),
+    ],
+)
+def test_every_instant_can_be_written(days: int, text: str) -> None:
+    """The year 0 is 1 BC; the calendar goes on both ways for ever."""
+    assert Utc(days * DAY.ns).iso() == text
+    assert Utc(days * DAY.ns + 1).iso() == text.replace("Z", ".000000001Z")
+    for ns in (10**30, -(10**30), 2**63, -(2**63)):
+        assert Utc(ns).iso().endswith("Z")
     with pytest.raises(ValueError, match="day"):
         Utc.of(2026, 2, 30)
