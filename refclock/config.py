@@ -33,8 +33,7 @@ from refclock.engine.policy import (
 )
 from refclock.integrity.monitor import IntegritySettings
 from refclock.label.labeller import LabelSettings
-from refclock.server.listener import LeapMode
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import LeapMode, ServerSettings
 from refclock.settings import Range
 
 

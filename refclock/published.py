@@ -47,8 +47,11 @@ class ClockSnapshot:
     """Our time and how far it may be off, as estimated at `at`."""
 
     stratum: int
-    """1, or 16 while not synchronised."""
+    """1 to 15 (1: from a reference clock here; n + 1: from a server of stratum n),
+    or 16 while not synchronised."""
     ref_id: bytes
+    """Four bytes: the name of the reference clock, or of stratum 2 and more who the
+    server is that the time comes from (RFC 5905 section 7.3)."""
     at: Mono
     local: Local
     """The local clock at `at`."""
@@ -70,6 +73,8 @@ class ClockSnapshot:
     """log2 of the time it takes to read the clock, s (RFC 5905 section 7.3)."""
     step: Duration | None = None
     """What the local clock was ordered to be stepped by; it may be done or not."""
+    root_delay: Duration = ZERO
+    """Round trip to the reference clock; 0 where that is one of our own."""
 
     @classmethod
     def unknown(cls, precision: int) -> Self:

@@ -77,14 +77,15 @@ def _groups(
 def _deal_by_sender(group: list[socket.socket]) -> None:
     """Have the kernel choose the socket by the sender, so that it is always the same.
 
-    By IPv4 address, and by the second half of an IPv6 /64: the same four bytes,
-    at 12 in either header.
+    By its IPv4 address, or by the last four bytes of its IPv6 address: the hosts of
+    one /64 have different sockets.
     """
+    source = 20 if group[0].family == socket.AF_INET6 else 12  # in the IP header
     load, modulo, done = 0x20, 0x94, 0x16  # linux/bpf_common.h: LD|W|ABS, ALU|MOD|K
     code = b"".join(
         FILTER_INSTRUCTION.pack(operation, 0, 0, operand & 0xFFFF_FFFF)
         for operation, operand in (
-            (load, _SKF_NET_OFF + 12),
+            (load, _SKF_NET_OFF + source),
             (modulo, len(group)),
             (done, 0),
         )

@@ -56,6 +56,7 @@ _ALIGNED: Final = 8
 _SIZE: Final = sizeof(ctypes.c_size_t)
 _SECOND_NS: Final = SECOND.ns
 _ANY: Final = {"0.0.0.0", "::"}  # noqa: S104 - to be told from others
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 _NO_INTERFACES: Final = memoryview(bytearray(4 * BATCH)).cast("I")
 
 
@@ -75,6 +76,9 @@ class UdpSocket:
         self._cards = cards
         self._sent = Sent(bound, cards)
         name, sender, info, index = LAYOUT[bound.family]
+        self._dual_stack = bound.family == socket.AF_INET6 and not bound.getsockopt(
+            socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
+        )
         told = cards is not None or host in _ANY
         self._info_space = cmsg_space(info) if told else 0
         self._whole = STAMPS_SPACE + self._info_space
@@ -92,8 +96,7 @@ class UdpSocket:
             (self._names, self._controls, self.requests, self.replies, self._tails),
         )
         self._iovs = (Iov * (3 * BATCH))()
-        self._messages = (Message * BATCH)()
-        self._answers = (Message * BATCH)()
+        self._messages, self._answers = (Message * BATCH)(), (Message * BATCH)()
         self._messages_at, self._answers_at = map(
             ctypes.addressof, (self._messages, self._answers)
         )
@@ -163,7 +166,10 @@ class UdpSocket:
             received = self._by_cards(self._cards, received)
         if self._info_space:
             self._interfaces[:count] = _NO_INTERFACES[:count]
-        return self._senders[count].unpack_from(self._names), received
+        senders: Sequence[bytes] = self._senders[count].unpack_from(self._names)
+        if self._dual_stack:
+            senders = [*map(_unmapped, senders)]
+        return senders, received
 
     def watch(self, tell: Mapping[int, Sequence[Left]]) -> None:
         """When reply i was passed to the device, `tell[i]` are told."""
@@ -267,6 +273,11 @@ class UdpSocket:
         header.control_length = self._info_space + len(want)
         self._watched.append(place)
         self._sent.expect(tell)
+
+
+def _unmapped(sender: bytes) -> bytes:
+    """An IPv4 address mapped into IPv6 (RFC 4291 section 2.5.5.2) as four bytes."""
+    return sender[12:] if sender.startswith(_MAPPED) else sender
 
 
 def _runs(answered: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -37,8 +37,8 @@ from refclock.published import ClockSnapshot
 from refclock.receiver.configurator import Configurator
 from refclock.receiver.profile import profile
 from refclock.server.broadcast import Broadcast
-from refclock.server.listener import ListenerSettings
 from refclock.server.service import NtpService
+from refclock.server.settings import ListenerSettings
 from refclock.timebase import SECOND, LeapSecond, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")
@@ -100,11 +100,11 @@ def compose(
     beginning = Beginning(
         config.engine(),
         leaps,
-        max(leaps.updated, memory.last_good) if memory else leaps.updated,
+        leaps.updated,
         board.pulse_latency,
         board.pulse_latency_spread,
         measured_precision(board.clock),
-        memory.text() if memory else None,
+        memory,
     )
     recorder = None if record is None else FileRecorder(record, beginning)
     engine = beginning.engine()

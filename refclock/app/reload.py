@@ -17,12 +17,11 @@ from typing import Final
 
 from refclock.config import Config, ConfigError, load
 from refclock.daemon.supervise import plain
-from refclock.server.listener import ListenerSettings
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import ListenerSettings, ServerSettings
 
 log = logging.getLogger("refclock")
 
-_TAKEN_OVER: Final = re.compile(r"server\.(allow|deny|rate_limit\..*)")
+_TAKEN_OVER: Final = re.compile(r"server\.(allow|deny|tell_denied|rate_limit\..*)")
 
 
 class Reload:

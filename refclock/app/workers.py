@@ -30,9 +30,8 @@ from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
 from refclock.published import ClockSnapshot
 from refclock.server.clients import ClientStatus, busiest
-from refclock.server.listener import ListenerSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import ListenerSettings, ServerSettings
 from refclock.timebase import SECOND, Duration, LeapSecond
 
 log = logging.getLogger("refclock")
@@ -97,15 +96,19 @@ class Workers:
     def counters(self) -> dict[str, int]:
         """The sums over all workers, of a second ago."""
         total: Counter[str] = Counter({"worker restarts": self._restarts})
-        for counters, _ in self._told():
+        for counters, *_ in self._told():
             total.update(counters)
         return dict(total)
 
     def clients(self, most: int) -> list[ClientStatus]:
         """The busiest of each worker, of a second ago: a client has but one worker."""
         return busiest(
-            chain.from_iterable(clients for _, clients in self._told()), most
+            chain.from_iterable(clients for _, clients, _ in self._told()), most
         )
+
+    def denied(self, most: int) -> list[ClientStatus]:
+        """Hosts that the access rules excluded, of each worker, of a second ago."""
+        return busiest(chain.from_iterable(denied for *_, denied in self._told()), most)
 
     def reload_access(self, settings: ServerSettings) -> None:
         """Start all workers anew, with these access rules and limits."""
@@ -123,11 +126,15 @@ class Workers:
         for block in (self._settings, self._snapshot, *self._counters):
             block.close()
 
-    def _told(self) -> Iterator[tuple[Mapping[str, int], Sequence[ClientStatus]]]:
-        """What each worker said last: its counters, and its busiest clients."""
+    def _told(
+        self,
+    ) -> Iterator[
+        tuple[Mapping[str, int], Sequence[ClientStatus], Sequence[ClientStatus]]
+    ]:
+        """Of each worker: its counters, its busiest clients, whom it denied."""
         for block in self._counters:
             with contextlib.suppress(OSError):  # it died in the act; the next will say
-                yield block.get() or ({}, ())
+                yield block.get() or ({}, (), ())
 
     def _tell(self, settings: ServerSettings) -> None:
         """What a worker reads when it starts; it has a socket for each listener."""
@@ -169,7 +176,9 @@ def main(arguments: Sequence[str]) -> None:
         for service in services:
             total.update(service.counters())
         clients = chain.from_iterable(s.clients(_CLIENTS) for s in services)
-        counters.set((dict(total), busiest(clients, _CLIENTS)))
+        denied = chain.from_iterable(s.denied(_CLIENTS) for s in services)
+        told = dict(total), busiest(clients, _CLIENTS), busiest(denied, _CLIENTS)
+        counters.set(told)
         time.sleep(1)
 
 

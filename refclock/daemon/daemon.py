@@ -17,11 +17,12 @@ import math
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from refclock.board.ports import SystemClock
 from refclock.daemon.control import Answers
@@ -79,12 +80,16 @@ class Service(Protocol):
         """Answer what comes, waiting at most `limit`."""
         ...
 
-    def counters(self) -> dict[str, Any]:
+    def counters(self) -> dict[str, int]:
         """What was asked, answered and refused so far."""
         ...
 
     def clients(self, most: int) -> Sequence[ClientStatus]:
         """The `most` that asked most."""
+        ...
+
+    def denied(self, most: int) -> Sequence[ClientStatus]:
+        """Hosts that the access rules excluded, `most` at most."""
         ...
 
     def reload_access(self, settings: ServerSettings) -> None:
@@ -145,7 +150,7 @@ class Daemon:
         self._thinking = threading.Event()
         """While the engine's thread takes calls."""
         self._failure: BaseException | None = None
-        self._counted: dict[str, Any] | None = None
+        self._counted: dict[str, int] | None = None
         """What was counted when the doors closed."""
         self._journal = Journal()
         self._driven = Driven(engine, clock, self._record)
@@ -171,16 +176,14 @@ class Daemon:
             raise TimeoutError("the engine does not answer")
         return self._engine.status(self._now())
 
-    def counters(self) -> dict[str, Any]:
-        """What all services counted, summed where they are numbers."""
+    def counters(self) -> dict[str, int]:
+        """What all services counted, summed."""
         if self._counted is not None:
             return self._counted
-        total: dict[str, Any] = {}
+        total: Counter[str] = Counter()
         for service in self._services:
-            for name, count in service.counters().items():
-                together = isinstance(count, int) and name in total
-                total[name] = total[name] + count if together else count
-        return total
+            total.update(service.counters())
+        return dict(total)
 
     def clients(self, most: int) -> list[ClientStatus]:
         """The `most` that asked most, of all services together."""
@@ -188,6 +191,13 @@ class Daemon:
             return []
         services = self._services
         return busiest(chain.from_iterable(s.clients(most) for s in services), most)
+
+    def denied(self, most: int) -> list[ClientStatus]:
+        """Hosts that the access rules of any service excluded, `most` at most."""
+        if self._counted is not None:
+            return []
+        services = self._services
+        return busiest(chain.from_iterable(s.denied(most) for s in services), most)
 
     def answers(self) -> Answers:
         """What the control socket can be asked."""
@@ -201,7 +211,9 @@ class Daemon:
             status = self.status()
         except TimeoutError as error:
             return json.dumps({"error": str(error)})
-        return to_json(status, self.counters(), self.clients(_SHOWN))
+        return to_json(
+            status, self.counters(), self.clients(_SHOWN), self.denied(_SHOWN)
+        )
 
     def attach(
         self, *, service: Service | None = None, control: Control | None = None
@@ -265,7 +277,7 @@ class Daemon:
                 control.close()
             self._save(self._engine)
             if self._recorder is not None:
-                self._recorder.write(Counted(json.dumps(self._counted)))
+                self._recorder.write(Counted(self._counted))
                 self._recorder.close()
         if self._failure is not None:
             raise self._failure

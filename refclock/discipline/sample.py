@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Annotated, Final
 
+from refclock.settings import Decimals, Range
 from refclock.timebase import MICROSECOND, Duration, Local, Mono
 
 
@@ -81,22 +82,39 @@ class Estimate:
     """One sigma of a single pulse, as learned."""
 
 
+_SLOPE, _SIGMA = Range(-1e-4, 1e-4), Range(1e-12, 1e-3)
+_CURVE: Final = (Range(-100, 200, "deg C"), _SLOPE, _SLOPE, _SIGMA, _SIGMA)
+"""What the values of a learned temperature curve may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The oscillator's character, for a warm start. Plain numbers."""
+    """The oscillator model, for a warm start. Plain numbers.
 
-    rate: float
+    Each range is what the filters can start from; the decimals are what is known.
+    """
+
+    rate: Annotated[float, Range(-0.01, 0.01), Decimals(15)]
     """reference - raw oscillator, s/s."""
-    rate_sigma: float
-    jitter_s: float
+    rate_sigma: Annotated[float, Range(1e-15, 0.01), Decimals(15)]
+    jitter_s: Annotated[float, Range(1e-10, 1.0, "s"), Decimals(12)]
     """One sigma of a pulse."""
-    log_weight: tuple[float, ...]
-    """Log weight of each hypothesis."""
-    share: float
-    """Of stragglers among the pulses."""
-    scale: float
-    """Median lateness of a straggler, sigmas."""
-    omega: float
-    """Of the swing that temperature makes, rad/s."""
-    curve: tuple[float, ...] = ()
-    """Reference temperature (deg C), a and b of `temperature` and their sigmas."""
+    log_weight: tuple[Annotated[float, Range(-100.0, 0.0), Decimals(6)], ...]
+    """Log weight of each hypothesis, that of the best being 0."""
+    share: Annotated[float, Range(1e-3, 0.4), Decimals(6)]
+    """Of outliers among the pulses."""
+    scale: Annotated[float, Range(4.0, 1e4), Decimals(6)]
+    """Median lateness of an outlier, sigmas."""
+    omega: Annotated[float, Range(6e-5, 0.0131, "rad/s"), Decimals(9)]
+    """Of the harmonic that temperature makes in the rate."""
+    curve: tuple[Annotated[float, Decimals(15)], ...] = ()
+    """Reference temperature (deg C), a and b of `temperature` and their sigmas; or
+    nothing."""
+
+    def __post_init__(self) -> None:
+        """ValueError: `curve` has neither none nor five values, or one out of range."""
+        if len(self.curve) not in {0, len(_CURVE)}:
+            raise ValueError(f"curve has {len(self.curve)} values, not {len(_CURVE)}")
+        for place, (value, allowed) in enumerate(zip(self.curve, _CURVE, strict=False)):
+            if not allowed.least <= value <= allowed.most:
+                raise ValueError(f"curve[{place + 1}]: {value!r} is not in {allowed}")

@@ -18,7 +18,7 @@ from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal
 from refclock.discipline.sample import Sample
 from refclock.engine.clock import GPS, PPS, Clock
-from refclock.engine.memory import Memory
+from refclock.engine.memory import LastGood, Memory
 from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import Stepped
 from refclock.engine.reference import ReceiverFact, Reference
@@ -85,7 +85,7 @@ class Engine:
         memory: Memory | None = None,
         pairs: Sequence[tuple[SourceId, SourceId]] = ONE_PAIR,
     ) -> None:
-        """`floor`: it is not earlier than this (build date, last good time).
+        """`floor`: it is not earlier than this (the date of build).
 
         `latency`: how late a pulse is stamped (+ is late), known to ± its spread;
         until it is measured to less.
@@ -93,7 +93,7 @@ class Engine:
         `pairs`: each receiver and its pulse; the first steers, the others are watched.
         """
         self._leaps = leaps
-        self._floor = floor
+        self._last_good = LastGood(memory.last_good if memory else None)
         self._clock = Clock(
             settings,
             leaps,
@@ -165,8 +165,7 @@ class Engine:
 
     def memory(self) -> Memory:
         """What is worth keeping over a restart."""
-        snapshot, known = self.snapshot, self._clock.updated is not None
-        good = snapshot.posix(snapshot.updated) if known else self._floor
+        good = self._last_good.at(self.snapshot)
         return Memory(self._clock.learned(), self._first.labeller.lags(), good)
 
     def status(self, now: Mono) -> Status:

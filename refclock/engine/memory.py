@@ -1,32 +1,27 @@
-"""What outlives a restart, as JSON text. Pure: files are the shell's matter.
+"""What outlives a restart, as a document. Pure: files belong to the application.
 
-A torn, foreign or newer file is no memory at all: the daemon then starts cold
-and says why. It never starts from half a file.
+The state on disk is evidence, not law. Every value is in the range in which the
+filters can start from it, or the whole document is refused: a torn, foreign or newer
+one is no memory at all, and the daemon starts cold.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from math import isfinite
-from operator import index
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Final, Self
 
+from refclock.codec import CodecError, decode, dumps, encode, loads
 from refclock.discipline.bank import Learned
 from refclock.label.lag import Lag
-from refclock.timebase import Duration, Utc
+from refclock.published import ClockSnapshot
+from refclock.timebase import MINUTE, SECOND, Mono, Utc
 
-VERSION: Final = 1
-_WRONG: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
-"""What JSON of another shape, or nested without end, comes to."""
+VERSION: Final = 2
+_SERVED_FOR: Final = 10 * MINUTE
+"""Time that was served for less is not kept: a receiver's lie may end soon."""
+_SLACK: Final = SECOND
+"""How much a leap second may add to the elapsed time."""
 
 
 class MemoryLostError(ValueError):
@@ -35,64 +30,54 @@ class MemoryLostError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The clock's character, the receiver's habits, and the last good time."""
+    """The oscillator model, the receiver's lags, and the last time that was served."""
 
     learned: Learned | None
     lags: Mapping[str, Lag]
-    last_good: Utc
+    last_good: Utc | None = None
+    """None: nothing was ever served."""
 
     def text(self) -> str:
-        """As it goes to disk."""
-        return json.dumps(
-            {
-                "version": VERSION,
-                "last_good_ns": self.last_good.ns,
-                "lags": {
-                    kind: [lag.mean.ns, lag.spread.ns, lag.count]
-                    for kind, lag in self.lags.items()
-                },
-                "learned": asdict(self.learned) if self.learned else None,
-            },
-            indent=1,
-        )
+        """As it goes to disk. MemoryLostError: it holds what could not be read back."""
+        try:
+            decode(Memory, encode(Memory, self))
+            return dumps(Memory, self, version=VERSION)
+        except CodecError as error:
+            raise MemoryLostError(str(error)) from error
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What `text` wrote. MemoryLostError says what is wrong with anything else."""
+        """What `text` wrote. MemoryLostError: every fault of anything else."""
         try:
-            kept = json.loads(text)
-            version = kept["version"]
-            if version == VERSION:
-                return cls(
-                    _learned(kept["learned"]),
-                    {
-                        kind: Lag(
-                            Duration(index(mean)), Duration(index(spread)), index(n)
-                        )
-                        for kind, (mean, spread, n) in kept["lags"].items()
-                    },
-                    Utc(index(kept["last_good_ns"])),
-                )
-        except _WRONG as error:
-            raise MemoryLostError(f"torn or not ours: {error!r}") from error
-        raise MemoryLostError(f"it is of version {version}, we read {VERSION}")
+            return loads(cls, text, version=VERSION)
+        except CodecError as error:
+            raise MemoryLostError(str(error)) from error
 
 
-def _learned(kept: Mapping[str, Any] | None) -> Learned | None:
-    if kept is None:
-        return None
-    told: dict[str, Any] = {
-        name: tuple(map(_finite, value)) if name in _LISTS else _finite(value)
-        for name, value in kept.items()
-    }
-    return Learned(**told)
+class LastGood:
+    """The last time that was served, as far as it may be kept. Used by one thread.
 
+    Never further ahead of the first that was served in this run than the monotonic
+    clock ran since: a receiver that leaps years ahead later on adds nothing.
+    """
 
-_LISTS: Final = frozenset({"log_weight", "curve"})
+    def __init__(self, kept: Utc | None) -> None:
+        """`kept`: by the run before."""
+        self._kept = kept
+        self._first: tuple[Utc, Mono] | None = None
+        """The earliest that was served, and when."""
+        self._since: Mono | None = None
+        """Since when it was not found to be ahead."""
 
-
-def _finite(value: float) -> float:
-    """`value`. ValueError, TypeError, OverflowError: it is no number to reckon with."""
-    if not isfinite(value):
-        raise ValueError(f"{value} is no number")
-    return value
+    def at(self, snapshot: ClockSnapshot) -> Utc | None:
+        """What to keep when the state is saved while `snapshot` is served."""
+        if snapshot.stratum >= 16:
+            return self._kept
+        served, now = snapshot.posix(snapshot.updated), snapshot.at
+        first, began = self._first or (served, now)
+        most = first + (now - began) + _SLACK
+        if self._first is None or served + 2 * _SLACK < most:
+            self._first, self._since = (served, now), now
+        elif self._since is not None and now - self._since >= _SERVED_FOR:
+            self._kept = min(served, most)
+        return self._kept

@@ -1,31 +1,29 @@
 """A run on paper: every fact the engine was told, a line each, in order.
 
-Told again to an engine made alike, the same facts give the same run, bit for
-bit: the way to attach a problem to a report. The first line says how the engine
-was made; lines of kind `Chunk` are the receiver's raw bytes, for people and
-for `decode`; the line of kind `Outcome` after a fact is what the engine made of
-it, to compare with. Pure: text in, values out.
+The same facts, given to an engine made alike, give the same run, bit for bit: the
+way to attach a problem to a report. The first line (`Beginning`) holds the version of
+the format and how the engine was made; lines of kind `Chunk` hold the receiver's raw
+bytes, for people and for `decode`; the `Outcome` after a fact is what the engine made
+of it, to compare with. Pure: text in, values out.
 """
 
 from __future__ import annotations
 
-import json
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
-from typing import Annotated, Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
 from refclock.board.ports import Chunk
+from refclock.codec import CodecError, decode, dumps, parsed
 from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import EngineSettings
 from refclock.events import Command, Event
 from refclock.published import ClockSnapshot
-from refclock.timebase import Duration, Instant, LeapTable, Utc
+from refclock.settings import Range
+from refclock.timebase import Duration, LeapTable, Utc
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class RecordingError(ValueError):
@@ -41,10 +39,9 @@ class Beginning:
     floor: Utc
     latency: Duration
     latency_spread: Duration
-    precision: int
-    memory: str | None
-    """As on disk."""
-    version: int = VERSION
+    precision: Annotated[int, Range(-40, 0)]
+    memory: Memory | None
+    version: Literal[2] = VERSION
 
     def engine(self) -> Engine:
         """Another one, made alike."""
@@ -55,7 +52,7 @@ class Beginning:
             latency=self.latency,
             latency_spread=self.latency_spread,
             precision=self.precision,
-            memory=Memory.parse(self.memory) if self.memory else None,
+            memory=self.memory,
         )
 
 
@@ -71,79 +68,33 @@ class Outcome:
 class Counted:
     """What the server had counted by then."""
 
-    counters: str
-    """As JSON."""
+    counters: Mapping[str, int]
 
 
 Entry = Beginning | Chunk | Outcome | Counted | Event
 
-_KINDS: Final[Mapping[str, type]] = {
-    kind.__name__: kind
-    for kind in (
-        Beginning,
-        Chunk,
-        Outcome,
-        Counted,
-        *typing.get_args(Event),
-        *typing.get_args(Command),
-    )
-}
-
 
 def write(line: Entry) -> str:
-    """One line of JSON, without its end."""
-    return json.dumps(_plain(line))
+    """One line of JSON, without its end. CodecError: NaN, or more than 64 bits."""
+    return dumps(Entry, line)
 
 
 def read(text: str) -> Entry:
-    """What `write` wrote. RecordingError says what is wrong with anything else."""
+    """What `write` wrote. RecordingError: every fault of anything else."""
     try:
-        line: Entry = _tagged(json.loads(text))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RecordingError(f"not a line of a recording: {text[:60]!r}") from error
+        plain = parsed(text)
+        if isinstance(plain, dict) and plain.get("is") == Beginning.__name__:
+            _same_version(plain.get("version"))
+        line: Entry = decode(Entry, plain)
+    except CodecError as error:
+        raise RecordingError(f"not a line of a recording: {error}") from error
     return line
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
-    match value:
-        case Duration() | Instant():
-            return value.ns
-        case Enum():
-            return value.value
-        case bytes():
-            return value.hex()
-        case tuple():
-            return [_plain(each) for each in value]
-        case _ if is_dataclass(value):
-            name = type(value).__name__
-            tag = {"is": name} if name in _KINDS else {}
-            return tag | {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-        case _:
-            return value
-
-
-def _tagged(plain: dict[str, Any]) -> Any:  # noqa: ANN401 - one of _KINDS
-    kind = _KINDS[plain["is"]]
-    return _made(kind, {name: value for name, value in plain.items() if name != "is"})
-
-
-def _made(kind: Any, plain: Any) -> Any:  # noqa: ANN401 - the inverse of _plain
-    """The value of type `kind` that `_plain` made `plain` of."""
-    if plain is None:
-        return None
-    if isinstance(plain, dict) and "is" in plain:
-        return _tagged(plain)
-    origin = typing.get_origin(kind)
-    choices = typing.get_args(kind)
-    if origin is Annotated:
-        kind = choices[0]
-    if origin is tuple:
-        return tuple(_made(choices[0], each) for each in plain)
-    if origin in {typing.Union, types.UnionType}:
-        kind = next((each for each in choices if is_dataclass(each)), None)
-    if isinstance(kind, type) and is_dataclass(kind) and isinstance(plain, dict):
-        hints = typing.get_type_hints(kind, include_extras=True)
-        return kind(**{name: _made(hints[name], each) for name, each in plain.items()})
-    if isinstance(kind, type) and issubclass(kind, Duration | Instant | Enum):
-        return kind(plain)
-    return bytes.fromhex(plain) if kind is bytes else plain
+def _same_version(found: object) -> None:
+    """RecordingError: it is another one."""
+    if found != VERSION:
+        raise RecordingError(
+            f"it is of version {found!r:.20}, this program reads {VERSION}; replay it"
+            " with the release that recorded it"
+        )

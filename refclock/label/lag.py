@@ -8,8 +8,9 @@ what is no whole second to the millisecond; those of the other go back, or leap.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
+from refclock.settings import Range
 from refclock.timebase import MILLISECOND, ZERO, Duration, Tai
 
 MEMORY: Final = 60
@@ -31,11 +32,11 @@ _RUN_ON: Final = 50 * MILLISECOND
 class Lag:
     """What was learned of one kind of sentence."""
 
-    mean: Duration = ZERO
+    mean: Annotated[Duration, Range(-1.0, 2.0, "s")] = ZERO
     """First byte - the moment it names."""
-    spread: Duration = ZERO
+    spread: Annotated[Duration, Range(0.0, 1.0, "s")] = ZERO
     """Mean distance from it, times 1.25: one sigma, if it were Gaussian."""
-    count: int = 0
+    count: Annotated[int, Range(0, 10**12)] = 0
 
     @property
     def known(self) -> bool:

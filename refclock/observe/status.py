@@ -100,8 +100,15 @@ class Status:
 
 
 def to_json(
-    status: Status, server: Mapping[str, Any], clients: Sequence[ClientStatus] = ()
+    status: Status,
+    server: Mapping[str, Any],
+    clients: Sequence[ClientStatus] = (),
+    denied: Sequence[ClientStatus] = (),
 ) -> str:
-    """One object; the server's counters under `server`, its busiest under `clients`."""
-    told = {**asdict(status), "server": dict(server)}
-    return json.dumps({**told, "clients": [asdict(client) for client in clients]})
+    """One object; the server's counters under `server`, its busiest clients under
+    `clients`, hosts that the access rules excluded under `denied`."""
+    hosts = {
+        "clients": [asdict(client) for client in clients],
+        "denied": [asdict(client) for client in denied],
+    }
+    return json.dumps({**asdict(status), "server": dict(server), **hosts})

@@ -48,6 +48,11 @@ def to_text(status: Mapping[str, Any]) -> str:
     lines.append(f"clients    {_server(status['server'])}")
     if status["clients"]:
         lines.append(indent(clients_text(status["clients"]), " " * 11))
+    lines += [
+        f"denied     {host['address']}, {host['count']} requests,"
+        f" {_ago(host['age_s'])}; to answer it add its network to server.allow"
+        for host in status["denied"]
+    ]
     return "\n".join(lines)
 
 

@@ -1,32 +1,28 @@
-"""How often a client is answered, and what is remembered of it.
+"""Whether a request is answered: by the access rules, and by the pace of its host.
 
-A token bucket per client (IPv6: per /64, but per host within fe80::/64, which all
-hosts of a link share), in bounded memory. A newcomer waits in a fixed array
-where the next one of the same hash takes its place; who comes a second time gets
-an entry of its own, and no entry that was in use within `KEEP` is ever taken away.
-So a flood from made-up addresses only churns the array: it costs no client its
-state, and no client is limited for another.
+Each host, an IPv4 or an IPv6 address, has a token bucket. Hosts of an IPv6 /64 that
+are not remembered yet have one together besides, of `network` times the size: who
+changes addresses within his /64 gets no more than that, while a whole LAN that starts
+at once is served. Kisses-o'-death are paced, for each host and for all together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
-from typing import Annotated, Final
+from typing import Final
 
-from refclock.server.access import Access
-from refclock.settings import Range
-from refclock.timebase import HOUR, SECOND
+from refclock.server.clients import Client, ClientTable, Denied, Newcomers
+from refclock.server.settings import Access, RateLimitSettings
+from refclock.timebase import SECOND
 
-KEEP: Final = 3 * HOUR
-"""How long a client may be silent before its entry can be given away."""
-
-_LINK_LOCAL: Final = bytes.fromhex("fe80000000000000")
-_TRIES: Final = 4
-_DEPARTURES: Final = 4
-"""Hosts behind one address, or in one /64, that can be interleaved at a time."""
+_LEAK_EVERY_NS: Final = 400_000
+_LEAK_SLACK_NS: Final = SECOND.ns
+"""Of the requests of one host beyond its pace at most 2,500 a second are served."""
+_KISS_EVERY_NS: Final = 4 * SECOND.ns
+_ALL_KISSES_EVERY_NS: Final = SECOND.ns // 16
+_NETWORK: Final = 8
+"""Bytes of an IPv6 address that name its /64."""
 
 
 class Decision(StrEnum):
@@ -34,132 +30,85 @@ class Decision(StrEnum):
 
     SERVE = "serve"
     DENIED = "denied"
-    """By the access rules."""
+    """By the access rules: no answer."""
+    DENIED_KISS = "denied, told"
+    """By the access rules: answer with a kiss-o'-death DENY."""
     LIMITED = "limited"
-    """It asks too often: no answer."""
-    WARNED = "warned"
-    """It asks too often, and is told so."""
+    """Beyond the pace of its host: no answer."""
+    LIMITED_KISS = "warned"
+    """Beyond the pace of its host: answer with a kiss-o'-death RATE."""
 
 
 _SERVE: Final = Decision.SERVE  # a name of the module is found five times as quickly
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimitSettings:
-    """How often one client may ask."""
-
-    enabled: bool = True
-    interval_s: Annotated[float, Range(0.001, 3600, "s")] = 0.25
-    """Between two requests, in the long run."""
-    burst: Annotated[int, Range(8, 1024, "requests")] = 32
-    """Requests that may come at once; measuring clients send up to 8."""
-    leak: Annotated[float, Range(0.0, 0.5)] = 0.0625
-    """Share of the requests too many that is answered nonetheless, so that
-    nobody is shut out by someone who borrows his address; and, of the same
-    size, the share that is told to slow down."""
-    clients: Annotated[int, Range(64, 1_000_000, "clients")] = 4096
-    """How many are remembered at most; and as many newcomers."""
-
-
-class Client:
-    """What we remember of one client. Times are CLOCK_MONOTONIC, ns."""
-
-    __slots__ = (
-        "allowed",
-        "count",
-        "departures",
-        "due",
-        "interleaved",
-        "key",
-        "last",
-        "limited",
-        "source",
-        "version",
-    )
-
-    def __init__(self, key: bytes, source: bytes, now: int, *, allowed: bool) -> None:
-        self.key = key
-        """What has one bucket: see `_key`."""
-        self.source = source
-        """The address that asked last; one of a /64 if it is IPv6."""
-        self.allowed = allowed
-        self.due = now
-        """When its bucket will be full again."""
-        self.last = now
-        self.count = 0
-        self.limited = 0
-        self.version = 0
-        self.interleaved = 0
-        self.departures: dict[bytes, bytes] = {}
-        """When our last replies left, by when their requests came; for the
-        interleaved mode. Both as on the wire."""
-
-    def departed(self, received: bytes, left: bytes) -> None:
-        """Keep when a reply left; of a few only."""
-        self.departures[received] = left
-        if len(self.departures) > _DEPARTURES:
-            del self.departures[next(iter(self.departures))]
-
-    @property
-    def name(self) -> str:
-        """The address, for people; of IPv6 the network that shares a bucket."""
-        if self.key == self.source:
-            return str(ip_address(self.key))
-        return f"{ip_address(self.key.ljust(16, bytes(1)))}/64"
 
 
 class Admission:
     """Access, pace and the table of clients. Used by one thread."""
 
     def __init__(
-        self, access: Access, pace: RateLimitSettings, draw: Callable[[], float]
+        self,
+        access: Access,
+        pace: RateLimitSettings,
+        draw: Callable[[], float],
+        *,
+        kiss_denied: bool = False,
     ) -> None:
         """`draw`: a random number, 0 up to but not 1."""
         self._access = access
         self._draw = draw
-        self._every = round(pace.interval_s * SECOND.ns) if pace.enabled else 0
-        self._slack = (pace.burst - 1) * self._every
+        every = round(pace.interval_s * SECOND.ns) if pace.enabled else 0
+        self._every = every
+        self._slack = (pace.burst - 1) * every
+        self._network = pace.network
+        self._shared = Access(pace.shared, ())
         self._leak = pace.leak
-        self._known: dict[bytes, Client] = {}
-        self._most = pace.clients
-        self._newcomers: list[Client | None] = [None] * pace.clients
+        self._kiss_limited = pace.kiss
+        self._kiss_denied = kiss_denied
+        self._kiss_due = 0
+        self._table = ClientTable(pace.clients)
+        self._newcomers = Newcomers(pace.clients)
+        self._networks: dict[bytes, int] = {}
+        """When the bucket of newcomers of a /64 will be full again."""
+        self._most_networks = pace.clients
+        self._denied = Denied()
+        self.known = self._table.get
+        """The client with that address, if it came more than once, or None."""
 
     def admit(self, source: bytes, version: int, now: int) -> Decision:
         """What to do with a request from `source` (an address) at `now` (mono ns)."""
-        key = _key(source)
-        client = self._known.get(key) or self._newcomer(source, key, now)
+        client = self.known(source)
+        crowded = False
+        if client is None:
+            client = self._newcomer(source, now)
+            crowded = len(source) == 16 and not self._network_affords(source, now)
         client.last = now
         client.count += 1
         client.version = version
-        if client.source != source:  # another host of the same /64
-            client.source = source
-            client.allowed = self._access.allows(source)
         if not client.allowed:
-            return Decision.DENIED
+            self._denied.note(client)
+            kiss = self._kiss_denied and self._may_kiss(client, now)
+            return Decision.DENIED_KISS if kiss else Decision.DENIED
         due = client.due
         if due <= now:
-            client.due = now + self._every
-            return _SERVE
-        if due - now <= self._slack:
-            client.due = due + self._every
-            return _SERVE
-        client.limited += 1
-        draw = self._draw()
-        if draw < self._leak:
-            return Decision.SERVE
-        return Decision.WARNED if draw < 2 * self._leak else Decision.LIMITED
+            due = now
+        elif due - now > client.slack:
+            return self._beyond_pace(client, now)
+        if crowded:
+            return self._beyond_pace(client, now)
+        client.due = due + client.every
+        return _SERVE
 
     def admit_run(self, source: bytes, version: int, now: int, times: int) -> bool:
         """Are `times` requests from `source` at `now` all to be served, as is usual?
 
-        If not, nothing is charged: each is a matter for `admit`, as always for
-        link-local hosts.
+        If not, nothing is charged: each is a matter for `admit`.
         """
-        client = self._known.get(source[:8])
-        if client is None or client.source != source:
+        client = self.known(source)
+        if client is None:
             return False
-        due = max(client.due, now) + times * self._every
-        if due - self._every - now > self._slack or not client.allowed:
+        every = client.every
+        due = max(client.due, now) + times * every
+        if due - every - now > client.slack:
             return False
         client.due = due
         client.last = now
@@ -167,44 +116,57 @@ class Admission:
         client.version = version
         return True
 
-    def known(self, source: bytes) -> Client | None:
-        """The client with that address, if it came more than once."""
-        return self._known.get(_key(source))
-
     def clients(self) -> list[Client]:
         """All that came more than once and are remembered. From any thread."""
-        return list(self._known.values())
+        return self._table.all()
 
     def newcomers(self) -> int:
         """How many came once and are remembered. From any thread."""
-        return sum(seat is not None and seat.allowed for seat in self._newcomers)
+        return sum(client.allowed for client in self._newcomers)
 
-    def _newcomer(self, source: bytes, key: bytes, now: int) -> Client:
+    def denied(self) -> list[Client]:
+        """Hosts that were denied, a few at most. From any thread."""
+        return self._denied.all()
+
+    def _newcomer(self, source: bytes, now: int) -> Client:
         """One not in the table yet; it gets there when it comes again."""
-        seat = hash(key) % self._most
-        client = self._newcomers[seat]
-        if client is None or client.key != key:
-            client = Client(key, source, now, allowed=self._access.allows(source))
-            self._newcomers[seat] = client
-        elif client.allowed and self._has_room(now):
-            self._known[key] = client
-            self._newcomers[seat] = None
+        client = self._newcomers.take(source)
+        if client is None:
+            client = Client(source, now, allowed=self._access.allows(source))
+            hosts = self._network if self._shared.allows(source) else 1
+            client.every = self._every // hosts
+            client.slack = self._slack
+            self._newcomers.sit(client, now >> 10)
+        elif client.allowed:
+            self._table.add(client, now)
+        else:
+            self._newcomers.sit(client, now >> 10)
         return client
 
-    def _has_room(self, now: int) -> bool:
-        """Is there a free entry, or one idle for so long that it can be given away?"""
-        if len(self._known) < self._most:
-            return True
-        for _ in range(_TRIES):
-            oldest = next(iter(self._known))
-            client = self._known.pop(oldest)
-            if now - client.last > KEEP.ns:
-                return True
-            self._known[oldest] = client
-        return False
+    def _network_affords(self, source: bytes, now: int) -> bool:
+        """Has the /64 of a newcomer a request left? It is charged then."""
+        network = source[:_NETWORK]
+        due = max(self._networks.pop(network, now), now)
+        affords = due - now <= self._slack
+        self._networks[network] = due + self._every // self._network * affords
+        if len(self._networks) > self._most_networks:
+            del self._networks[next(iter(self._networks))]
+        return affords
 
+    def _beyond_pace(self, client: Client, now: int) -> Decision:
+        if self._draw() < self._leak:
+            due = max(client.leak_due, now - _LEAK_SLACK_NS)
+            if due <= now:
+                client.leak_due = due + _LEAK_EVERY_NS
+                return _SERVE
+        client.limited += 1
+        kiss = self._kiss_limited and self._may_kiss(client, now)
+        return Decision.LIMITED_KISS if kiss else Decision.LIMITED
 
-def _key(source: bytes) -> bytes:
-    """What has one bucket: an IPv4 address, a /64, or a host of the link."""
-    key = source[:8]
-    return source if key == _LINK_LOCAL else key
+    def _may_kiss(self, client: Client, now: int) -> bool:
+        """Is a kiss to it within the pace of kisses? It is charged then."""
+        if client.kiss_due > now or self._kiss_due > now:
+            return False
+        client.kiss_due = now + _KISS_EVERY_NS
+        self._kiss_due = max(self._kiss_due, now - SECOND.ns) + _ALL_KISSES_EVERY_NS
+        return True

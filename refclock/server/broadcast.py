@@ -73,5 +73,9 @@ class Broadcast:
         """Nobody asked."""
         return []
 
+    def denied(self, most: int) -> list[ClientStatus]:  # noqa: ARG002 - a Service
+        """Nobody asked."""
+        return []
+
     def reload_access(self, settings: ServerSettings) -> None:
         """Nobody is let in."""

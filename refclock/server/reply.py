@@ -55,6 +55,8 @@ _FIRSTS: Final = [
 _ORIGIN, _RECEIVE, _TRANSMIT = 3, 4, 5
 """Where the stamps are, in words of 8 bytes."""
 _POLL: Final = 2
+_SIGNED: Final = (*range(128), *range(-128, 0))
+"""A byte as a signed number: log2 s of a poll may be negative."""
 _FEW: Final = 6
 """Fewer replies are written sooner one by one."""
 
@@ -98,7 +100,7 @@ class ReplyTemplate:
         self._firsts = _FIRSTS[leap]
         self._about_us = _ABOUT_US.pack(
             snapshot.precision,
-            NtpShort.of(ZERO).bits,
+            NtpShort.of(snapshot.root_delay if synchronised else ZERO).bits,
             NtpShort.of(
                 snapshot.bound_at(mono) if synchronised else MAX_DISPERSION
             ).bits,
@@ -173,13 +175,14 @@ class ReplyTemplate:
         """
         at = place * HEADER_LENGTH
         requests[at + 24 : at + 32] = bytes(8)
-        first, _, poll, *_ = replies[at : at + 3]
+        first = replies[at]
+        poll = min(_SIGNED[replies[at + _POLL]] + 1, MOST_POLL)
         _HEAD.pack_into(
             replies,
             at,
             first | ALARM << 6,
             0,
-            min(max(poll + 1, LEAST_KISS_POLL), MOST_POLL),
+            max(poll, LEAST_KISS_POLL),
             _ABOUT_US.pack(0, 0, 0, code, 0),
         )
 

@@ -20,9 +20,8 @@ from typing import Final
 from refclock.board.ports import Datagrams, Left, SystemClock
 from refclock.ntp.packet import HEADER_LENGTH, PacketError, check_length
 from refclock.published import ClockSnapshot
-from refclock.server.admit import Admission, Client, Decision
-from refclock.server.clients import ClientStatus
-from refclock.server.listener import LeapMode, ListenerSettings
+from refclock.server.admit import Admission, Decision
+from refclock.server.clients import Client, ClientStatus, busiest
 from refclock.server.reply import (
     DENY,
     RATE,
@@ -33,7 +32,7 @@ from refclock.server.reply import (
     origin_of,
     received_as_told,
 )
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from refclock.server.smear import Smear
 from refclock.server.transmit import TransmitDelay
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Mono
@@ -41,6 +40,8 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Mono
 _LASTS_NS: Final = MILLISECOND.ns
 """How long a `Moment` is good for, on the local clock: a step shows at once."""
 _PLAIN: Final = ListenerSettings()
+_KISSES: Final = {Decision.DENIED_KISS: DENY, Decision.LIMITED_KISS: RATE}
+_COUNTED_AS: Final = {Decision.DENIED_KISS: Decision.DENIED}
 
 
 class NtpService:
@@ -66,9 +67,6 @@ class NtpService:
         self._published = published
         self._clock = clock
         self._kinds = answers(symmetric=settings.symmetric)
-        self._kisses = {Decision.WARNED: RATE}
-        if settings.tell_denied:
-            self._kisses[Decision.DENIED] = DENY
         self._draw = draw
         self.reload_access(settings)
         self._learn = settings.learn_transmit_delay
@@ -91,7 +89,9 @@ class NtpService:
         listener = settings.as_now(self._listener)
         self._listener = replace(self._listener, stratum_least=listener.stratum_least)
         access = settings.access(listener)
-        self._admission = Admission(access, settings.rate_limit, self._draw)
+        self._admission = Admission(
+            access, settings.rate_limit, self._draw, kiss_denied=settings.tell_denied
+        )
 
     def serve(self, limit: Duration) -> None:
         """Answer what comes, waiting at most `limit` for the first request."""
@@ -130,9 +130,15 @@ class NtpService:
     def clients(self, most: int) -> list[ClientStatus]:
         """The `most` that asked most, of those remembered. From any thread."""
         _, now = self._clock.read()
-        known = [each for each in self._admission.clients() if each.allowed]
+        known = self._admission.clients()
         known.sort(key=attrgetter("count"), reverse=True)
         return [_status(client, now) for client in known[:most]]
+
+    def denied(self, most: int) -> list[ClientStatus]:
+        """Hosts that the access rules excluded, `most` at most. From any thread."""
+        _, now = self._clock.read()
+        denied = [_status(client, now) for client in self._admission.denied()]
+        return busiest(denied, most)
 
     def template_now(self) -> ReplyTemplate:
         """What is published, as this listener tells it. From any thread."""
@@ -176,7 +182,10 @@ class NtpService:
     def _admit(
         self, senders: Sequence[bytes], answered: bytearray, mono_ns: int
     ) -> list[tuple[int, bytes]]:
-        """Leave out whom the rules or his own pace do; whom to kiss goodbye."""
+        """Leave out those the rules or their pace exclude.
+
+        Returns the places of those to be sent a kiss-o'-death instead, with its code.
+        """
         admission = self._admission
         kisses: list[tuple[int, bytes]] = []
         place = 0
@@ -190,11 +199,11 @@ class NtpService:
                 verdict = admission.admit(sender, kind >> 3, mono_ns)
                 if verdict is Decision.SERVE:
                     continue
-                self._dropped[verdict] += 1
-                if code := self._kisses.get(verdict):
+                if code := _KISSES.get(verdict):
                     kisses.append((each, code))
                 else:
                     answered[each] = 0
+                self._dropped[_COUNTED_AS.get(verdict, verdict)] += 1
         return kisses
 
     def _send(
@@ -233,9 +242,15 @@ class NtpService:
             client = self._admission.known(senders[place])
             if client is None or not answered[place]:
                 continue
-            come = received_as_told(replies, place)
-            tell.setdefault(place, []).append(partial(_remember, client, come, moment))
-            left = client.departures.get(origin_of(requests, place))
+            left = client.departure(origin_of(requests, place))
+            keep = partial(
+                _keep_departure,
+                client,
+                received_as_told(replies, place),
+                moment,
+                continues=left is not None,
+            )
+            tell.setdefault(place, []).append(keep)
             if left is not None:
                 client.interleaved += 1
                 yield place, left
@@ -269,5 +284,13 @@ def _status(client: Client, now: Mono) -> ClientStatus:
     )
 
 
-def _remember(client: Client, come: bytes, moment: ReplyTemplate, left_ns: int) -> None:
-    client.departed(come, moment.wire(left_ns).to_bytes(8, "big"))
+def _keep_departure(
+    client: Client,
+    received: bytes,
+    template: ReplyTemplate,
+    left_ns: int,
+    *,
+    continues: bool,
+) -> None:
+    left = template.wire(left_ns).to_bytes(8, "big")
+    client.departed(received, left, continues=continues)

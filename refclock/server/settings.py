@@ -1,15 +1,189 @@
-"""What a user can say about the service: where to listen and whom to answer."""
+"""What a user can set of the service: where to listen, whom to answer, how often.
+
+Access: the longest prefix that holds the address decides; between an `allow` and a
+`deny` of the same length the `deny` does; an address in no rule is denied.
+
+Pace: each host, an IPv4 or an IPv6 address, has a token bucket of its own
+(`RateLimitSettings`). Whoever answers in front of the service, as a responder in the
+kernel may, applies these same settings.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
-from typing import Annotated
+from enum import StrEnum
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from itertools import combinations
+from typing import Annotated, Final
 
-from refclock.server.access import PRIVATE, Access, Network
-from refclock.server.admit import RateLimitSettings
-from refclock.server.listener import Address, LeapMode, ListenerSettings, clash
 from refclock.settings import Form, Range
+
+PRIVATE: Final = (
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+)
+"""Loopback, private (RFC 1918, RFC 4193) and link-local networks."""
+
+NO_HOST: Final = ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")
+"""Multicast and broadcast addresses: never the source of a true request."""
+
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+"""RFC 4291 section 2.5.5.2: an IPv4 address as an IPv6 one."""
+_INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")
+"""linux/net/core/dev.c, dev_valid_name."""
+
+
+def _interface(name: str) -> None:
+    if not _INTERFACE.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of an interface")
+
+
+def _ipv4(text: str) -> None:
+    if ":" in text:
+        raise ValueError(f"IPv6 ({text}) has no broadcast")
+    IPv4Address(text)
+
+
+Address = Annotated[str, Form(ip_address, "an address, as 192.0.2.1 or fe80::1%eth0")]
+Network = Annotated[str, Form(ip_network, "a network, as 192.0.2.0/24")]
+
+
+class Access:
+    """Allow and deny rules. A value."""
+
+    def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
+        """ValueError: a rule that is no network."""
+        # by length of the address, then by the bits not compared, fewest first
+        self._rules: dict[int, dict[int, dict[int, bool]]] = {4: {}, 16: {}}
+        for allowed, texts in ((True, allow), (False, deny)):
+            for network in map(_network, texts):
+                free = network.max_prefixlen - network.prefixlen
+                rules = self._rules[network.max_prefixlen // 8].setdefault(free, {})
+                rules[int(network.network_address) >> free] = allowed
+        for size, rules_by_free in self._rules.items():
+            self._rules[size] = dict(sorted(rules_by_free.items()))
+
+    def allows(self, source: bytes) -> bool:
+        """Do the rules allow this address (4 or 16 bytes)?"""
+        source = unmapped(source)
+        address = int.from_bytes(source, "big")
+        for free, rules in self._rules[len(source)].items():
+            allowed = rules.get(address >> free)
+            if allowed is not None:
+                return allowed
+        return False
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    network = ip_network(text)
+    first = network.network_address.packed
+    if network.prefixlen < 96 or unmapped(first) == first:
+        return network
+    return IPv4Network((first[12:], network.prefixlen - 96))
+
+
+def unmapped(source: bytes) -> bytes:
+    """The address, ::ffff:a.b.c.d as the four bytes a.b.c.d."""
+    return source[12:] if source[:12] == _MAPPED else source
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitSettings:
+    """How often one host may ask.
+
+    A request within the pace is served. Of those beyond it the share `leak` is served
+    all the same (at most 2,500 a second to one host), chosen at random, so that
+    forged requests in a host's name cannot silence the server to it.
+    """
+
+    enabled: bool = True
+    interval_s: Annotated[float, Range(0.001, 3600, "s")] = 0.03125
+    """Between two requests of one host, in the long run."""
+    burst: Annotated[int, Range(8, 1024, "requests")] = 32
+    """Requests of one host that may come at once; measuring clients send up to 8."""
+    leak: Annotated[float, Range(0.0, 0.5)] = 0.25
+    """Share of the requests beyond the pace that is served nonetheless."""
+    kiss: bool = False
+    """Tell a host that is beyond its pace so, with a kiss-o'-death RATE every 4 s at
+    most. Forged requests in its name then make a client slow down or give up."""
+    network: Annotated[int, Range(1, 65_536, "hosts")] = 128
+    """As many hosts' pace has an IPv6 /64 for all the hosts together that are not
+    remembered yet, and an address in `shared`."""
+    shared: tuple[Network, ...] = ()
+    """Networks of which each address stands for many hosts, as that of a NAT or of a
+    container's proxy does."""
+    clients: Annotated[int, Range(64, 1_000_000, "hosts")] = 4096
+    """How many hosts are remembered at most; and as many newcomers."""
+
+    def __post_init__(self) -> None:
+        Access(self.shared, ())
+
+
+class LeapMode(StrEnum):
+    """What becomes of a leap second."""
+
+    ANNOUNCE = "announce"
+    """Announced by the leap indicator the day before, as RFC 5905 has it."""
+    SMEAR = "smear"
+    """Spread from noon to noon (UTC), and never mentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSettings:
+    """Addresses with rules of their own."""
+
+    addresses: tuple[Address, ...] = ("0.0.0.0", "::")  # noqa: S104 - `allow` is the guard
+    """Of ours; an IPv6 address may name its interface, `fe80::1%eth0`."""
+    port: Annotated[int, Range(0, 65_535)] = 123
+    """0: any free one."""
+    interface: Annotated[str, Form(_interface, "a name of an interface")] | None = None
+    """Heard only there, `eth0` or `wlan0.5`, whatever addresses it has; not given:
+    on every one."""
+    allow: tuple[Network, ...] | None = None
+    """Networks; not given: the server's."""
+    deny: tuple[Network, ...] | None = None
+    leap: LeapMode | None = None
+    """Not given: as [leap] has it."""
+    stratum_least: Annotated[int, Range(1, 15)] = 1
+    """Say at least this stratum."""
+
+    def __post_init__(self) -> None:
+        Access(self.allow or (), self.deny or ())
+        if self.interface is not None:
+            _interface(self.interface)
+        if place := clash([self]):
+            raise ValueError(f"{place} is named twice")
+
+    def stands_at(self, address: str, port: int, interface: str | None) -> bool:
+        """Is that one of its places?"""
+        return (port, interface) == (self.port, self.interface) and ip_address(
+            address
+        ) in self.ips
+
+    def is_at(self, other: ListenerSettings) -> bool:
+        """Do both listen at the same places? Not known where any port will do."""
+        ours, theirs = ((each.port, each.ips, each.interface) for each in (self, other))
+        return self.port != 0 and ours == theirs
+
+    @property
+    def ips(self) -> list[IPv4Address | IPv6Address]:
+        """Its addresses. ValueError: one is none."""
+        return [ip_address(address) for address in self.addresses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +198,11 @@ class ServerSettings:
     deny: tuple[Network, ...] = ()
     """Networks. The longest prefix decides; unnamed addresses are denied."""
     tell_denied: bool = False
-    """Send a kiss-o'-death DENY instead of nothing."""
+    """Send a kiss-o'-death DENY instead of nothing, to one host every 4 s at most."""
     symmetric: bool = True
     """Answer symmetric active peers (mode 1), without keeping state of them."""
     interleaved: bool = True
-    """Tell clients that ask for it when the previous reply truly left (RFC 9769)."""
+    """Report when the previous reply truly left to clients that ask (RFC 9769)."""
     learn_transmit_delay: bool = True
     """Write into replies when they will leave, not when the clock was read."""
     hardware_stamps: bool = True
@@ -37,7 +211,7 @@ class ServerSettings:
     workers: Annotated[int, Range(1, 16, "processes")] = 1
     """Processes that serve; 1: this one, and none is started."""
     broadcast: tuple[
-        Annotated[str, Form(IPv4Address, "an IPv4 address, as 192.168.1.255")], ...
+        Annotated[str, Form(_ipv4, "an IPv4 address, as 192.168.1.255")], ...
     ] = ()
     """IPv4 broadcast or multicast addresses that are told the time unasked."""
     broadcast_every_s: Annotated[int, Range(8, 65_536, "s")] = 64
@@ -48,7 +222,7 @@ class ServerSettings:
     def __post_init__(self) -> None:
         Access(self.allow, self.deny)
         for address in self.broadcast:
-            IPv4Address(address)
+            _ipv4(address)
         if self.broadcast and self.workers > 1:
             raise ValueError("whoever broadcasts has but one of `workers`")
         if place := clash(self.listeners(LeapMode.ANNOUNCE)):
@@ -58,17 +232,18 @@ class ServerSettings:
             )
 
     def listeners(self, leap: LeapMode) -> list[ListenerSettings]:
-        """The plain one and the others; `leap` is for those that do not say."""
+        """The one of `listen` and the others; `leap` is for those that set none."""
         plain = ListenerSettings(self.listen, self.port)
         return [
             replace(each, leap=each.leap or leap) for each in (plain, *self.listener)
         ]
 
     def access(self, listener: ListenerSettings) -> Access:
-        """Whom `listener` lets in."""
+        """Whom `listener` answers; never what is no host's address."""
+        deny = self.deny if listener.deny is None else listener.deny
         return Access(
             self.allow if listener.allow is None else listener.allow,
-            self.deny if listener.deny is None else listener.deny,
+            (*deny, *NO_HOST, *self.broadcast),
         )
 
     def as_now(self, listener: ListenerSettings) -> ListenerSettings:
@@ -77,3 +252,21 @@ class ServerSettings:
             if each.is_at(listener):
                 return each
         return listener
+
+
+def clash(listeners: Iterable[ListenerSettings]) -> str | None:
+    """A place at which two of them would listen, if there is one.
+
+    0.0.0.0 and :: are all addresses of their kind; two interfaces are two places.
+    """
+    places = [(ip, each) for each in listeners for ip in each.ips if each.port]
+    for (ip, one), (other_ip, other) in combinations(places, 2):
+        every = ip.is_unspecified or other_ip.is_unspecified
+        if (
+            one.port == other.port
+            and ip.version == other_ip.version
+            and (every or ip == other_ip)
+            and len({one.interface, other.interface} - {None}) < 2
+        ):
+            return f"{other_ip} port {other.port}"
+    return None

@@ -39,11 +39,9 @@ from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket
 from refclock.app.workers import Workers
-from refclock.server.admit import RateLimitSettings
-from refclock.server.listener import ListenerSettings
 from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import ListenerSettings, RateLimitSettings, ServerSettings
 from refclock.timebase import SECOND
 from tests.fakes.published import right
 

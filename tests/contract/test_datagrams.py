@@ -177,6 +177,27 @@ def test_who_wants_to_know_is_told_when_it_left(ask: Callable[..., Asked]) -> No
     assert left[0] == left[1] >= max(before, came[1])
 
 
+def test_on_a_socket_of_both_families_an_ipv4_sender_has_four_bytes() -> None:
+    """As systemd passes it on for `ListenDatagram=123`."""
+    bound = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    bound.bind(("::", 0))
+    with (
+        closing(UdpSocket(bound)) as both,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as four,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as six,
+    ):
+        port = bound.getsockname()[1]
+        for client, host in ((four, "127.0.0.1"), (six, "::1")):
+            client.settimeout(1)
+            client.connect((host, port))
+            client.send(bytes(48))
+            senders, _ = both.receive(SECOND)
+            assert list(senders) == [ip_address(host).packed]
+            assert both.send([1]) == 1
+            assert len(client.recv(100)) == 48
+
+
 def test_it_counts_what_was_dropped_and_has_a_name(ask: Callable[..., Asked]) -> None:
     asked = ask(*PLAIN)
     assert asked.socket.dropped() >= 0

@@ -10,10 +10,9 @@ from refclock.events import Command
 from refclock.ntp.exchange import Question, ReplyFault, measure
 from refclock.ntp.packet import Packet, PacketError, check_length
 from refclock.published import ClockSnapshot
-from refclock.server.admit import RateLimitSettings
 from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import RateLimitSettings, ServerSettings
 from refclock.timebase import (
     SECOND,
     Duration,

@@ -21,6 +21,7 @@ from refclock.engine.recording import (
 )
 from refclock.events import Event
 from refclock.timebase import Mono
+from tests.laws.typed import JSON, values
 
 KINDS: tuple[type[Entry], ...] = (
     *typing.get_args(Event),
@@ -29,22 +30,17 @@ KINDS: tuple[type[Entry], ...] = (
     Chunk,
     Counted,
 )
-lines = st.sampled_from(KINDS).flatmap(st.from_type)
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("is"), inner),
-)
+lines = st.sampled_from(KINDS).flatmap(values)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_line_of_every_kind_is_read_as_written(kind: type[Entry]) -> None:
-    @given(st.from_type(kind))
-    def law(line: Entry) -> None:
-        again = read(write(line))
-        assert type(again) is kind
-        assert repr(again) == repr(line)  # NaN is not equal to itself
-
-    law()
+@given(lines)
+def test_a_line_is_read_as_written(line: Entry) -> None:
+    text = write(line)
+    again = read(text)
+    assert type(again) is type(line)
+    assert write(again) == text
+    if not isinstance(line, Beginning):  # what was learned is rounded
+        assert again == line
 
 
 @given(lines)
@@ -60,12 +56,12 @@ def test_a_torn_line_is_refused(line: Entry, data: st.DataObject) -> None:
         read(text[: data.draw(st.integers(0, len(text) - 1))])
 
 
-@given(st.text() | anything.map(json.dumps))
+@given(st.text() | JSON.map(json.dumps))
 @example("[" * 100_000)
 @example('{"is": "Tick"}')
-@example('{"is": "Tick", "seen": 1, "local": 1, "epoch": 0, "more": 1}')
+@example('{"is": "Tick", "mono_ns": 1, "local_ns": 1, "era": 0, "more": 1}')
+@example('{"is": "Tick", "mono_ns": 1e400, "local_ns": 1, "era": 0}')
 @example('{"is": ["Tick"]}')
-@example('{"is": "PulseEdge", "at": 1, "seen": 1, "seq": 1, "epoch": 0, "edge": 3}')
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(RecordingError):
         read(text)
@@ -76,14 +72,20 @@ def test_a_line_with_another_value_in_it_is_read_or_refused(
     line: Entry, data: st.DataObject
 ) -> None:
     plain = json.loads(write(line))
-    plain[data.draw(st.sampled_from(sorted(plain)))] = data.draw(anything)
+    plain[data.draw(st.sampled_from(sorted(plain)))] = data.draw(JSON)
     try:
-        told = read(json.dumps(plain))
+        again = read(json.dumps(plain))
     except RecordingError:
         return
-    assert read(write(told)) == told
+    assert read(write(again)) == again
 
 
-def test_what_is_on_paper_is_plain() -> None:
+def test_a_line_holds_plain_values_whose_keys_name_the_unit() -> None:
     chunk = Chunk(b"$GP\xff", Mono(1), Mono(2))
-    assert write(chunk) == '{"is": "Chunk", "data": "244750ff", "first": 1, "last": 2}'
+    plain = '{"is": "Chunk", "data": "244750ff", "first_ns": 1, "last_ns": 2}'
+    assert write(chunk) == plain
+
+
+def test_a_recording_of_another_version_says_so() -> None:
+    with pytest.raises(RecordingError, match="of version 1, this program reads 2; re"):
+        read('{"is": "Beginning", "version": 1, "memory": "{}"}')

@@ -14,8 +14,7 @@ import pytest
 from refclock.app.workers import Workers
 from refclock.ntp.packet import Packet
 from refclock.published import ClockSnapshot
-from refclock.server.listener import LeapMode, ListenerSettings
-from refclock.server.settings import ServerSettings
+from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from refclock.timebase import HOUR, MILLISECOND, SECOND, LeapSecond
 from tests.fakes.published import right
 
@@ -79,7 +78,7 @@ def test_each_client_has_its_worker_and_hears_what_is_published(
             assert reply.stratum == 1
 
     def each_has_one() -> bool:
-        return [counters.get("clients") for counters, _ in both._told()] == [1, 1]
+        return [counters.get("clients") for counters, *_ in both._told()] == [1, 1]
 
     until(each_has_one, both)
     assert both.counters()["answered"] >= 8

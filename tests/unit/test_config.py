@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from refclock.config import Config, ConfigError, load, overlaid, parse
-from refclock.server.listener import LeapMode, ListenerSettings
+from refclock.server.settings import LeapMode, ListenerSettings
 from refclock.settings import Range
 
 MANUAL = Path(__file__).parents[2] / "config" / "refclock.toml"

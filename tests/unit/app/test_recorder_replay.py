@@ -65,7 +65,7 @@ def test_the_first_difference_is_told_by_line(tmp_path: Path) -> None:
     outcomes = [n for n, line in enumerate(kept) if '"is": "Outcome"' in line]
     at = outcomes[20]
     said = json.loads(kept[at])
-    said["snapshot"]["correction"] += 1
+    said["snapshot"]["correction_ns"] += 1
     kept[at] = json.dumps(said) + "\n"
     path.write_text("".join(kept))
     assert replay(path)["difference"] == at + 1
@@ -76,7 +76,7 @@ def test_another_engine_does_otherwise(tmp_path: Path) -> None:
     path = recorded(tmp_path / "run.jsonl")
     first, *rest = path.read_text().splitlines(keepends=True)
     said = json.loads(first)
-    said["latency"] = 100
+    said["latency_ns"] = 100
     path.write_text(json.dumps(said) + "\n" + "".join(rest))
     assert replay(path)["difference"] is not None
 

@@ -199,7 +199,7 @@ def test_a_capture_serves_nobody_and_ends_by_itself(
     first, *_, last = lines(tape)
     assert isinstance(first, Beginning)
     assert not first.settings.clock.steer
-    assert last == Counted("{}")
+    assert last == Counted({})
 
 
 def test_a_capture_that_cannot_be_written_is_told(

@@ -86,8 +86,9 @@ def test_a_cold_daemon_says_why() -> None:
 
 
 def test_everything_an_operator_asks_is_on_the_page() -> None:
-    clients = [ClientStatus("2001:db8::/64", 90.0, 12, 4, 3, 1)]
-    page = to_text(json.loads(to_json(TRACKING, {"requests": 7}, clients)))
+    clients = [ClientStatus("2001:db8::7", 90.0, 12, 4, 3, 1)]
+    denied = [ClientStatus("100.64.0.7", 3.0, 17, 4, 0, 0)]
+    page = to_text(json.loads(to_json(TRACKING, {"requests": 7}, clients, denied)))
     for said in (
         "stratum 1, refid PPS",
         "-250 ns  (reference - local clock)",
@@ -104,7 +105,9 @@ def test_everything_an_operator_asks_is_on_the_page() -> None:
         "ALARM      the antenna moved 400 m",
         "device     receiver: /dev/gps0 at 9600 Bd",
         "requests 7\n           address ",
-        "2001:db8::/64                90 s ago        12       4           3         1",
+        "denied     100.64.0.7, 17 requests, 3 s ago; to answer it add its network to "
+        "server.allow",
+        "2001:db8::7                  90 s ago        12       4           3         1",
     ):
         assert said in page
 

@@ -87,6 +87,16 @@ def test_a_reply_tells_our_time_and_how_good_it_is() -> None:
     assert abs(waited - 40 * MICROSECOND) <= Duration(1)
 
 
+def test_the_time_of_another_server_is_told_with_its_stratum_and_delay() -> None:
+    snapshot = replace(
+        SERVED, stratum=2, ref_id=bytes([10, 0, 0, 7]), root_delay=7 * MILLISECOND
+    )
+    packet = reply(snapshot)
+    assert (packet.stratum, packet.ref_id) == (2, bytes([10, 0, 0, 7]))
+    assert packet.root_delay == NtpShort.of(7 * MILLISECOND)
+    assert reply(snapshot, after=STALE_AFTER).root_delay.bits == 0
+
+
 def test_the_bound_grows_between_updates() -> None:
     late = reply(after=20 * SECOND)
     assert late.root_dispersion == NtpShort.of(23 * MICROSECOND)
@@ -156,7 +166,7 @@ def test_our_own_step_is_not_served() -> None:
 
 def test_a_kiss_tells_no_more_than_to_slow_down() -> None:
     moment = ReplyTemplate(SERVED, LOCAL, MONO)
-    for asked, told in ((0, 6), (6, 7), (17, 17), (255, 17)):
+    for asked, told in ((0, 6), (6, 7), (17, 17), (127, 17), (254, 6), (128, 6)):
         out = bytearray(96)
         request = bytearray(48) + REQUEST[:2] + bytes([asked]) + REQUEST[3:]
         moment.begin(request, out, KIND[0x23:0x24] * 2, [LOCAL.ns] * 2)

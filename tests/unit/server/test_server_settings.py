@@ -2,12 +2,19 @@
 
 import re
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
-from refclock.server.listener import LeapMode, ListenerSettings
-from refclock.server.settings import ServerSettings
+from refclock.config import ConfigError, parse
+from refclock.server.settings import (
+    PRIVATE,
+    Access,
+    LeapMode,
+    ListenerSettings,
+    ServerSettings,
+)
 
 
 def test_listeners_that_do_not_say_take_what_is_usual() -> None:
@@ -100,3 +107,149 @@ def test_settings_refuse_what_cannot_be_broadcast(
 def test_settings_refuse_a_rule_that_is_no_network() -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/33"):
         ServerSettings(allow=("10.0.0.0/33",))
+
+
+def address(text: str) -> bytes:
+    return ip_address(text).packed
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed"),
+    [
+        ("127.0.0.1", True),
+        ("10.255.0.1", True),
+        ("172.31.255.255", True),
+        ("172.32.0.0", False),
+        ("192.168.1.1", True),
+        ("169.254.3.4", True),
+        ("8.8.8.8", False),
+        ("::1", True),
+        ("::2", False),
+        ("fe80::1", True),
+        ("fd12::1", True),
+        ("2001:db8::1", False),
+    ],
+)
+def test_by_default_only_neighbours_are_served(source: str, allowed: bool) -> None:
+    assert Access(PRIVATE, []).allows(address(source)) is allowed
+
+
+def test_the_longest_prefix_decides_and_deny_wins_a_tie() -> None:
+    access = Access(
+        ["10.0.0.0/8", "10.1.2.0/24", "10.9.0.0/16"], ["10.1.0.0/16", "10.9.0.0/16"]
+    )
+    asked = ("10.0.0.1", "10.1.1.1", "10.1.2.1", "10.9.0.1", "11.0.0.1")
+    allowed = [access.allows(address(each)) for each in asked]
+    assert allowed == [True, False, True, False, False]
+
+
+def test_a_rule_that_is_no_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="host bits"):
+        Access(["10.0.0.1/8"], [])
+
+
+def test_an_ipv4_address_mapped_into_ipv6_is_the_ipv4_address() -> None:
+    access = Access(["10.0.0.0/8", "::ffff:192.0.2.0/120"], ["10.0.0.9/32"])
+    asked = ("::ffff:10.0.0.1", "::ffff:10.0.0.9", "192.0.2.7", "::ffff:192.0.3.1")
+    allowed = [access.allows(address(each)) for each in asked]
+    assert allowed == [True, False, True, False]
+
+
+def test_what_is_no_host_is_never_answered() -> None:
+    settings = ServerSettings(allow=("0.0.0.0/0", "::/0"), broadcast=("192.168.1.255",))
+    access = settings.access(ListenerSettings())
+    for source in ("224.0.1.1", "255.255.255.255", "ff02::1", "192.168.1.255"):
+        assert not access.allows(address(source))
+    assert access.allows(address("192.168.1.254"))
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as refused:
+        parse(text.encode(), "x.toml")
+    return str(refused.value).splitlines()
+
+
+def test_listeners_are_read_in_order() -> None:
+    config = parse(
+        b"""
+[leap]
+mode = "smear"
+[server]
+listen = ["10.0.0.1"]
+[[server.listener]]
+addresses = ["10.0.0.2", "::1"]
+allow = ["10.0.0.0/8"]
+leap = "announce"
+[[server.listener]]
+port = 1123
+stratum_least = 3
+"""
+    )
+    assert config.leap.mode is LeapMode.SMEAR
+    assert config.server.listener == (
+        ListenerSettings(
+            ("10.0.0.2", "::1"), allow=("10.0.0.0/8",), leap=LeapMode.ANNOUNCE
+        ),
+        ListenerSettings(port=1123, stratum_least=3),
+    )
+
+
+def test_each_fault_has_the_line_of_its_own_listener() -> None:
+    assert faults(
+        """
+[[server.listener]]
+prt = 1123
+[[server.listener]]
+stratum_least = 16
+deny = ["x"]
+[server.rate_limit]
+burst = 3
+[[server.listener]]
+port = 1123
+addresses = ["here"]
+"""
+    ) == [
+        "x.toml:3: server.listener[1].prt: no such key; "
+        "did you mean server.listener[1].port?",
+        "x.toml:5: server.listener[2].stratum_least: 16 is not in 1 to 15; "
+        "the nearest is 15",
+        "x.toml:6: server.listener[2].deny[1]: 'x' is not a network, as 192.0.2.0/24",
+        "x.toml:8: server.rate_limit.burst: 3 is not in 8 to 1024 requests; "
+        "the nearest is 8",
+        "x.toml:11: server.listener[3].addresses[1]: 'here' is not an address, "
+        "as 192.0.2.1 or fe80::1%eth0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "\n[server]\nlistener = 3",
+            "x.toml:3: server.listener: 3 is not an array of tables: "
+            "write [[server.listener]]",
+        ),
+        (
+            "\n[server.listener]\nport = 1",
+            "x.toml:2: server.listener: {'port': 1} is not an array of tables: "
+            "write [[server.listener]]",
+        ),
+        (
+            "\n[[server.listener]]\naddresses = ['127.0.0.1']",
+            "x.toml:2: server: two listeners at 127.0.0.1 port 123; where one has a "
+            "place of its own, `listen` names the others instead of 0.0.0.0 or ::",
+        ),
+    ],
+)
+def test_what_is_no_listener_is_told(text: str, says: str) -> None:
+    assert faults(text) == [says]
+
+
+def test_what_was_laid_under_the_file_has_no_line_of_its_own() -> None:
+    text = b"\n[leap]\nmode = 'smear'\n\n[[server.listener]]\nport = 9\nlisten = 3"
+    with pytest.raises(ConfigError) as refused:
+        parse(text, "x.toml", {"sever": 3})
+    assert [fault[:9] for fault in str(refused.value).splitlines()] == [
+        "x.toml:1:",
+        "x.toml:7:",
+    ]
