@@ -22,6 +22,9 @@ FILTER_NTP_ALL: Final = 15
 HWTSTAMP_CONFIG: Final = struct.Struct("=iii")
 """struct hwtstamp_config: flags, what is sent, what is received."""
 
+_SIOCGIFINDEX: Final = 0x8933
+_IFINDEX: Final = struct.Struct("@16si")
+"""struct ifreq with ifr_ifindex."""
 _SIOCETHTOOL: Final = 0x8946
 _GET_TS_INFO: Final = 0x41
 _TS_INFO: Final = struct.Struct("=IIiI12xI12x")
@@ -38,6 +41,16 @@ def interface_ioctl(interface: str, request: int, argument: bytes) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, request, pointed)
     return memory.raw
+
+
+def interface_index(name: str, network: socket.socket) -> int:
+    """Of the interface with that name in the network of that socket; 0: none."""
+    asked = _IFINDEX.pack(name.encode(), 0).ljust(_IFREQ.size, b"\0")
+    try:
+        answer = fcntl.ioctl(network, _SIOCGIFINDEX, asked)
+    except OSError:
+        return 0
+    return int(_IFINDEX.unpack_from(answer)[1])
 
 
 @dataclass(frozen=True, slots=True)

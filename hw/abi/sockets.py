@@ -43,6 +43,8 @@ OPT_TSONLY: Final = 1 << 11
 OPT_TX_SWHW: Final = 1 << 14
 
 IP_PKTINFO: Final = 8
+IP_FREEBIND: Final = 15
+IPV6_FREEBIND: Final = 78
 IP_RECVERR: Final = 11
 IPV6_RECVERR: Final = 25
 

@@ -21,7 +21,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import sizeof
 from typing import Final
 
@@ -56,6 +56,14 @@ _ALIGNED: Final = 8
 _SIZE: Final = sizeof(ctypes.c_size_t)
 _SECOND_NS: Final = SECOND.ns
 _ANY: Final = {"0.0.0.0", "::"}  # noqa: S104 - to be told from others
+_NOTHING_CAME: Final = {
+    errno.EAGAIN,
+    errno.EINTR,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ENODEV,
+}
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _NO_INTERFACES: Final = memoryview(bytearray(4 * BATCH)).cast("I")
 
@@ -63,23 +71,28 @@ _NO_INTERFACES: Final = memoryview(bytearray(4 * BATCH)).cast("I")
 class UdpSocket:
     """A bound socket, as the port `Datagrams`. Used by one thread."""
 
-    def __init__(self, bound: socket.socket, cards: Cards | None = None) -> None:
+    def __init__(
+        self,
+        bound: socket.socket,
+        cards: Cards | None = None,
+        renew: Callable[[], socket.socket | None] = lambda: None,
+    ) -> None:
         """Takes `bound` over, and the `cards` that may stamp.
 
-        OSError: the kernel cannot.
+        `renew` is called when nothing was received for a while, or the network went
+        down; what it returns, of the same family, takes the place of `bound`. OSError:
+        the kernel cannot.
         """
-        self._socket = bound
-        host, port, *_ = bound.getsockname()
-        self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._fileno = bound.fileno()
-        self._limit = ZERO
         self._cards = cards
-        self._sent = Sent(bound, cards)
+        self._renew = renew
+        host, *_ = bound.getsockname()
+        self._needs_destination = cards is not None or host in _ANY
+        self._adopt(bound)
         name, sender, info, index = LAYOUT[bound.family]
         self._dual_stack = bound.family == socket.AF_INET6 and not bound.getsockopt(
             socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
         )
-        told = cards is not None or host in _ANY
+        told = self._needs_destination
         self._info_space = cmsg_space(info) if told else 0
         self._whole = STAMPS_SPACE + self._info_space
         self._stride = self._whole + -self._whole % _ALIGNED
@@ -126,7 +139,6 @@ class UdpSocket:
         )
         self._interfaces = _NO_INTERFACES
         if told:
-            _tell_destination(bound)
             self._interfaces = memoryview(self._controls).cast("I")[
                 (STAMPS_SPACE + CMSG_HEADER + index) // 4 :: self._stride // 4
             ]
@@ -146,7 +158,10 @@ class UdpSocket:
         count = recvmmsg(self._fileno, self._messages_at, BATCH, MSG_WAITFORONE, None)
         if count < 0:
             code = ctypes.get_errno()
-            if code in {errno.EAGAIN, errno.EINTR}:
+            if code in _NOTHING_CAME:
+                if (fresh := self._renew()) is not None:
+                    self._socket.close()
+                    self._adopt(fresh)
                 return [], []
             raise OSError(code, f"{self.name}: {os.strerror(code)}")
         self.odd = {}
@@ -205,6 +220,16 @@ class UdpSocket:
         self._socket.close()
         if self._cards is not None:
             self._cards.close()
+
+    def _adopt(self, bound: socket.socket) -> None:
+        self._socket = bound
+        self._fileno = bound.fileno()
+        self._limit = ZERO
+        host, port, *_ = bound.getsockname()
+        self.name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._sent = Sent(bound, self._cards)
+        if self._needs_destination:
+            _tell_destination(bound)
 
     def _by_cards(self, cards: Cards, received: list[int]) -> list[int]:
         """The same moments, as the network cards stamped them."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from hw.net.hardware import cards_here
-from hw.net.listen import broadcast_sender, inherited, interface_of, listen
+from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
 from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.workers import Workers
@@ -144,12 +144,10 @@ def _services(
         yield Workers(listeners, published, settings, leaps)
         return
     to = settings.broadcast
-    for made, listener in _sockets(listeners, passed):
-        voice = None
-        if to and made.family == socket.AF_INET:
-            voice, to = broadcast_sender(made, to), ()
-        tell = partial(log.info, "%s: %s", made.getsockname()[0])
-        udp = UdpSocket(made, cards_here(settings.hardware_stamps, tell))
+    for place, listener in _places(listeners, passed):
+        bound = place.bound
+        tell = partial(log.info, "%s: %s", bound.getsockname()[0])
+        udp = UdpSocket(bound, cards_here(settings.hardware_stamps, tell), place.again)
         service = NtpService(
             udp,
             published,
@@ -160,27 +158,47 @@ def _services(
             leaps=leaps,
         )
         yield service
-        if voice:
-            every = settings.broadcast_every_s * SECOND
-            yield Broadcast(*voice, service.template_now, clock, every, time.sleep)
+        if to and bound.family == socket.AF_INET:
+            sender, to = BroadcastSender(partial(getattr, place, "bound"), to), ()
+            yield Broadcast(
+                sender.send,
+                sender.close,
+                service.template_now,
+                clock,
+                settings.broadcast_every_s * SECOND,
+                time.sleep,
+                log.warning,
+            )
     if to:
         raise OSError(f"to broadcast to {to[0]} takes an IPv4 address to listen at")
 
 
-def _sockets(
+class _Passed:
+    """A socket that systemd passed on, as a `Place`."""
+
+    def __init__(self, bound: socket.socket) -> None:
+        self.bound = bound
+
+    def again(self) -> None:
+        """Only systemd can open another one."""
+
+
+def _places(
     listeners: Sequence[ListenerSettings], passed: Sequence[socket.socket]
-) -> Iterator[tuple[socket.socket, ListenerSettings]]:
-    """Every socket and who listens there; on one passed to us, the plain listener
-    unless another names its place."""
+) -> Iterator[tuple[Place | _Passed, ListenerSettings]]:
+    """Where to listen and with which settings; on a socket passed to us those of
+    `listen`, unless another listener names its place."""
     for made in passed:
         address, port, *_ = made.getsockname()
-        place = address, port, interface_of(made)
-        at = (each for each in listeners if each.stands_at(*place))
-        yield made, next(at, listeners[0])
+        at = address, port, interface_of(made)
+        named = (each for each in listeners if each.stands_at(*at))
+        yield _Passed(made), next(named, listeners[0])
     if not passed:
         for listener in listeners:
-            for made in listen(listener.addresses, listener.port, listener.interface):
-                yield made, listener
+            for place in places(
+                listener.addresses, listener.port, listener.interface, log.warning
+            ):
+                yield place, listener
 
 
 def _sources(

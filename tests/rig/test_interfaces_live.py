@@ -12,6 +12,7 @@ from refclock.app.compose import _services
 from refclock.config import parse
 from refclock.daemon.daemon import Service
 from refclock.ntp.packet import Packet, PacketMode
+from refclock.server.service import NtpService
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Utc
 from tests.fakes.published import right
 from tests.rig.networks import LINK_LOCAL, Network, cabled
@@ -175,3 +176,72 @@ def test_two_interfaces_are_two_places_and_missing_ones_are_named(
         (every,) = listen(["10.77.0.1"], 5)
         opened.enter_context(every)
         assert interface_of(every) is None
+
+
+def test_a_listener_hears_once_its_address_is_there(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    text = 'server.listen = ["10.77.0.50", "fd77::50"]'
+    client.ip("address add fd77::2/64 dev eth0 nodad")
+    with serving(server, text) as services:
+        server.ip("address add 10.77.0.50/24 dev eth0")
+        server.ip("address add fd77::50/64 dev eth0 nodad")
+        for host in ("10.77.0.50", "fd77::50"):
+            assert ask(services, client, host, "eth0")
+
+
+IN_VAIN = """
+server.listen = []
+[[server.listener]]
+interface = "later"
+addresses = ["0.0.0.0"]
+[[server.listener]]
+addresses = ["fe80::7%later"]
+"""
+
+
+def test_a_listener_comes_and_goes_with_its_interface(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    with serving(server, IN_VAIN) as services:
+        for _ in range(2):
+            server.ip(f"link add later type veth peer name later netns {client.pid}")
+            for host, network in ((7, server), (8, client)):
+                network.ip("link set later addrgenmode none")
+                network.ip(f"address add 10.78.0.{host}/24 dev later")
+                network.ip(f"address add fe80::{host}/64 dev later nodad")
+                network.ip("link set later up")
+            with server.entered():
+                for service in services:
+                    service.serve(5 * MILLISECOND)  # nothing came: it looks again
+            assert ask(services, client, "10.78.0.7", "later")
+            assert ask(services, client, "fe80::7", "later")
+            server.ip("link delete later")
+        counted = [service.counters()["answered"] for service in services]
+        assert counted == [2, 2]
+
+
+def test_a_request_in_the_name_of_a_network_is_not_answered(
+    wired: tuple[Network, Network],
+) -> None:
+    """While the time is broadcast there, and although the rules allow the address."""
+    server, client = wired
+    text = 'server.broadcast = ["10.77.0.255"]\nserver.broadcast_every_s = 8\n'
+    with serving(server, text) as services:
+        for service in services:
+            service.serve(30 * MILLISECOND)
+        with client.entered():
+            (ear,) = listen(["10.77.1.255"], 123)
+            forging = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            forging.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        with ear, forging:
+            plain = services[0]
+            assert isinstance(plain, NtpService)
+            with pytest.raises(PermissionError):
+                plain._socket._socket.sendto(REQUEST, ("10.77.1.255", 123))  # type: ignore[attr-defined]
+            ear.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                ear.recv(100)
+        assert ask(services, client, "10.77.0.1", "eth0")

@@ -21,8 +21,15 @@ class Loud:
         self.said: list[tuple[int, Packet]] = []
         self.there = True
         self.closed = 0
+        self.reports: list[str] = []
         self.broadcast = Broadcast(
-            self.send, self.close, self.moment, self.bench, every, self.sleep
+            self.send,
+            self.close,
+            self.moment,
+            self.bench,
+            every,
+            self.sleep,
+            self.reports.append,
         )
 
     def moment(self) -> ReplyTemplate:
@@ -84,9 +91,12 @@ def test_a_network_that_is_not_there_is_told_later() -> None:
     loud.serve(20)
     loud.there = True
     loud.serve(9)
-    assert (
-        loud.broadcast.counters() == {"broadcast": len(loud.said)} == {"broadcast": 1}
-    )
+    assert len(loud.said) == 1
+    assert loud.broadcast.counters() == {"broadcast": 1, "broadcast failed": 3}
+    assert loud.reports == [
+        "broadcast: no such network",
+        "broadcast: all addresses are reached again",
+    ]
 
 
 def test_it_waits_no_longer_than_it_may_and_answers_nobody() -> None:
