@@ -72,14 +72,14 @@ _NAME: Final = (
 )
 
 
-def clock_adjtime(timex: Timex) -> int:
-    """Adjust CLOCK_REALTIME as `timex.modes` has it, and fill in the other fields.
+def clock_adjtime(timex: Timex, clock: int = time.CLOCK_REALTIME) -> int:
+    """Adjust that clock as `timex.modes` has it, and fill in the other fields.
 
     Returns the clock's state (TIME_OK, TIME_INS ...). With no modes it only reads,
     and anyone may. OSError: the kernel refused, or a sandbox did.
     """
     call = getattr(ctypes.CDLL(None, use_errno=True), _NAME)
-    state = int(call(time.CLOCK_REALTIME, ctypes.byref(timex)))
+    state = int(call(clock, ctypes.byref(timex)))
     if state < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

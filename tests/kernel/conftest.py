@@ -15,16 +15,16 @@ from tests.debian import MissingError
 from tests.kernel.image import Image, image, with_newer_qemu
 from tests.kernel.machine import SKIPPED, Guest, LiveGuest
 from tests.kernel.outside import Weather
+from tests.kernel.userland import ARM64, ARMHF, UserLand
 
 _CACHE: Final = Path(__file__).parents[2] / ".cache/kernel"
 _LIVE_S: Final = 400
 
 
-@pytest.fixture(scope="session")
-def kernel_image() -> Image:
+def image_of(land: UserLand) -> Image:
     """What a guest boots; in CI it must be there."""
     try:
-        return image(_CACHE)
+        return image(_CACHE, land)
     except MissingError as why:
         if os.environ.get("CI"):
             raise
@@ -32,12 +32,27 @@ def kernel_image() -> Image:
 
 
 @pytest.fixture(scope="session")
-def newer_image(kernel_image: Image) -> Image:
-    """It, for a QEMU that is not in every Debian's archive for ever."""
+def kernel_image() -> Image:
+    """That of Debian 12 on arm64."""
+    return image_of(ARM64)
+
+
+@pytest.fixture(scope="module", params=[ARM64, ARMHF], ids=lambda land: land.arch)
+def newer_image(request: pytest.FixtureRequest) -> Image:
+    """Each, for a QEMU that is not in every Debian's archive for ever."""
+    made = image_of(request.param)
     try:
-        return with_newer_qemu(kernel_image, _CACHE)
+        return with_newer_qemu(made, _CACHE)
     except MissingError as why:
         pytest.skip(f"no QEMU whose network card has a clock: {why}")
+
+
+@pytest.fixture(scope="module")
+def armhf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGuest]:
+    """A live guest whose programs are of 32 bits, with 64-bit time."""
+    run = tmp_path_factory.mktemp("armhf")
+    with closing(LiveGuest(image_of(ARMHF), run, _LIVE_S)) as guest:
+        yield guest
 
 
 @pytest.fixture(scope="session")

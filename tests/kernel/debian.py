@@ -19,6 +19,7 @@ from tests.debian import MissingError, call, unpacked_here
 ARCH: Final = "arm64"
 SUITE: Final = "bookworm"
 """Its Python is 3.11, as Raspberry Pi OS has it; its backports have the kernel."""
+SUITES: Final = (SUITE, f"{SUITE}-backports", f"{SUITE}-security")
 PIP_PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 _KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -27,7 +28,11 @@ class Packages:
     """Packages of one architecture, by an apt that keeps all it knows in a folder."""
 
     def __init__(
-        self, root: Path, arch: str = ARCH, installed: Path | None = None
+        self,
+        root: Path,
+        arch: str = ARCH,
+        suites: Sequence[str] = SUITES,
+        installed: Path | None = None,
     ) -> None:
         """`installed`: dpkg's status; None: nothing is.
 
@@ -38,7 +43,7 @@ class Packages:
         (root / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
         status = installed or root / "status"
         (root / "status").touch()
-        (root / "etc/sources.list").write_text(_sources(arch))
+        (root / "etc/sources.list").write_text(_sources(arch, suites))
         (root / "apt.conf").write_text(
             f'Dir "{root}"; Dir::Etc "{root}/etc"; Dir::State "{root}";\n'
             f'Dir::State::status "{status}"; Dir::Cache "{root}/cache";\n'
@@ -58,10 +63,13 @@ class Packages:
             raise MissingError(f"{meta} names no kernel")
         return found[1]
 
-    def fetch(self, names: Sequence[str], into: Path, release: str = SUITE) -> None:
+    def fetch(
+        self, names: Sequence[str], into: Path, release: str | None = None
+    ) -> None:
         """The packages themselves, and not what they depend on."""
         into.mkdir(parents=True, exist_ok=True)
-        call(["apt-get", "-q", "download", "-t", release, *names], self.env, into)
+        of = () if release is None else ("-t", release)
+        call(["apt-get", "-q", "download", *of, *names], self.env, into)
 
 
 def fetch_wheels(names: Sequence[str], into: Path) -> None:
@@ -75,25 +83,24 @@ def fetch_wheels(names: Sequence[str], into: Path) -> None:
 def unpacked_newer(name: str, into: Path) -> None:
     """As `unpacked_here`, from the backports. MissingError: not there any more."""
     status = Path("/var/lib/dpkg/status")
-    packages = Packages(
-        into / "apt", call(["dpkg", "--print-architecture"]).strip(), status
-    )
-    unpacked_here([f"{name}/{SUITE}-backports"], into, packages.env)
+    here = call(["dpkg", "--print-architecture"]).strip()
+    packages = Packages(into / "apt", here, installed=status)
+    unpacked_here(["-t", f"{SUITE}-backports", name], into, packages.env)
     shutil.rmtree(into / "apt")
 
 
-def _sources(arch: str) -> str:
+def _sources(arch: str, suites: Sequence[str]) -> str:
+    """Of apt: these suites, from the mirrors this machine's own come from."""
     form = "$(CODENAME) $(REPO_URI)"
     told = call(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
-    mirrors = {
-        suite: at for suite, _, at in (row.partition(" ") for row in told.splitlines())
-    }
-    if SUITE not in mirrors:
-        raise MissingError(f"apt of this machine knows no mirror of Debian {SUITE}")
-    suites = {SUITE: mirrors[SUITE], f"{SUITE}-backports": mirrors[SUITE]}
-    security = f"{SUITE}-security"
-    suites |= {security: mirrors[security]} if security in mirrors else {}
+    mirrors = {at: suite for suite, at in map(str.split, told.splitlines())}
+    secure = next((at for at in mirrors if mirrors[at].endswith("-security")), None)
+    main = next((at for at in mirrors if at != secure), None)
+    if main is None:
+        raise MissingError("apt of this machine knows no mirror of Debian")
+    found = {each: secure if "-security" in each else main for each in suites}
     return "".join(
         f"deb [arch={arch} signed-by={_KEYS}] {mirror} {suite} main\n"
-        for suite, mirror in suites.items()
+        for suite, mirror in found.items()
+        if mirror is not None
     )

@@ -1,4 +1,4 @@
-"""What QEMU boots: Debian's kernel, a user land of Python and busybox, a device tree.
+"""What QEMU boots: Debian's kernel, a user land (see `userland`), a device tree.
 
 Made from packages only, once, and kept. The package under test is not in it:
 the guest sees that through a shared folder.
@@ -6,7 +6,6 @@ the guest sees that through a shared folder.
 
 from __future__ import annotations
 
-import compileall
 import hashlib
 import io
 import lzma
@@ -15,48 +14,28 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 import tarfile
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from py_compile import PycInvalidationMode
 from typing import Final
 
-from tests.debian import MissingError, call, unpack, unpacked_here
-from tests.kernel.debian import SUITE, Packages, fetch_wheels, unpacked_newer
+from tests.debian import MissingError, call, unpacked_here
+from tests.kernel.debian import SUITE, Packages, unpacked_newer
+from tests.kernel.userland import ARM64, HERE, UserLand
 
-HERE: Final = Path(__file__).parent
 BOARD: Final = ("-cpu", "cortex-a72", "-smp", "1", "-m", "512")
 PULSE_LINE: Final = 4
 """Of the board's PL061, that pps-gpio holds."""
 FREE_LINE: Final = 2
 """Of the same, called GPIO18, for gpiod; 3 is the power key."""
 
-_USER_LAND: Final = (
-    *("libbz2-1.0", "libc6", "libcrypt1", "libexpat1", "libffi8", "libgcc-s1"),
-    *("liblzma5", "libsqlite3-0", "libssl3", "libuuid1", "zlib1g"),
-    *("libpython3.11-minimal", "libpython3.11-stdlib", "python3.11-minimal"),
-    *("busybox-static", "netbase", "udev", "libudev1", "libacl1", "libblkid1"),
-    *("libcap2", "libkmod2", "libpcre2-8-0", "libselinux1", "libzstd1"),
-)
-_WHEELS: Final = (
-    *("gpiod", "pynmea2", "pyserial", "smbus2"),
-    *("iniconfig", "packaging", "pluggy", "pygments", "pytest"),
-)
 _MODULES: Final = (
     *("pps-gpio", "pps-ldisc", "i2c-dev", "i2c-tiny-usb", "ftdi_sio", "cdc-acm"),
     *("vhci-hcd", "rtc-pcf8523"),
     *("virtio_net", "igb", "8021q", "9pnet_virtio", "9p"),
 )
-_UNUSED: Final = (
-    *("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"),
-    *("usr/lib/python3.11/lib2to3", "usr/lib/python3.11/idlelib"),
-    *("usr/lib/python3.11/pydoc_data", "usr/lib/aarch64-linux-gnu/gconv"),
-    *("lib/udev/hwdb.d", "usr/lib/udev/hwdb.d"),
-)
-_SITE: Final = "usr/lib/python3/dist-packages"
 _GPIO_NODE: Final = "/pl061@9030000"
 _LINE_NAMES: Final = "- - GPIO18 POWER GPS_PPS - - -".replace("-", "unused").split()
 
@@ -89,41 +68,47 @@ class Tools:
 class Image:
     """What a guest is started from."""
 
-    folder: Path
+    board: Path
+    """Folder of kernel, modules and device tree."""
+    initramfs: Path
+    """User land and modules."""
+    land: UserLand
     tools: Tools
 
     @property
     def kernel(self) -> Path:
         """The Linux kernel."""
-        return self.folder / "Image"
-
-    @property
-    def initramfs(self) -> Path:
-        """The user land."""
-        return self.folder / "initramfs.cpio"
+        return self.board / "Image"
 
     @property
     def device_tree(self) -> Path:
         """The board, with a pulse wired to it."""
-        return self.folder / "board.dtb"
+        return self.board / "board.dtb"
 
 
-def image(cache: Path) -> Image:
+def image(cache: Path, land: UserLand = ARM64) -> Image:
     """The image kept in `cache`, or a new one. MissingError says why there is none."""
     cache.mkdir(parents=True, exist_ok=True)
     tools = _tools(cache)
-    made_by = b"".join(
-        path.read_bytes() for path in (Path(__file__), HERE / "guest/init")
-    )
-    made_by += tools.call("qemu-system-aarch64", "--version").encode()
-    made = Image(cache / hashlib.sha256(made_by).hexdigest()[:12], tools)
-    if not made.folder.exists():
-        half = Image(cache / "half", tools)
-        shutil.rmtree(half.folder, ignore_errors=True)
-        half.folder.mkdir()
-        _make(half)
-        half.folder.rename(made.folder)
-    return made
+    version = tools.call("qemu-system-aarch64", "--version").encode()
+    board = _kept(cache, "board", version, partial(_make_board, tools))
+    sources = [HERE / "guest/init", HERE / "userland.py"]
+    made_of = b"".join(path.read_bytes() for path in sources) + bytes(board)
+    filled = partial(_make_initramfs, land, board)
+    return Image(board, _kept(cache, land.arch, made_of, filled) / "cpio", land, tools)
+
+
+def _kept(cache: Path, name: str, made_of: bytes, make: Callable[[Path], None]) -> Path:
+    """A folder made once of these sources and of this module."""
+    key = hashlib.sha256(Path(__file__).read_bytes() + made_of).hexdigest()[:12]
+    folder = cache / f"{name}-{key}"
+    if not folder.exists():
+        half = cache / f"half-{name}"
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir()
+        make(half)
+        half.rename(folder)
+    return folder
 
 
 def with_newer_qemu(made: Image, cache: Path) -> Image:
@@ -147,49 +132,24 @@ def _tools(cache: Path) -> Tools:
     return tools
 
 
-def _make(made: Image) -> None:
-    packages = Packages(made.folder / "apt")
-    kernel_name = packages.kernel()
-    packages.fetch([kernel_name], made.folder / "kernel", f"{SUITE}-backports")
-    packages.fetch(_USER_LAND, made.folder / "debs")
-    fetch_wheels(_WHEELS, made.folder / "wheels")
+def _make_board(tools: Tools, folder: Path) -> None:
+    packages = Packages(folder / "apt")
+    packages.fetch([packages.kernel()], folder / "debs", f"{SUITE}-backports")
+    (package,) = (folder / "debs").glob("*.deb")
+    (folder / "modules").mkdir()
+    _put_kernel(package, folder / "Image", folder / "modules")
+    _wire(tools, str(folder / "board.dtb"))
+    for scaffold in ("apt", "debs"):
+        shutil.rmtree(folder / scaffold)
 
-    root = made.folder / "root"
-    root.mkdir()
-    for package in (made.folder / "debs").glob("*.deb"):
-        unpack(package, root)
-    for unused in _UNUSED:
-        shutil.rmtree(root / unused, ignore_errors=True)
-    for wheel in (made.folder / "wheels").glob("*.whl"):
-        zipfile.ZipFile(wheel).extractall(root / _SITE)  # noqa: S202 - as pip does
-    compiled(root / "usr/lib/python3.11", root)
-    compiled(root / _SITE, root)
-    for folder in ("dev", "etc", "modules", "proc", "root", "run", "share", "sys"):
-        (root / folder).mkdir(exist_ok=True)
-    (root / "tmp").mkdir(exist_ok=True)
-    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\nrefclock:x:998:\n")
-    shutil.copy(HERE / "guest/init", root / "init")
-    (root / "init").chmod(0o755)
 
-    (package,) = (made.folder / "kernel").glob("*.deb")
-    _put_kernel(package, made.kernel, root / "modules")
-    with made.initramfs.open("wb") as file:
+def _make_initramfs(land: UserLand, board: Path, folder: Path) -> None:
+    root = land.made_in(folder)
+    shutil.copytree(board / "modules", root / "modules", dirs_exist_ok=True)
+    with (folder / "cpio").open("wb") as file:
         _write_cpio(root, file)
-    _wire(made)
-    for scaffold in ("apt", "kernel", "debs", "wheels", "root"):
-        shutil.rmtree(made.folder / scaffold)
-
-
-def compiled(folder: Path, root: Path) -> None:
-    """Spare the emulated processor the work, where this Python is the guest's."""
-    if sys.version_info[:2] == (3, 11):
-        compileall.compile_dir(
-            folder,
-            quiet=2,
-            stripdir=str(root),
-            invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
-        )
+    for scaffold in ("apt", "debs", "wheels", "root"):
+        shutil.rmtree(folder / scaffold)
 
 
 def _put_kernel(package: Path, kernel: Path, into: Path) -> None:
@@ -268,12 +228,11 @@ def _write_cpio(root: Path, file: io.BufferedWriter) -> None:
     put("TRAILER!!!", 0)
 
 
-def _wire(made: Image) -> None:
+def _wire(tools: Tools, tree: str) -> None:
     """QEMU's own board, and pps-gpio as dtoverlay=pps-gpio adds it on a Pi."""
-    tree = str(made.device_tree)
     machine = f"virt,dumpdtb={tree}"
-    made.tools.call("qemu-system-aarch64", "-M", machine, *BOARD, "-nodefaults")
-    gpio = made.tools.call("fdtget", "-t", "x", tree, _GPIO_NODE, "phandle").strip()
+    tools.call("qemu-system-aarch64", "-M", machine, *BOARD, "-nodefaults")
+    gpio = tools.call("fdtget", "-t", "x", tree, _GPIO_NODE, "phandle").strip()
     put = ["fdtput", "-t"]
     for words in (
         ["fdtput", "-c", tree, "/pps"],
@@ -281,4 +240,4 @@ def _wire(made: Image) -> None:
         [*put, "x", tree, "/pps", "gpios", gpio, str(PULSE_LINE), "0"],
         [*put, "s", tree, _GPIO_NODE, "gpio-line-names", *_LINE_NAMES],
     ):
-        made.tools.call(*words)
+        tools.call(*words)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.kernel.image import BOARD, Image, compiled
+from tests.kernel.image import BOARD, Image
 from tests.kernel.outside import Outside, urgent
 
 _PROJECT: Final = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ class Guest:
         self._opened = contextlib.ExitStack()
         self._ends = time.monotonic() + live_s
         self.port = _free_port()
-        _share(run / "share")
+        _share(image, run / "share")
         with (run / "qemu.err").open("w") as errors:
             self._qemu = subprocess.Popen(
                 [*_command(image, run, self.port), *clock, *devices],
@@ -173,13 +173,13 @@ class LiveGuest(Guest):
         )
 
 
-def _share(folder: Path) -> None:
+def _share(image: Image, folder: Path) -> None:
     """The package, the checks and the contract suite, as they are now."""
     kept = shutil.ignore_patterns("__pycache__")
     tests = ("tests/contract", "tests/fakes", "tests/kernel/guest")
     for part in ("refclock", "hw", "udev", *tests):
         shutil.copytree(_PROJECT / part, folder / part, ignore=kept)
-        compiled(folder / part, folder)
+        image.land.compiled(folder / part, folder)
     shutil.copy(_PROJECT / "pyproject.toml", folder)
 
 

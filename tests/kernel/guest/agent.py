@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import time
 import traceback
 from importlib import import_module
@@ -40,7 +41,9 @@ def main() -> None:
             host.write(json.dumps(told).encode() + b"\n")
 
         rtc = battery_clock("/dev/rtc0")
-        tell({"returned": {"kernel": os.uname().release, "rtc": rtc}})
+        pointer = struct.calcsize("P")
+        told = {"kernel": os.uname().release, "pointer": pointer, "rtc": rtc}
+        tell({"returned": told})
         while True:
             if line := host.readline():
                 tell(answer(line.decode()))

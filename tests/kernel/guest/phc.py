@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
 from typing import Any, Final
 
 from hw.abi.interface import Stamping, device_of, stamping
 from hw.abi.ptp import PtpClock, carried, rate
-from hw.abi.timex import ADJ_FREQUENCY, Timex
+from hw.abi.timex import ADJ_FREQUENCY, Timex, clock_adjtime
 from hw.linux.phc import PhcPulse
 from hw.net.hardware import any_card, switch_on
 from hw.net.listen import interfaces
@@ -120,6 +119,4 @@ def refusals() -> dict[str, str]:
 
 def _tune(clock: int, ppm: int) -> None:
     timex = Timex(modes=ADJ_FREQUENCY, freq=ppm * _FREQUENCY_PER_PPM)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.clock_adjtime(clock, ctypes.byref(timex)) < 0:
-        raise OSError(ctypes.get_errno(), "the card's clock cannot be steered")
+    clock_adjtime(timex, clock)
