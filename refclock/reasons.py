@@ -30,6 +30,7 @@ class Code(StrEnum):
     DEVICE_LOST = "device_lost"
     NO_SENTENCE = "no_sentence"
     UNDECODABLE = "undecodable"
+    FOREIGN_PROTOCOL = "foreign_protocol"
     NO_DATE = "no_date"
     NO_TIME = "no_time"
     NO_FIX = "no_fix"
@@ -48,6 +49,8 @@ class Code(StrEnum):
     # a second in doubt
     TOO_FEW_SENTENCES = "too_few_sentences"
     SENTENCES_DISAGREE = "sentences_disagree"
+    SENTENCES_CONTRADICT = "sentences_contradict"
+    FOREIGN_CLOCK = "foreign_clock"
     SENTENCES_IRREGULAR = "sentences_irregular"
     SENTENCE_NEAR_PULSE = "sentence_near_pulse"
     WITNESS_CONTRADICTS = "witness_contradicts"

@@ -1,4 +1,4 @@
-"""`refclock decode`: what a recorded receiver says, and what is odd about it."""
+"""`refclock decode`: what a recorded receiver sent, and what is irregular in it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from refclock.diagnose.protocols import way_back
 from refclock.diagnose.stream import EpochRow, StreamReport
 
-HELP: Final = "say what a recorded receiver said: bytes from a file, explained"
+HELP: Final = "explain what a recorded receiver sent: bytes from a file"
 
 _BLOCK: Final = 1 << 16
 _RECORDED: Final = re.compile(r"^recorded:\s*(\d{4}-\d\d-\d\d)", re.MULTILINE)
@@ -154,6 +155,21 @@ def _lines(file: Path, report: StreamReport) -> Iterator[str]:
         yield f"-> {advice}"
 
 
+def _without_sentences(report: StreamReport) -> Iterator[str]:
+    """Another protocol, a wrong speed, or nothing at all."""
+    speaks = sorted({name.split("-")[0] for name in report.frames})
+    if speaks:
+        yield f"no sentences: the receiver speaks {' and '.join(speaks)} only"
+        for name in speaks:
+            yield f"{name}: {way_back(name)}"
+    elif report.rejected:
+        yield "nothing decodes, though sentences come: noise, or two on one line"
+    elif report.bytes:
+        yield "nothing decodes, and no other protocol is recognised: a wrong speed"
+    else:
+        yield "nothing decodes, for there is nothing: no receiver, or a wire amiss"
+
+
 def _told(counts: dict[str, int]) -> str:
     told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     return f" ({told})" if told else ""
@@ -162,11 +178,8 @@ def _told(counts: dict[str, int]) -> str:
 def _advice(report: StreamReport) -> Iterator[str]:
     """What a first glance tells, for whoever has to make it work."""
     sentences, refused = report.types.total(), report.rejected.total()
-    if not sentences and report.frames:
-        speaks = " and ".join(sorted({name.split("-")[0] for name in report.frames}))
-        yield f"no sentences: the receiver speaks {speaks} only"
-    elif not sentences:
-        yield "nothing decodes: a wrong speed, or no receiver"
+    if not sentences:
+        yield from _without_sentences(report)
     elif not report.history.epochs and report.ubx_utc is None:
         yield "no sentence names a time: let the receiver send RMC"
     elif report.valid_utc is None and report.ubx_utc is None:

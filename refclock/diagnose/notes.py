@@ -9,6 +9,7 @@ from refclock.events import (
     AntennaFeed,
     Configured,
     Dropped,
+    DropReason,
     Event,
     Feed,
     Found,
@@ -48,6 +49,8 @@ class Notes:
     feed: Feed = Feed.WELL
     load: LineLoad | None = None
     dropped: Counter[str] = field(default_factory=Counter)
+    protocol: Dropped | None = None
+    """The last frame of a protocol that is not read."""
 
     def in_view(self, now: Mono) -> int:
         """How many satellites are in view, of all systems."""
@@ -76,6 +79,8 @@ class Notes:
                 self.load = event
             case Dropped(reason=reason):
                 self.dropped[reason.value] += 1
+                if reason is DropReason.PROTOCOL:
+                    self.protocol = event
             case _:
                 pass
 

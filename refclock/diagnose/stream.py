@@ -1,7 +1,7 @@
-"""What a recorded stream holds, and what in it should make one wonder.
+"""What a recorded stream holds, and what is irregular in it.
 
-Fed with bytes of any length, it runs them through the framer, the parser and the
-epochs the driver uses, and keeps counts, not sentences.
+Bytes of any length go through the framer, the readers and the epochs that the driver
+uses. Counts are kept, not sentences.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from refclock.events import (
     TimeMessage,
 )
 from refclock.gnss import nmea
+from refclock.gnss.casic import Casic
 from refclock.gnss.epoch import Epoch, Epochs
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.ubx import Ubx
 from refclock.timebase import DAY, Duration, Mono
 
-_TYPE: Final = re.compile(rb"[A-Z\d]{0,10}")
+_TYPE: Final = re.compile(rb"[A-Z\d]{1,10}", re.IGNORECASE)
+_READ: Final = ("UBX", "CASIC")
+"""Binary protocols of which messages are read."""
 _NO_TIME: Final = Mono(0)
 """A recording does not tell when its bytes came."""
 _WEEK_EPOCHS: Final = {
@@ -82,6 +85,7 @@ class StreamReport:
         self._framer = Framer()
         self._epochs = Epochs()
         self._ubx = Ubx()
+        self._casic = Casic()
         self.history = History()
         self.bytes = 0
         self.types: Counter[str] = Counter()
@@ -89,6 +93,11 @@ class StreamReport:
         self.unreadable = 0
         """Sentences of right checksum with a field that cannot be read."""
         self.frames: Counter[str] = Counter()
+        """Binary messages, by protocol, and class and number where it has them."""
+        self.protocols: Counter[str] = Counter()
+        """Frames of protocols that are not read, by protocol."""
+        self.broken = 0
+        """Beginnings of frames that were none, or damaged."""
         self.texts: Counter[str] = Counter()
         self.names: list[str] = []
         self.fixes: Counter[str] = Counter()
@@ -97,7 +106,7 @@ class StreamReport:
         self.valid_utc: tuple[str, str] | None = None
         """First and last of the strict epochs."""
         self.ubx_utc: tuple[str, str] | None = None
-        """First and last of the valid times in UBX frames."""
+        """First and last of the valid times in binary frames."""
 
     def feed(self, data: bytes) -> Iterator[EpochRow]:
         """The epochs these bytes complete."""
@@ -121,18 +130,22 @@ class StreamReport:
                         yield from self._close(self._epochs.observe(fact))
                     else:
                         self._note(fact)
+            case Binary() if item.kind not in _READ:
+                self.frames[item.kind] += 1
+                self.protocols[item.kind] += 1
             case Binary():
                 self.frames[f"{item.kind}-{item.cls:02X}-{item.id:02X}"] += 1
-                for told in self._ubx.facts(item):
+                for told in [*self._ubx.facts(item), *self._casic.facts(item)]:
                     self._note(told)
             case Dropped() if item.reason is not DropReason.BINARY:
                 self.rejected[item.reason.value] += 1
             case _:
-                pass
+                self.broken += 1
 
     def _count(self, sentence: Sentence) -> None:
         address = _TYPE.match(sentence.body)
-        self.types[address[0].decode() if address and address[0] else "?"] += 1
+        if address is not None:
+            self.types[address[0].decode().upper()] += 1
         if sentence.body[2:6] == b"TXT,":
             text = sentence.body.decode("ascii").split(",", 4)[-1]
             if text in self.texts or len(self.texts) < _TEXTS:

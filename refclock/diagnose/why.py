@@ -86,6 +86,9 @@ def _without_time(notes: Notes, now: Mono) -> Reason:
         return Reason.of(
             Code.NO_TIME, satellites=notes.in_view(now), feed=notes.feed.value
         )
+    foreign = notes.protocol
+    if foreign is not None and now - foreign.mono <= _RECENT:
+        return Reason.of(Code.FOREIGN_PROTOCOL, protocol=foreign.detail)
     noisy = notes.load is not None and now - notes.load.mono < _LOAD_LASTS
     if notes.message is None and (noisy or notes.dropped.total()):
         return Reason.of(Code.UNDECODABLE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from refclock.diagnose.protocols import way_back
 from refclock.observe.text import seconds
 from refclock.reasons import Code, Reason
 
@@ -181,6 +182,9 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
         "bytes arrive from the receiver but do not decode: wrong speed, or no NMEA "
         "that names the time"
     ),
+    Code.FOREIGN_PROTOCOL: lambda p: (
+        f"the receiver speaks {p['protocol']}: {way_back(p['protocol'])}"
+    ),
     Code.NO_DATE: "the receiver has a fix but names no date: have it send RMC or ZDA",
     Code.NO_TIME: _no_time,
     Code.NO_FIX: _no_fix,
@@ -204,6 +208,12 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
         f"waiting for {p['needed']} sentences with a fix in a row"
     ),
     Code.SENTENCES_DISAGREE: lambda p: f"{p['kinds']} name different seconds",
+    Code.SENTENCES_CONTRADICT: lambda p: (
+        f"{p['detail']}: neither is believed. A receiver that stays so is faulty"
+    ),
+    Code.FOREIGN_CLOCK: lambda p: (
+        f"{p['detail']} on the same line, and is left out: give each a line of its own"
+    ),
     Code.SENTENCES_IRREGULAR: lambda p: (
         f"{p['kind']} comes irregularly, or its seconds do not run on"
     ),

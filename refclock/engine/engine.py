@@ -30,7 +30,6 @@ from refclock.events import (
     Bracket,
     Command,
     Configured,
-    Dropped,
     Event,
     Found,
     Identity,
@@ -151,7 +150,7 @@ class Engine:
                 self._witness(event)
             case Temperature():
                 self._clock.temperature(event)
-            case AntennaFeed() | Identity() | Configured() | Dropped():
+            case AntennaFeed() | Identity() | Configured():
                 pass
             case Lost() | Found():
                 pass

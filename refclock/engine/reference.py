@@ -13,6 +13,7 @@ from refclock.discipline.latency import LatencyMeter, Measured
 from refclock.discipline.sample import Sample, SampleSource
 from refclock.engine.policy import EngineSettings
 from refclock.events import (
+    Dropped,
     Interference,
     LeapNotice,
     LineLoad,
@@ -48,7 +49,14 @@ from refclock.timebase import (
 
 Predict = Callable[[Local, Mono], Predicted | None]
 ReceiverFact = (
-    NoTime | LeapNotice | Position | SkyView | Interference | LineLoad | Sawtooth
+    NoTime
+    | LeapNotice
+    | Position
+    | SkyView
+    | Interference
+    | LineLoad
+    | Sawtooth
+    | Dropped
 )
 
 
@@ -153,6 +161,8 @@ class Reference:
                 self.integrity.line(fact)
             case Sawtooth():
                 self._sawtooth = fact
+            case Dropped():
+                self.integrity.dropped(fact)
 
     def measured(self, measured: Measured) -> Duration:
         """Take this latency off from now on; how much more than before it is."""

@@ -283,3 +283,4 @@ _BY_FIRST: Final = {
     _DLE: Protocol("TSIP", _dle, _tsip_right, 1, 2),
     0x7B: Protocol("gpsd", _json, _json_right),
 }
+PROTOCOLS: Final = (*_BY_SYNC.values(), *_BY_FIRST.values())

@@ -27,6 +27,7 @@ class AlarmKind(StrEnum):
     INTERFERENCE = "interference"
     STEPPED = "stepped"
     LINE = "line"
+    SENTENCES = "sentences"
     TABLE = "table of leap seconds"
 
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from refclock.events import (
+    Dropped,
+    DropReason,
     Fix,
     Interference,
     LeapNotice,
@@ -88,6 +90,11 @@ _SETTLING: Final = HOUR
 _MOST_LATE: Final = 18 * SECOND
 """No firmware knows fewer leap seconds than GPS time began with."""
 _SILENCE: Final = 10 * SECOND
+_BESIDE: Final = {
+    DropReason.FOREIGN_CLOCK: Code.FOREIGN_CLOCK,
+    DropReason.CONTRADICTION: Code.SENTENCES_CONTRADICT,
+}
+"""Refusals that an operator should know of."""
 _CROWDED: Final = 0.7
 """Of what the receiver's line can carry."""
 
@@ -117,6 +124,8 @@ class Integrity:
         """When it last had a fix."""
         self._denied: Mono | None = None
         """When it last said that it has none."""
+        self._beside: Mono | None = None
+        """When two names of the second last stood side by side."""
         self.restarted()
 
     def restarted(self) -> None:
@@ -148,6 +157,9 @@ class Integrity:
 
     def accept(self, message: TimeMessage) -> TimeMessage | MessageRefused:
         """The message with its date made right, or why it is not believed."""
+        if self._beside is not None and message.mono - self._beside > _SILENCE:
+            self._beside = None
+            self._alarms.clear(AlarmKind.SENTENCES)
         self._fixed = message.fix.good
         if message.fix.good:
             self._good = message.mono
@@ -265,6 +277,14 @@ class Integrity:
             Reason.of(Code.LINE_CROWDED, share=load.share),
             load.mono,
         )
+
+    def dropped(self, refused: Dropped) -> None:
+        """Sentences refused because others beside them name another second: alarmed
+        until none was for ten seconds."""
+        if code := _BESIDE.get(refused.reason):
+            self._beside = refused.mono
+            reason = Reason.of(code, detail=refused.detail)
+            self._alarms.raise_(AlarmKind.SENTENCES, reason, refused.mono)
 
     # what follows
 

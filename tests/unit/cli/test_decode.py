@@ -13,6 +13,9 @@ from refclock.cli import decode
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
+SIRF = bytes.fromhex("a0a2000284000084b0b3")
+SKYTRAQ = bytes.fromhex("a0a10003090100080d0a")
+
 
 def run(*words: str | Path) -> int:
     parser = argparse.ArgumentParser()
@@ -115,8 +118,13 @@ def test_a_person_reads_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("stream", "advice"),
     [
-        (b"", "nothing decodes"),
+        (b"", "nothing decodes, for there is nothing"),
+        (b"\x80\x00\x78" * 300, "no other protocol is recognised: a wrong speed"),
+        (b"$GPRMC,1*00\r\n" * 9, "nothing decodes, though sentences come"),
         (bytes.fromhex("b562050100000617"), "the receiver speaks UBX only"),
+        (SIRF + SKYTRAQ, "the receiver speaks SiRF and SkyTraq only"),
+        (SIRF, "SiRF: receiver.configure = true sends it back to NMEA"),
+        (b'{"class":"TPV","mode":3}\n', "gpsd: stop gpsd"),
         (sealed("GPGSV,1,1,00"), "no sentence names a time"),
         (sealed("GPRMC,100000,V"), "no moment with date, time and fix"),
         (sealed("GPZDA,100000,01,05,2026,,") + b"$GPGGA,1\r\n", "one sentence in 2"),

@@ -204,7 +204,7 @@ def test_what_else_is_told_of_a_receiver() -> None:
     assert report.names == ["LEA-6T-0"]
     assert report.texts == {"MOD LEA-6T-0": 1, "txbuf alloc": 2}
     assert report.default_leaps
-    assert report.types["?"] == 1
+    assert report.types["LOWER"] == 1
 
 
 def test_a_chatterer_is_not_kept_whole() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from refclock.diagnose.notes import Devices, Notes
+from refclock.diagnose.protocols import way_back
 from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
 from refclock.discipline.bound import Budget
@@ -26,6 +27,7 @@ from refclock.events import (
     SkyView,
     TimeMessage,
 )
+from refclock.gnss.frames import PROTOCOLS
 from refclock.published import UNKNOWN
 from refclock.reasons import Code, Reason
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Utc
@@ -199,3 +201,17 @@ def test_the_sky_is_remembered_by_system() -> None:
     assert [notes.in_view(NOW + age * SECOND) for age in (15, 16)] == [2, 0]
     notes.note(SkyView(NOW + 20 * SECOND, 0, (Satellite("GPS", 1, 1, 1, None),)))
     assert notes.in_view(NOW + 20 * SECOND) == 1
+
+
+@pytest.mark.parametrize("protocol", ["SiRF", "SBF", "gpsd", "RTCM3", "another"])
+def test_a_foreign_protocol_is_named_with_the_way_back(protocol: str) -> None:
+    frame = Dropped(NOW, DropReason.PROTOCOL, protocol)
+    assert told(Mode.COLD, frame) == (
+        f"the receiver speaks {protocol}: {way_back(protocol)}"
+    )
+    assert "speaks" not in told(Mode.COLD, Dropped(OLD, frame.reason, protocol))
+
+
+def test_every_protocol_that_is_recognised_has_a_way_back() -> None:
+    known = {protocol.name for protocol in PROTOCOLS}
+    assert {name for name in known if way_back(name) == way_back("?")} == set()

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from refclock.diagnose.words import sentence
-from refclock.events import Fix, LeapNotice, LineLoad, NoTime, TimeMessage
+from refclock.events import (
+    Dropped,
+    DropReason,
+    Fix,
+    LeapNotice,
+    LineLoad,
+    NoTime,
+    TimeMessage,
+)
 from refclock.integrity.monitor import (
     AlarmKind,
     Integrity,
@@ -412,3 +420,34 @@ def test_a_receiver_that_says_it_has_no_fix_vouches_for_no_pulse() -> None:
     assert not judge.no_fix(now + 20 * SECOND)
     judge.no_time(NoTime(now + 20 * SECOND, Fix.NONE))
     assert judge.no_fix(now + 20 * SECOND)
+
+
+# what stands beside
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (DropReason.FOREIGN_CLOCK, "AIRMC … on the same line, and is left out"),
+        (DropReason.CONTRADICTION, "AIRMC …: neither is believed"),
+    ],
+)
+def test_names_of_other_seconds_are_alarmed_while_they_last(
+    reason: DropReason, words: str
+) -> None:
+    each = integrity()
+    for at in range(5):
+        each.dropped(Dropped(BOOT + at * SECOND, reason, "AIRMC …"))
+        each.accept(message(NOW + at * SECOND, at))
+    assert kinds(each, 4) == [AlarmKind.SENTENCES]
+    assert text(each, 4).startswith(words)
+    each.accept(message(NOW + 14 * SECOND, 14))
+    assert kinds(each, 14) == [AlarmKind.SENTENCES]
+    each.accept(message(NOW + 15 * SECOND, 15))
+    assert kinds(each, 15) == []
+
+
+def test_damaged_bytes_alarm_nobody() -> None:
+    each = integrity()
+    each.dropped(Dropped(BOOT, DropReason.CHECKSUM_MISMATCH, "GPRMC"))
+    assert kinds(each) == []
