@@ -20,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
@@ -37,11 +38,31 @@ from refclock.timebase import SECOND, Duration, LeapSecond
 log = logging.getLogger("refclock")
 
 _CLIENTS: Final = 100
-"""Told by each worker to its parent."""
+"""Named in the report of one worker."""
 _LOOK_S: Final = 0.02
 """How late a worker learns what was published; it carries the time on itself."""
 _REST_S: Final = 1.0
 """Between two starts of a worker: one that can never run must not keep us busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker reads when it starts."""
+
+    settings: ServerSettings
+    listeners: tuple[ListenerSettings, ...]
+    """One for each of its sockets, in their order."""
+    leaps: tuple[LeapSecond, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker writes every second."""
+
+    counters: Mapping[str, int] = field(default_factory=dict)
+    clients: tuple[ClientStatus, ...] = ()
+    """The busiest."""
+    denied: tuple[ClientStatus, ...] = ()
 
 
 class Workers:
@@ -71,10 +92,10 @@ class Workers:
         self._published = published
         self._last = published()
         self._restarts = 0
-        self._settings, self._snapshot = Shared(), Shared()
-        self._tell(settings)
+        self._settings, self._snapshot = Shared(Orders), Shared(ClockSnapshot)
+        self._order(settings)
         self._snapshot.set(self._last)
-        self._counters = [Shared() for _ in range(settings.workers)]
+        self._reports = [Shared(Report) for _ in range(settings.workers)]
         self._started_s = [0.0] * settings.workers
         self._workers = [self._start(number) for number in range(settings.workers)]
 
@@ -95,24 +116,25 @@ class Workers:
 
     def counters(self) -> dict[str, int]:
         """The sums over all workers, of a second ago."""
-        total: Counter[str] = Counter({"worker restarts": self._restarts})
-        for counters, *_ in self._told():
-            total.update(counters)
+        total: Counter[str] = Counter({"worker_restarts": self._restarts})
+        for report in self._reported():
+            total.update(report.counters)
         return dict(total)
 
     def clients(self, most: int) -> list[ClientStatus]:
         """The busiest of each worker, of a second ago: a client has but one worker."""
-        return busiest(
-            chain.from_iterable(clients for _, clients, _ in self._told()), most
-        )
+        each = chain.from_iterable(report.clients for report in self._reported())
+        return busiest(each, most)
 
     def denied(self, most: int) -> list[ClientStatus]:
         """Hosts that the access rules excluded, of each worker, of a second ago."""
-        return busiest(chain.from_iterable(denied for *_, denied in self._told()), most)
+        each = chain.from_iterable(report.denied for report in self._reported())
+        return busiest(each, most)
 
     def reload_access(self, settings: ServerSettings) -> None:
-        """Start all workers anew, with these access rules and limits."""
-        self._tell(settings)
+        """Start all workers anew, with these access rules and limits. ValueError: so
+        many rules that they cannot be passed on; nothing is changed then."""
+        self._order(settings)
         for worker in self._workers:
             worker.terminate()
 
@@ -123,28 +145,29 @@ class Workers:
         for worker in self._workers:
             worker.wait()
         self._opened.close()
-        for block in (self._settings, self._snapshot, *self._counters):
+        self._settings.close()
+        self._snapshot.close()
+        for block in self._reports:
             block.close()
 
-    def _told(
-        self,
-    ) -> Iterator[
-        tuple[Mapping[str, int], Sequence[ClientStatus], Sequence[ClientStatus]]
-    ]:
-        """Of each worker: its counters, its busiest clients, whom it denied."""
-        for block in self._counters:
-            with contextlib.suppress(OSError):  # it died in the act; the next will say
-                yield block.get() or ({}, (), ())
+    def _reported(self) -> Iterator[Report]:
+        """The last report of each worker."""
+        for block in self._reports:
+            with contextlib.suppress(OSError, ValueError):  # it died in the act
+                yield block.get() or Report()
 
-    def _tell(self, settings: ServerSettings) -> None:
-        """What a worker reads when it starts; it has a socket for each listener."""
-        self._settings.set((settings, [each for each, _ in self._sockets], self._leaps))
+    def _order(self, settings: ServerSettings) -> None:
+        """Have workers started from now on serve by these."""
+        listeners = tuple(listener for listener, _ in self._sockets)
+        self._settings.set(Orders(settings, listeners, tuple(self._leaps)))
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
-        blocks = self._settings, self._snapshot, self._counters[number]
+        blocks = self._settings, self._snapshot, self._reports[number]
         fds = [block.fd for block in blocks]
         fds += [sockets[number].fileno() for _, sockets in self._sockets]
-        command = [sys.executable, "-m", __name__, str(os.getpid()), *map(str, fds)]
+        code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main"
+        command = [sys.executable, "-I", "-c", f"{code}; main(sys.argv[1:])"]
+        command += map(str, (os.getpid(), *fds))
         self._started_s[number] = time.monotonic()
         return subprocess.Popen(command, pass_fds=fds)  # noqa: S603 - ourselves
 
@@ -152,7 +175,16 @@ class Workers:
 def main(arguments: Sequence[str]) -> None:
     """Be a worker until the parent is gone."""
     parent, *fds = map(int, arguments)
-    (settings, listeners, leaps), counters = Shared(fds[0]).get(), Shared(fds[2])
+    orders, reports = Shared(Orders, fds[0]).get(), Shared(Report, fds[2])
+    snapshot = Shared(ClockSnapshot, fds[1])
+
+    def published() -> ClockSnapshot:
+        value = snapshot.get()
+        assert value is not None  # noqa: S101 - set before we were started
+        return value
+
+    assert orders is not None  # noqa: S101 - as above
+    settings = orders.settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
     services = [
         NtpService(
@@ -160,14 +192,14 @@ def main(arguments: Sequence[str]) -> None:
                 socket.socket(fileno=fd),
                 cards_here(settings.hardware_stamps, log.warning),
             ),
-            Shared(fds[1]).get,
+            published,
             FreeClock(),
             settings,
             random.random,
             listener=listener,
-            leaps=leaps,
+            leaps=orders.leaps,
         )
-        for fd, listener in zip(fds[3:], listeners, strict=True)
+        for fd, listener in zip(fds[3:], orders.listeners, strict=True)
     ]
     for service in services:
         threading.Thread(target=_for_ever, args=(service,), daemon=True).start()
@@ -177,8 +209,13 @@ def main(arguments: Sequence[str]) -> None:
             total.update(service.counters())
         clients = chain.from_iterable(s.clients(_CLIENTS) for s in services)
         denied = chain.from_iterable(s.denied(_CLIENTS) for s in services)
-        told = dict(total), busiest(clients, _CLIENTS), busiest(denied, _CLIENTS)
-        counters.set(told)
+        reports.set(
+            Report(
+                total,
+                tuple(busiest(clients, _CLIENTS)),
+                tuple(busiest(denied, _CLIENTS)),
+            )
+        )
         time.sleep(1)
 
 
@@ -188,7 +225,3 @@ def _for_ever(service: NtpService) -> None:
             service.serve(SECOND)
     finally:
         os._exit(1)  # half a worker is worse than none: the parent starts a new one
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -136,7 +136,6 @@ def _expiry(expires: str | None, utc: str | None) -> str:
 def _server(counters: Mapping[str, Any]) -> str:
     if not counters:
         return "not serving"
-    said = [
-        f"{name} {count}" for name, count in counters.items() if isinstance(count, int)
-    ]
-    return ", ".join(said)
+    return ", ".join(
+        f"{name.replace('_', ' ')} {count}" for name, count in counters.items()
+    )

@@ -122,7 +122,7 @@ class NtpService:
             "requests": self._requests,
             "answered": self._answered,
             **dict(self._dropped),
-            "kernel dropped": self._socket.dropped(),
+            "kernel_dropped": self._socket.dropped(),
             "clients": len(self._admission.clients()),
             "newcomers": self._admission.newcomers(),
         }
@@ -164,7 +164,7 @@ class NtpService:
                 answered[place] = 0
                 self._dropped["malformed"] += 1
         if others:
-            self._dropped["mode or version"] += others
+            self._dropped["mode_or_version"] += others
 
     def _refuse_out_of_reach(
         self,
@@ -177,7 +177,7 @@ class NtpService:
         for place, came_ns in enumerate(received_ns):
             if answered[place] and not oldest_ns <= came_ns <= now_ns:
                 answered[place] = 0
-                self._dropped["clock stepped"] += 1
+                self._dropped["clock_stepped"] += 1
 
     def _admit(
         self, senders: Sequence[bytes], answered: bytearray, mono_ns: int

@@ -54,7 +54,7 @@ def _refused(server: Server) -> int:
     status = server.demo.status()
     assert status
     counters: dict[str, int] = status["server"]
-    return counters.get("mode or version", 0) + counters.get("malformed", 0)
+    return counters.get("mode_or_version", 0) + counters.get("malformed", 0)
 
 
 def test_nothing_here_may_set_a_clock() -> None:

@@ -78,7 +78,7 @@ def test_each_client_has_its_worker_and_hears_what_is_published(
             assert reply.stratum == 1
 
     def each_has_one() -> bool:
-        return [counters.get("clients") for counters, *_ in both._told()] == [1, 1]
+        return [each.counters.get("clients") for each in both._reported()] == [1, 1]
 
     until(each_has_one, both)
     assert both.counters()["answered"] >= 8
@@ -127,19 +127,19 @@ def test_a_worker_that_died_in_the_act_of_telling_is_not_heard(
     assert all(ask(port, f"127.0.0.{n}") for n in (2, 3, 2, 3))
     until(lambda: both.counters().get("clients") == 2, both)
     os.kill(both._workers[0].pid, signal.SIGSTOP)
-    memory = both._counters[0]._memory
+    memory = both._reports[0]._memory
     memory[0] |= 1  # half written
     assert both.counters()["clients"] == 1
     assert len(both.clients(9)) == 1
     os.kill(both._workers[0].pid, signal.SIGKILL)
-    until(lambda: both.counters()["worker restarts"] == 1, both)
-    until(lambda: len(list(both._told())) == 2, both)
+    until(lambda: both.counters()["worker_restarts"] == 1, both)
+    until(lambda: len(list(both._reported())) == 2, both)
 
 
 def test_a_worker_that_died_comes_back(workers: tuple[Workers, int]) -> None:
     both, port = workers
     os.kill(both._workers[0].pid, signal.SIGKILL)
-    until(lambda: both.counters()["worker restarts"] == 1, both)
+    until(lambda: both.counters()["worker_restarts"] == 1, both)
     until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
     assert all(worker.poll() is None for worker in both._workers)
 
@@ -151,6 +151,6 @@ def test_a_worker_that_can_never_run_is_started_once_a_second(
     listeners = [ListenerSettings(("127.0.0.1",), 0)]
     with closing(Workers(listeners, publisher, ServerSettings(workers=2))) as both:
         both.serve(500 * MILLISECOND)
-        assert both.counters()["worker restarts"] == 0
+        assert both.counters()["worker_restarts"] == 0
         both.serve(800 * MILLISECOND)
-        assert both.counters()["worker restarts"] == 2
+        assert both.counters()["worker_restarts"] == 2

@@ -153,4 +153,4 @@ def test_of_all_first_bytes_and_lengths_only_questions_are_answered() -> None:
 def test_peers_are_refused_by_choice() -> None:
     bench = Bench(settings=ServerSettings(symmetric=False))
     assert bench.ask(SECOND, (NEAR, CLIENTS["ntpd's peer"])) == []
-    assert bench.service.counters()["mode or version"] == 1
+    assert bench.service.counters()["mode_or_version"] == 1
