@@ -42,6 +42,8 @@ class ControlSettings:
     """The socket that `refclock status` asks."""
 
     socket: str = "/run/refclock/control.sock"
+    everyone: bool = False
+    """May any user of the machine ask? None but root and the group hear of clients."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,9 @@ def compose(
         for service in _services(config, daemon.snapshot, board.clock, leaps.leaps):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
-        daemon.attach(control=ControlServer(door, daemon.answers()))
+        everyone = config.control.everyone
+        control = ControlServer(door, daemon.answers(), everyone=everyone)
+        daemon.attach(control=control)
         opened.pop_all()
     return daemon
 

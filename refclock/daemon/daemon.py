@@ -12,14 +12,13 @@ it anew: a half-alive time server is worse than none.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
 from typing import Final, Generic, Protocol, TypeVar
@@ -32,7 +31,7 @@ from refclock.daemon.supervise import Device, supervise
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Counted, Entry, Outcome
 from refclock.events import Command, Event, Tick
-from refclock.observe.status import Status, to_json
+from refclock.observe.status import Status, clients_json, error_json, to_json
 from refclock.published import ClockSnapshot
 from refclock.server.clients import ClientStatus, busiest
 from refclock.server.settings import ServerSettings
@@ -203,17 +202,21 @@ class Daemon:
         """What the control socket can be asked."""
         return {
             "status": self._status_json,
-            "clients": lambda: json.dumps([*map(asdict, self.clients(_ALL))]),
+            "clients": self._clients_json,
         }
 
-    def _status_json(self) -> str:
+    def _clients_json(self, trusted: bool) -> str:
+        if not trusted:
+            return error_json("the clients are told to root and the socket's group")
+        return clients_json(self.clients(_ALL), self.denied(_ALL))
+
+    def _status_json(self, trusted: bool) -> str:
         try:
             status = self.status()
         except TimeoutError as error:
-            return json.dumps({"error": str(error)})
-        return to_json(
-            status, self.counters(), self.clients(_SHOWN), self.denied(_SHOWN)
-        )
+            return error_json(str(error))
+        shown = _SHOWN if trusted else 0
+        return to_json(status, self.counters(), self.clients(shown), self.denied(shown))
 
     def attach(
         self, *, service: Service | None = None, control: Control | None = None

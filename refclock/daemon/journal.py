@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -11,6 +12,7 @@ from refclock.diagnose.words import sentence
 from refclock.discipline.mode import Mode
 from refclock.events import Configured, Event, Found, Lost
 from refclock.integrity.alarm import Alarm, AlarmKind
+from refclock.observe.escape import escape
 from refclock.reasons import Code, Reason
 
 log = logging.getLogger("refclock")
@@ -29,10 +31,15 @@ class Journal:
         self._lost: dict[str, str] = {}
 
     def notify(self, say: str) -> None:
-        """Tell the service manager (sd_notify), if there is one."""
-        if self._address:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
-                ear.sendto(say.encode(), self._address)
+        """Tell the service manager (sd_notify), if there is one that listens."""
+        if not self._address:
+            return
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        ):
+            manager.setblocking(False)
+            manager.sendto(say.encode(errors="replace"), self._address)
 
     def event(self, event: Event) -> None:
         """Log devices lost, found and set up; one sought in vain, once a reason."""
@@ -53,7 +60,7 @@ class Journal:
         is worth no line.
         """
         text = sentence(reason)
-        self.notify(f"WATCHDOG=1\nSTATUS={mode.name}: {text}")
+        self.notify(f"WATCHDOG=1\nSTATUS={mode.name}: {escape(text)}")
         last_mode, last_codes = self._last
         if mode is not last_mode:
             log.info("%s: %s", mode.name, text)

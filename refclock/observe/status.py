@@ -1,4 +1,4 @@
-"""What the daemon says of itself: one frozen snapshot, rendered here. Pure.
+"""The daemon's state as documents: the answers of the control socket. Pure.
 
 The engine fills in `Status`; the daemon adds what the server counted, and its
 clients. Every duration is in seconds, every offset is reference - local.
@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
 
-from refclock.reasons import Parameter
+from refclock.codec import CodecError, Fault, decode, dumps, encode, parsed
 from refclock.server.clients import ClientStatus
+from refclock.settings import Decimals
+
+VERSION: Final = 1
+"""Of every answer of the control socket."""
+
+Seconds = Annotated[float, Decimals(9)]
+Ppm = Annotated[float, Decimals(6)]
+Share = Annotated[float, Decimals(4)]
+Celsius = Annotated[float, Decimals(3)]
+Parameter = str | int | bool | Annotated[float, Decimals(9)]
+"""As in `reasons`, a float rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class LagStatus:
     """How late one kind of sentence comes after its second."""
 
-    mean_s: float
-    spread_s: float
+    mean_s: Seconds
+    spread_s: Seconds
     count: int
 
 
@@ -30,7 +41,7 @@ class AlarmStatus:
 
     kind: str
     text: str
-    age_s: float
+    age_s: Seconds
     code: str = ""
     """The reason's, stable over versions."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -45,9 +56,9 @@ class SourceStatus:
     pulse: str
     steers: bool
     """Is the clock disciplined by this one? The others are watched."""
-    offset_s: float | None
+    offset_s: Seconds | None
     """Its last pulse less the published clock, where it does not steer."""
-    last_pulse_age_s: float | None
+    last_pulse_age_s: Seconds | None
     pulses: int
     fix: str | None
     lag: Mapping[str, LagStatus]
@@ -67,27 +78,27 @@ class Status:
     leap: str
     """none, insert, delete or unsynchronised: what clients are told."""
     utc: str | None
-    offset_s: float | None
+    offset_s: Seconds | None
     """Reference - local clock, as it stands now."""
-    frequency_ppm: float | None
+    frequency_ppm: Ppm | None
     """How fast the raw oscillator runs (+ is fast)."""
-    steering_ppm: float | None
+    steering_ppm: Ppm | None
     """What we told the kernel to add; None: the clock is only corrected."""
-    bound_s: float | None
-    bound_parts: Mapping[str, float] = field(default_factory=dict)
-    good_for_s: float | None = None
+    bound_s: Seconds | None
+    bound_parts: Mapping[str, Seconds] = field(default_factory=dict)
+    good_for_s: Seconds | None = None
     """How long the bound would stay within the holdover limit without pulses."""
-    last_pulse_age_s: float | None = None
-    last_sentence_age_s: float | None = None
+    last_pulse_age_s: Seconds | None = None
+    last_sentence_age_s: Seconds | None = None
     pulses: int = 0
     fix: str | None = None
     receiver: str | None = None
-    line_load: float | None = None
+    line_load: Share | None = None
     """Share of what the receiver's line can carry."""
     satellites_used: int | None = None
     satellites_seen: int | None = None
     lag: Mapping[str, LagStatus] = field(default_factory=dict)
-    temperature_c: float | None = None
+    temperature_c: Celsius | None = None
     leap_table_expires: str | None = None
     next_leap: str | None = None
     alarms: tuple[AlarmStatus, ...] = ()
@@ -99,16 +110,72 @@ class Status:
     sources: tuple[SourceStatus, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Who asked for the time: told to whoever may ask for it, not to everyone."""
+
+    clients: tuple[ClientStatus, ...] = ()
+    """The busiest."""
+    denied: tuple[ClientStatus, ...] = ()
+    """Those whom the access rules excluded."""
+
+
 def to_json(
     status: Status,
-    server: Mapping[str, Any],
+    server: Mapping[str, int],
     clients: Sequence[ClientStatus] = (),
     denied: Sequence[ClientStatus] = (),
 ) -> str:
-    """One object; the server's counters under `server`, its busiest clients under
-    `clients`, hosts that the access rules excluded under `denied`."""
-    hosts = {
-        "clients": [asdict(client) for client in clients],
-        "denied": [asdict(client) for client in denied],
-    }
-    return json.dumps({**asdict(status), "server": dict(server), **hosts})
+    """The answer to `status`: one object, with the server's counters under `server`
+    and the keys of `Hosts`. CodecError: NaN in it."""
+    hosts = Hosts(tuple(clients), tuple(denied))
+    return json.dumps(
+        {
+            "version": VERSION,
+            **encode(Status, status),
+            "server": encode(Mapping[str, int], server),
+            **encode(Hosts, hosts),
+        },
+        allow_nan=False,
+    )
+
+
+def clients_json(
+    clients: Sequence[ClientStatus], denied: Sequence[ClientStatus] = ()
+) -> str:
+    """The answer to `clients`: an object of the keys of `Hosts`."""
+    return dumps(Hosts, Hosts(tuple(clients), tuple(denied)), version=VERSION)
+
+
+def error_json(message: str) -> str:
+    """The answer to what cannot be answered."""
+    return json.dumps({"version": VERSION, "error": message})
+
+
+def read_status(text: str) -> dict[str, Any]:
+    """The object that `to_json` wrote, checked. CodecError: it is something else, of
+    another version, or the daemon's error, in its words."""
+    plain = _answer(text)
+    hosts = decode(Hosts, {key: plain.pop(key, []) for key in ("clients", "denied")})
+    server = decode(Mapping[str, int], plain.pop("server", {}))
+    status = decode(Status, plain)
+    return {**encode(Status, status), "server": server, **encode(Hosts, hosts)}
+
+
+def read_clients(text: str) -> dict[str, Any]:
+    """The object that `clients_json` wrote, checked. CodecError: as `read_status`."""
+    return dict(encode(Hosts, decode(Hosts, _answer(text))))
+
+
+def _answer(text: str) -> dict[str, Any]:
+    plain = parsed(text)
+    if not isinstance(plain, dict):
+        raise CodecError([Fault((), "its answer is no object")])
+    if plain.get("version") != VERSION:
+        message = (
+            f"its answer is of version {plain.get('version')!r:.20}, not {VERSION}"
+        )
+        raise CodecError([Fault((), message)])
+    if isinstance(plain.get("error"), str):
+        raise CodecError([Fault((), plain["error"])])
+    return {key: value for key, value in plain.items() if key != "version"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import indent
 from typing import Any
+
+from refclock.observe.escape import escape
 
 
 def to_text(status: Mapping[str, Any]) -> str:
@@ -15,7 +16,7 @@ def to_text(status: Mapping[str, Any]) -> str:
         f"leap {status['leap']}",
         f"time       {status['utc'] or 'unknown'}",
         f"offset     {seconds(status['offset_s'])}  (reference - local clock)",
-        f"bound      {_bound(status)}",
+        *_bound(status),
         f"frequency  {_ppm(status['frequency_ppm'])}, "
         f"steering {_ppm(status['steering_ppm'], 'off: the clock is only corrected')}",
         f"pulse      {_ago(status['last_pulse_age_s'])}, {status['pulses']} used",
@@ -47,17 +48,21 @@ def to_text(status: Mapping[str, Any]) -> str:
     lines += [f"ALARM      {alarm['text']}" for alarm in status["alarms"]]
     lines.append(f"clients    {_server(status['server'])}")
     if status["clients"]:
-        lines.append(indent(clients_text(status["clients"]), " " * 11))
+        lines += [f"{'':11}{row}" for row in _clients(status["clients"])]
     lines += [
         f"denied     {host['address']}, {host['count']} requests,"
         f" {_ago(host['age_s'])}; to answer it add its network to server.allow"
         for host in status["denied"]
     ]
-    return "\n".join(lines)
+    return "\n".join(map(escape, lines))
 
 
 def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:
-    """A table, a client a line, from the objects of `to_json`."""
+    """A table, a client a line, from the objects of `clients_json`."""
+    return "\n".join(map(escape, _clients(clients)))
+
+
+def _clients(clients: Sequence[Mapping[str, Any]]) -> list[str]:
     row = "{:<24} {:>12} {:>9} {:>7} {:>11} {:>9}"
     head = "address", "last seen", "requests", "version", "interleaved", "limited"
     lines = [row.format(*head)]
@@ -69,7 +74,7 @@ def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:
         )
         for client in clients
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def seconds(length_s: float | None) -> str:
@@ -96,16 +101,16 @@ def _long(length_s: float) -> str:
     return f"{sign}{hours // 24} days"
 
 
-def _bound(status: Mapping[str, Any]) -> str:
-    parts = "".join(
-        f"\n           {seconds(part):>8} {name}"
+def _bound(status: Mapping[str, Any]) -> list[str]:
+    parts = [
+        f"           {seconds(part):>8} {name}"
         for name, part in status["bound_parts"].items()
         if part
-    )
-    text = f"± {seconds(status['bound_s'])}"
+    ]
+    text = f"bound      ± {seconds(status['bound_s'])}"
     if status["good_for_s"] is not None:
         text += f"; without pulses good for {seconds(status['good_for_s'])}"
-    return text + parts
+    return [text, *parts]
 
 
 def _ppm(value: float | None, absent: str = "unknown") -> str:

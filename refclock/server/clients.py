@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import islice
-from typing import Final
+from typing import Annotated, Final
+
+from refclock.settings import Decimals
 
 ESTABLISHED: Final = 8
 """Requests that make a client established."""
@@ -211,7 +213,7 @@ class ClientStatus:
     """A host that is remembered, or that was denied."""
 
     address: str
-    age_s: float
+    age_s: Annotated[float, Decimals(3)]
     """Since it asked last."""
     count: int
     """Requests, those limited included."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from refclock.cli import main
 from refclock.daemon.control import ControlServer
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
-from refclock.observe.status import to_json
+from refclock.observe.status import clients_json, error_json, to_json
 from refclock.server.clients import ClientStatus
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 
@@ -21,13 +21,15 @@ ANSWER = to_json(
     Engine(EngineSettings(), LEAPS, LEAPS.updated).status(Mono(1)), {"requests": 3}
 )
 
-CLIENTS = json.dumps([asdict(ClientStatus("10.0.0.1", 3.0, 2, 4, 0, 0))])
+CLIENTS = clients_json([ClientStatus("10.0.0.1", 3.0, 2, 4, 0, 0)])
 
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "control.sock"
-    server = ControlServer(path, {"status": lambda: ANSWER, "clients": lambda: CLIENTS})
+    server = ControlServer(
+        path, {"status": lambda _: ANSWER, "clients": lambda _: CLIENTS}
+    )
     stop = threading.Event()
 
     def loop() -> None:
@@ -100,3 +102,45 @@ def test_watching_goes_on_until_interrupted(
     assert waits == [1.0, 1.0, 1.0]
     assert said.count("COLD ") == 3
     assert said.count("\x1b[H\x1b[2J") == (3 if terminal else 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (error_json("the engine does not answer"), "the engine does not answer"),
+        ('{"version": 9}', "its answer is of version 9, not 1"),
+        ('{"mode": "TRACK"}', "its answer is of version None, not 1"),
+        ('{"version": 1}', "mode: is missing"),
+        ("[]", "its answer is no object"),
+        ("\x1b[2J", "torn, or no JSON (line 1 column 1)"),
+        (ANSWER.replace('"COLD"', "NaN"), "NaN is no number"),
+    ],
+)
+def test_an_answer_that_is_none_is_told_in_a_sentence(
+    answer: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "control.sock"
+    with closing(ControlServer(path, {"status": lambda _: answer})) as server:
+        thread = threading.Thread(
+            target=main, args=(["status", "--socket", str(path)],)
+        )
+        thread.start()
+        while thread.is_alive():
+            server.serve(0.01)
+        thread.join()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"refclock status: {path}: ")
+    assert message in said.err
+    assert "\x1b" not in said.err
+
+
+def test_who_may_not_ask_is_told_how_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("refclock.cli.status.ask", refused)
+    assert main(["status", "--socket", str(tmp_path / "x")]) == 1
+    assert "sudo usermod -aG refclock $USER" in capsys.readouterr().err

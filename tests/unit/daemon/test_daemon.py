@@ -442,15 +442,19 @@ def test_a_client_of_two_listeners_is_told_once() -> None:
     services[1].known = [replace(near, age_s=1.0, version=3)]
     with Running(services=services) as running:
         answers = running.daemon.answers()
-        assert json.loads(answers["status"]())["denied"] == [
+        assert json.loads(answers["status"](True))["denied"] == [
             {**asdict(ClientStatus("8.8.8.8", 3.0, 34, 4, 0, 0))}
         ]
-        shown = json.loads(answers["status"]())["clients"]
-        told = json.loads(answers["clients"]())
+        shown = json.loads(answers["status"](True))["clients"]
+        told = json.loads(answers["clients"](True))["clients"]
+        public = json.loads(answers["status"](False))
+        refused = json.loads(answers["clients"](False))
     both = ClientStatus("10.0.0.1", 1.0, 10, 3, 0, 2)
     assert shown[:2] == [asdict(both), asdict(far)]
     assert (len(shown), len(told)) == (10, 22)
     assert told[:10] == shown
+    assert (public["clients"], public["denied"]) == ([], [])
+    assert "told to root" in refused["error"]
     assert running.daemon.clients(10) == []
 
 
@@ -524,7 +528,7 @@ def test_others_are_told_how_it_is() -> None:
         services=[FakeService(requests=3)],
     ) as running:
         running.until(lambda: running.daemon.status().receiver == "u-blox")
-        told = json.loads(running.daemon.answers()["status"]())
+        told = json.loads(running.daemon.answers()["status"](True))
     assert told["mode"] == "COLD"
     assert told["receiver"] == "u-blox"
     assert told["server"] == {"requests": 3}
