@@ -19,13 +19,13 @@ from typing import Final
 
 from hw.linux import i2c, sensors
 from hw.linux.clock import FreeClock, KernelClock
-from hw.linux.ddc import open_ddc
-from hw.linux.phc import PhcPulse
-from hw.linux.pin import open_pin
-from hw.linux.pps_gpio import open_gpio
-from hw.linux.pps_kernel import KernelPps, find, sources
-from hw.linux.pps_serial import open_dcd
-from hw.linux.uart import Uart, hunt
+from hw.linux.line.ddc import open_ddc
+from hw.linux.line.uart import Uart, hunt
+from hw.linux.pulse.gpio import open_gpio
+from hw.linux.pulse.kernel import KernelPps, find, sources
+from hw.linux.pulse.phc import PhcPulse
+from hw.linux.pulse.pin import open_pin
+from hw.linux.pulse.serial import open_dcd
 from refclock.board.ports import (
     Board,
     ByteStream,

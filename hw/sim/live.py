@@ -27,7 +27,7 @@ from hw.emu.gnss.receiver import Make, Receiver, ReceiverModel
 from hw.emu.gnss.ublox import Ublox8, Ublox10
 from hw.emu.oscillator import Oscillator
 from hw.emu.world import second_after
-from hw.linux.pin import WatchedPin
+from hw.linux.pulse.pin import WatchedPin
 from hw.sim.pty import Pty, pieces
 from hw.sim.scenarios import Scenario
 from refclock.board.ports import EdgeEvent, SystemClock

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
 from hw.net.ask import Asker
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import SCENARIOS, Scenario

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
 from hw.sim.fast import fast
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import SCENARIOS

@@ -16,7 +16,7 @@ from _pytest.mark import ParameterSet
 
 from hw.linux.board import linux_board
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import Scenario
 from refclock.board.ports import Board

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart, hunt, proves
+from hw.linux.line.uart import Uart, hunt, proves
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import Scenario
 from refclock.board.ports import Board, ByteStream, Chunk

@@ -14,7 +14,7 @@ import pytest
 
 from hw.emu.gnss.receiver import Make
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import SCENARIOS
 from refclock.app.compose import compose

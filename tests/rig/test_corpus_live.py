@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
 from hw.sim.live import LiveWorld
 from hw.sim.pty import Pty
 from hw.sim.scenarios import SCENARIOS

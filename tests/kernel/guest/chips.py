@@ -14,8 +14,8 @@ import serial
 
 from hw.emu.i2c import SHEETS, Chip, ClockChip, UbloxPort
 from hw.linux import i2c, sensors
-from hw.linux.ddc import Ddc, open_ddc
-from hw.linux.pps_serial import WatchedPps, open_dcd
+from hw.linux.line.ddc import Ddc, open_ddc
+from hw.linux.pulse.serial import WatchedPps, open_dcd
 from refclock.board.wiring import WantedEdge
 from refclock.timebase import MILLISECOND, SECOND, Tai, Utc
 from tests.kernel.guest.pulse import edges_of

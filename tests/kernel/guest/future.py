@@ -10,8 +10,8 @@ from typing import Any
 
 from hw.abi.timex import Timex, clock_adjtime
 from hw.linux.clock import KernelClock
-from hw.linux.pps_gpio import open_gpio
-from hw.linux.pps_kernel import KernelPps
+from hw.linux.pulse.gpio import open_gpio
+from hw.linux.pulse.kernel import KernelPps
 from hw.linux.sensors import KernelRtc
 from hw.net.ask import Asker
 from hw.net.listen import listen

@@ -14,9 +14,9 @@ from typing import Any, Final
 import gpiod
 
 from hw.linux.clock import FreeClock, KernelClock
-from hw.linux.pin import open_pin
-from hw.linux.pps_gpio import open_gpio
-from hw.linux.pps_kernel import KernelPps, find, sources
+from hw.linux.pulse.gpio import open_gpio
+from hw.linux.pulse.kernel import KernelPps, find, sources
+from hw.linux.pulse.pin import open_pin
 from refclock.board.ports import PpsLine
 from refclock.board.wiring import WantedEdge
 from refclock.drivers.latency import LatencyDriver

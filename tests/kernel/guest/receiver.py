@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from hw.linux.uart import Uart, hunt
+from hw.linux.line.uart import Uart, hunt
 from refclock.timebase import MILLISECOND, Duration
 from tests.kernel.guest.refusal import refusal
 

@@ -6,9 +6,9 @@ import os
 
 from hw.linux import i2c
 from hw.linux.clock import KernelClock
-from hw.linux.pps_gpio import open_gpio
-from hw.linux.pps_kernel import KernelPps
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
+from hw.linux.pulse.gpio import open_gpio
+from hw.linux.pulse.kernel import KernelPps
 from refclock.board.wiring import WantedEdge
 from refclock.events import SetRate
 from tests.kernel.guest.chips import bus_with

@@ -17,7 +17,7 @@ from hw.emu.gnss.pulse import PulseModel
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import Environment, OscillatorModel
 from hw.linux.clock import FreeClock
-from hw.linux.uart import Uart
+from hw.linux.line.uart import Uart
 from hw.sim.live import LiveWorld
 from hw.sim.pty import Pty
 from hw.sim.scenarios import SCENARIOS, Scenario

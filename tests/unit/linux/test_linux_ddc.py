@@ -7,8 +7,8 @@ import errno
 import pytest
 
 from hw.emu.i2c import Bus, UbloxPort
-from hw.linux import ddc
-from hw.linux.ddc import Ddc, open_ddc
+from hw.linux.line import ddc
+from hw.linux.line.ddc import Ddc, open_ddc
 from refclock.timebase import MILLISECOND, SECOND, Mono
 
 RMC = b"$GNRMC,,V,,,,,,,,,,N*4D\r\n"

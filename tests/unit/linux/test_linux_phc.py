@@ -13,7 +13,7 @@ import pytest
 
 from hw.abi import ptp
 from hw.abi.ptp import Cross, PtpClock, carried
-from hw.linux.phc import PhcPulse
+from hw.linux.pulse.phc import PhcPulse
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from gpiod.line import Value
 
-from hw.linux import pin
-from hw.linux.pin import REGISTERS, Registers, WatchedPin, open_pin
+from hw.linux.pulse import pin
+from hw.linux.pulse.pin import REGISTERS, Registers, WatchedPin, open_pin
 from refclock.timebase import Duration, Local
 
 CLOCK, LOOK = 100, 400

@@ -13,8 +13,8 @@ from gpiod.line import Clock as LineClock
 from gpiod.line import Direction
 from gpiod.line import Edge as LineEdge
 
-from hw.linux import pps_gpio
-from hw.linux.pps_gpio import GpioPulse, open_gpio, open_input
+from hw.linux.pulse import gpio
+from hw.linux.pulse.gpio import GpioPulse, open_gpio, open_input
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Command, Edge
@@ -109,7 +109,7 @@ HEADER = {"ID_SDA": 0, "GPIO18": 18}
 def chips(monkeypatch: pytest.MonkeyPatch) -> dict[str, Chip]:
     dev: dict[str, Chip] = {}
     monkeypatch.setattr(gpiod, "Chip", dev.__getitem__)
-    monkeypatch.setattr(pps_gpio, "_all_chips", lambda: sorted(dev))
+    monkeypatch.setattr(gpio, "_all_chips", lambda: sorted(dev))
     return dev
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hw.abi import pps
-from hw.linux.pps_kernel import KernelPps, find, sources
+from hw.linux.pulse.kernel import KernelPps, find, sources
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge

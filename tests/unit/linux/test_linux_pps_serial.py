@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hw.linux import pps_serial
-from hw.linux.pps_serial import DisciplinePps, WatchedPps, open_dcd
+from hw.linux.pulse import serial as pps_serial
+from hw.linux.pulse.serial import DisciplinePps, WatchedPps, open_dcd
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge

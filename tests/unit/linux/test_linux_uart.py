@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hw.linux import uart
-from hw.linux.uart import RATES, Uart, hunt, proves
+from hw.linux.line import uart
+from hw.linux.line.uart import RATES, Uart, hunt, proves
 from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
 

@@ -25,7 +25,7 @@ from typing import Final
 
 from gpiod.line import Value
 
-from hw.linux.pps_gpio import open_input
+from hw.linux.pulse.gpio import open_input
 from refclock.timebase import Local
 
 

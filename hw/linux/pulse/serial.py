@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from hw.abi.tty import DISCIPLINE, N_PPS, N_TTY
-from hw.linux.pps_kernel import KernelPps
+from hw.linux.pulse.kernel import KernelPps
 from refclock.board.ports import EdgeEvent, PpsLine
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge

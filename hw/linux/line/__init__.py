@@ -1,0 +1,1 @@
+"""The receiver's line: serial, I2C, or a device that is neither."""
