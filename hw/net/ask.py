@@ -67,6 +67,15 @@ class Asker:
                 return
             yield data, Local(time.time_ns() if stamp is None else stamp)
 
+    def fileno(self) -> int:
+        """To wait for a reply, or for an error, with select(2)."""
+        return self._socket.fileno()
+
+    def read(self) -> tuple[bytes, Local]:
+        """The reply that has come, and when it came. OSError: the port is closed."""
+        data, stamp = self._read(socket.MSG_DONTWAIT)
+        return data, Local(time.time_ns() if stamp is None else stamp)
+
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()

@@ -3,59 +3,70 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
-import secrets
+import math
 import socket
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from typing import Any, Final
 
 from hw.net.ask import Asker
-from refclock.ntp.exchange import (
-    Measurement,
-    Question,
-    ReplyFault,
-    kiss_code,
-    measure,
-    reference_name,
-)
-from refclock.ntp.packet import Packet
+from refclock.app.asking import INTERRUPTED, Outcome, QueryError, Target, Wish, ask
+from refclock.ntp.exchange import reference_name
 from refclock.observe.text import seconds
-from refclock.timebase import SECOND, Duration, Local, NtpTimestamp, Utc
+from refclock.timebase import SECOND, Utc
 
 HELP: Final = "ask an NTP server for the time, and show how far we are from it"
 
-_TRIES: Final = 2
-_INTRODUCTIONS: Final = 2
-"""A server that keeps no stamps for strangers knows us from the third request on."""
-_MOST_ADDRESSES: Final = 2
-_PATIENCE: Final = 2 * SECOND
-"""With all tries at all addresses together."""
-_NAME_WAIT_S: Final = 2.5
+_PATIENCE: Final = 5 * SECOND
+"""For an answer, unless `--timeout` is given."""
+_NAME_WAIT_S: Final = 5.0
 _LEAPS: Final = ("none", "insert", "delete", "unsynchronised")
+_PLAIN: Final = str.maketrans({"±": "+-", "µ": "u"})
 
 Place = tuple[Any, ...]
 """A socket address, as the resolver gives it."""
 
 
-class QueryError(Exception):
-    """No measurement, and why, in a sentence."""
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line may say."""
     parser.add_argument("server", metavar="HOST", help="name or address")
-    parser.add_argument("--port", type=int, default=123)
     parser.add_argument(
-        "--count", type=_count, default=1, help="measurements; the quickest counts"
+        "--port", type=_number(int, 1, 65_535), default=123, help="UDP port, 1 to 65535"
     )
     parser.add_argument(
-        "--interval", type=float, default=0.25, metavar="S", help="between two of them"
+        "--count",
+        type=_number(int, 1, 10_000),
+        default=1,
+        help="measurements; the quickest counts",
+    )
+    parser.add_argument(
+        "--interval",
+        type=_number(float, 0, 86_400),
+        default=0.25,
+        metavar="S",
+        help="seconds between two of them",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_number(float, 0.001, 3600),
+        metavar="S",
+        help="seconds to wait for each answer (default: 5)",
     )
     parser.add_argument("--version", type=int, choices=(1, 2, 3, 4), default=4)
+    family = parser.add_mutually_exclusive_group()
+    for option, only in (("-4", socket.AF_INET), ("-6", socket.AF_INET6)):
+        family.add_argument(
+            option,
+            dest="family",
+            action="store_const",
+            const=only,
+            default=socket.AF_UNSPEC,
+            help=f"only its IPv{option[1]} addresses",
+        )
     parser.add_argument(
         "--interleaved",
         action="store_true",
@@ -65,52 +76,71 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and print. 0: measured; 1: no usable answer."""
+    """Ask and print. 0: measured; 1: no usable answer; 130: interrupted."""
+    wish = Wish(
+        args.version,
+        args.count,
+        args.interval,
+        _PATIENCE.seconds if args.timeout is None else args.timeout,
+        args.interleaved,
+    )
     try:
-        measured = _ask_any(args)
+        with ExitStack() as opened:
+            targets = _targets(args, opened)
+            outcome = ask(targets, wish)
     except QueryError as failure:
-        print(f"refclock query: {args.server}: {failure}", file=sys.stderr)
+        print(_fitting(f"refclock query: {args.server}: {failure}"), file=sys.stderr)
         return 1
-    best = min(measured, key=lambda each: each.delay)
-    report = _report(args.server, best, len(measured))
-    print(json.dumps(report) if args.json else _text(report))
-    return 0
+    report = _report(args.server, outcome)
+    print(json.dumps(report) if args.json else _fitting(_text(report)))
+    if outcome.ended:
+        print(f"refclock query: {args.server}: {outcome.ended}", file=sys.stderr)
+    return 130 if outcome.ended == INTERRUPTED else 0
 
 
-def _count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= 10_000:
-        raise argparse.ArgumentTypeError("1 to 10000")
-    return count
-
-
-def _ask_any(args: argparse.Namespace) -> Sequence[Measurement]:
-    """Measurements from the first address of the server that answers."""
-    failure = QueryError("it has no address")
-    places = _places(args.server, args.port)[:_MOST_ADDRESSES]
-    wait = Duration(_PATIENCE.ns // (_TRIES * len(places)))
-    for place in places:
+def _number(
+    kind: type[int | float], least: float, most: float
+) -> Callable[[str], float]:
+    def checked(text: str) -> float:
         try:
-            with closing(Asker(place)) as asker:
-                return list(_exchanges(asker, wait, args))
-        except ConnectionRefusedError:
-            failure = QueryError(f"nothing answers on UDP port {args.port} (refused)")
+            number = kind(text)
+        except ValueError:
+            number = kind(-1)
+        if not (math.isfinite(number) and least <= number <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {least} to {most}")
+        return number
+
+    return checked
+
+
+def _targets(args: argparse.Namespace, opened: ExitStack) -> list[Target]:
+    """Every address of the server that can be sent to. QueryError: there is none."""
+    targets: list[Target] = []
+    why = "it has no address"
+    for place in _places(args.server, args.port, args.family):
+        try:
+            asker = opened.enter_context(closing(Asker(place)))
+            targets.append(Target(asker, str(place[0])))
         except OSError as error:
-            failure = QueryError(f"cannot be reached: {error.strerror or error}")
-        except QueryError as told:
-            failure = told
-    raise failure
+            why = f"{place[0]} cannot be reached: {error.strerror or error}"
+            if error.errno == errno.EINVAL and ":" in place[0]:
+                why += f"; a link-local address takes its interface, {place[0]}%eth0"
+    if not targets:
+        raise QueryError(why)
+    return targets
 
 
-def _places(host: str, port: int) -> Sequence[Place]:
+def _places(host: str, port: int, family: int) -> Sequence[Place]:
     """The server's addresses. A resolver may hang for longer than a person waits."""
-    found: list[Place] = []
+    found: dict[Place, None] = {}
     why: list[str] = ["the name could not be looked up in time"]
 
     def look_up() -> None:
         try:
-            for *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM):
-                found.append(place)
+            for *_, place in socket.getaddrinfo(
+                host, port, family=family, type=socket.SOCK_DGRAM
+            ):
+                found[place] = None
         except (OSError, UnicodeError) as error:
             why[:] = [f"unknown name: {getattr(error, 'strerror', None) or error}"]
 
@@ -119,59 +149,18 @@ def _places(host: str, port: int) -> Sequence[Place]:
     looking.join(_NAME_WAIT_S)
     if not found:
         raise QueryError(why[0])
-    return found
+    return [*found]
 
 
-def _exchanges(
-    asker: Asker, wait: Duration, args: argparse.Namespace
-) -> Iterator[Measurement]:
-    """As many measurements as were asked for; lost ones are tried again."""
-    last: tuple[Packet, Local, Local] | None = None
-    for number in range(args.count + (_INTRODUCTIONS if args.interleaved else 0)):
-        if number:
-            time.sleep(args.interval)
-        previous = last[0].receive if last and args.interleaved else NtpTimestamp(0)
-        question, reply, sent, received = _exchange(asker, wait, args, previous)
-        measured: Measurement | ReplyFault | None = None
-        if not args.interleaved:
-            measured = measure(reply, sent, received)
-        elif last and question.interleaved(reply):
-            before, left, came = last
-            measured = measure(before, left, came, reply.transmit)
-        elif number >= _INTRODUCTIONS:
-            raise QueryError("it does not know the interleaved mode")
-        last = reply, sent, received
-        if isinstance(measured, ReplyFault):
-            raise QueryError(measured)
-        if measured is not None:
-            yield measured
-
-
-def _exchange(
-    asker: Asker, wait: Duration, args: argparse.Namespace, previous: NtpTimestamp
-) -> tuple[Question, Packet, Local, Local]:
-    """One question and its answer; QueryError says why there is none."""
-    why = "no answer"
-    for _ in range(_TRIES):
-        other = secrets.randbits(64) if args.interleaved else 0
-        question = Question.ask(args.version, secrets.randbits(64), previous, other)
-        sent = asker.send(question.packet.encode())
-        for data, received in asker.replies(wait):
-            reply = question.judge(data)
-            if isinstance(reply, Packet):
-                return question, reply, sent, received
-            why = str(reply)
-            if reply is ReplyFault.KISS:
-                why = f"{reply}: {kiss_code(Packet.decode(data))}"
-            if not reply.stray:
-                raise QueryError(why)
-    raise QueryError(why)
-
-
-def _report(server: str, best: Measurement, samples: int) -> dict[str, Any]:
-    packet = best.packet
+def _report(server: str, outcome: Outcome) -> dict[str, Any]:
+    best = min(outcome.measured, key=lambda each: each.delay)
+    packet, age = best.packet, best.reference_age
+    set_at = None
+    if age is not None:
+        set_at = packet.reference.near(Utc(best.received.ns)).iso()
     return {
         "server": server,
+        "address": outcome.address,
         "stratum": packet.stratum,
         "refid": reference_name(packet),
         "leap": packet.leap,
@@ -181,25 +170,41 @@ def _report(server: str, best: Measurement, samples: int) -> dict[str, Any]:
         "delay_s": best.delay.seconds,
         "root_delay_s": packet.root_delay.seconds,
         "root_dispersion_s": packet.root_dispersion.seconds,
-        "reference_time": packet.reference.near(Utc(best.received.ns)).iso(),
-        "reference_age_s": best.reference_age.seconds,
-        "samples": samples,
+        "reference_time": set_at,
+        "reference_age_s": None if age is None else age.seconds,
+        "samples": len(outcome.measured),
+        "lost": outcome.lost,
     }
 
 
 def _text(report: dict[str, Any]) -> str:
+    server, address = report["server"], report["address"]
+    at = "" if address == server else f" at {address}"
+    lost = f"; {report['lost']} lost" if report["lost"] else ""
+    age_s, set_at = report["reference_age_s"], report["reference_time"]
+    reference = "unknown" if set_at is None else f"{seconds(age_s)} ago, {set_at}"
     return "\n".join(
         (
-            f"server           {report['server']}, NTP version {report['version']}",
+            f"server           {server}{at}, NTP version {report['version']}",
             f"offset           {seconds(report['offset_s'])}"
             f" ± {seconds(report['error_s'])}  (server - us: positive, we are behind)",
             f"delay            {seconds(report['delay_s'])}"
-            f", the least of {report['samples']}",
+            f", the least of {report['samples']}{lost}",
             f"stratum          {report['stratum']}, reference {report['refid']}",
             f"leap             {_LEAPS[report['leap']]}",
             f"root delay       {seconds(report['root_delay_s'])}",
             f"root dispersion  {seconds(report['root_dispersion_s'])}",
-            f"reference        {seconds(report['reference_age_s'])} ago,"
-            f" {report['reference_time']}",
+            f"reference        {reference}",
         )
     )
+
+
+def _fitting(text: str) -> str:
+    """In letters that standard output has."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        plain = text.translate(_PLAIN)
+        return plain.encode(encoding, "backslashreplace").decode(encoding)
+    return text

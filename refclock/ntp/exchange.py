@@ -17,9 +17,10 @@ from typing import Final
 from refclock.ntp.packet import MAX_DISPERSION, Packet, PacketError, PacketMode
 from refclock.timebase import SECOND, ZERO, Duration, Local, NtpShort, NtpTimestamp, Utc
 
+NEWEST_VERSION: Final = 4
 _CLIENT_POLL: Final = 6
 _CLIENT_PRECISION: Final = 32
-"""What a client that tells nothing of itself says (NTP data minimization draft)."""
+"""What a client that reveals nothing of itself sends (NTP data minimization draft)."""
 _NONE: Final = NtpTimestamp(0)
 
 
@@ -28,7 +29,7 @@ class ReplyFault(StrEnum):
 
     MALFORMED = "what came is no NTP packet"
     MODE = "it answered in a mode that is not a server's"
-    VERSION = "it answered in another version"
+    VERSION = "it answered in a version that does not exist"
     BOGUS = "it answered a question we did not ask"
     KISS = "it refuses to serve us"
     UNSYNCHRONISED = "it says itself that it is not synchronised"
@@ -50,7 +51,8 @@ class ReplyFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request, and what a reply to it must say."""
+    """A request, and what a reply to it must contain. Servers may answer in an older
+    version."""
 
     packet: Packet
 
@@ -88,7 +90,7 @@ class Question:
         cookies = {ours.transmit, ours.receive} - {_NONE}
         checks = (
             (reply.mode is PacketMode.SERVER, ReplyFault.MODE),
-            (reply.version == ours.version, ReplyFault.VERSION),
+            (1 <= reply.version <= NEWEST_VERSION, ReplyFault.VERSION),
             (reply.origin in cookies, ReplyFault.BOGUS),
             (kiss_code(reply) is None, ReplyFault.KISS),
             (reply.leap < 3 and reply.stratum > 0, ReplyFault.UNSYNCHRONISED),
@@ -105,7 +107,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one exchange told of the server's clock."""
+    """The server's clock by one exchange."""
 
     packet: Packet
     received: Local
@@ -121,8 +123,11 @@ class Measurement:
         return root_distance(self.packet) + Duration((self.delay.ns + 1) // 2)
 
     @property
-    def reference_age(self) -> Duration:
-        """How long before this reply the server's clock had been set."""
+    def reference_age(self) -> Duration | None:
+        """How long before this reply the server's clock had been set; None: it does
+        not tell."""
+        if self.packet.reference == _NONE:
+            return None
         sent = self.packet.transmit.near(Utc(self.received.ns))
         return sent - self.packet.reference.near(sent)
 

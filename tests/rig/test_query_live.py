@@ -1,5 +1,6 @@
 """`refclock query` against real sockets on loopback: the answer, and each failure."""
 
+import io
 import json
 import socket
 import threading
@@ -192,3 +193,139 @@ def test_our_packets_decode_as_requests() -> None:
     (packet,) = seen
     assert (packet.version, packet.mode) == (2, 3)
     assert packet.reference.bits == packet.origin.bits == packet.receive.bits == 0
+
+
+def old(request: bytes, _asked: int) -> bytes:
+    reply = good(request)
+    return bytes([3 << 3 | 4]) + reply[1:]
+
+
+def test_a_server_that_answers_in_version_3(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with server(old) as port:
+        assert main(["query", "127.0.0.1", "--port", str(port)]) == 0
+    assert "NTP version 3\n" in capsys.readouterr().out
+
+
+def test_a_server_that_does_not_tell_when_it_was_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def never_set(request: bytes, _asked: int) -> bytes:
+        reply = good(request)
+        return reply[:16] + bytes(8) + reply[24:]
+
+    with server(never_set) as port:
+        asked = ["query", "127.0.0.1", "--port", str(port)]
+        assert main(asked) == 0
+        assert "reference        unknown\n" in capsys.readouterr().out
+        assert main([*asked, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["reference_time"], report["reference_age_s"]) == (None, None)
+
+
+def test_a_late_answer_counts_within_the_timeout(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def late(request: bytes, _asked: int) -> bytes:
+        reply = good(request)
+        time.sleep(0.25)
+        return reply
+
+    for timeout, code in (("0.1", 1), ("2", 0)):
+        with server(late) as port:
+            asked = f"query 127.0.0.1 --port {port} --timeout {timeout} --json"
+            assert main(asked.split()) == code
+    assert json.loads(capsys.readouterr().out)["delay_s"] > 0.2
+
+
+@pytest.mark.parametrize("dead", ["silent", "refused"])
+def test_every_address_is_tried(
+    dead: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(good) as port, server(silent, "::1") as deaf:
+        at = deaf if dead == "silent" else port  # at which nobody listens on ::1
+        places: list[object] = [
+            (0, 0, 0, "", ("::1", at, 0, scope)) for scope in range(4)
+        ]
+        places += [(0, 0, 0, "", ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
+        begun = time.monotonic()
+        assert main(["query", "five.addresses", "--count", "3", "--json"]) == 0
+    assert time.monotonic() - begun < 3
+    report = json.loads(capsys.readouterr().out)
+    assert (report["address"], report["samples"]) == ("127.0.0.1", 3)
+
+
+def test_what_was_measured_before_a_loss_is_reported(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def five(request: bytes, asked: int) -> bytes:
+        return good(request) if asked < 5 else b""
+
+    asked = "query 127.0.0.1 --count 20 --interval 0 --timeout 0.05"
+    with server(five) as port:
+        assert main([*asked.split(), "--port", str(port), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "no answer" in said.err
+    report = json.loads(said.out)
+    assert (report["samples"], report["lost"]) == (5, 3)
+
+
+def test_one_loss_in_between_is_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    def without_third(request: bytes, asked: int) -> bytes:
+        return b"" if 2 <= asked < 5 else good(request)
+
+    asked = "query 127.0.0.1 --count 4 --interval 0 --timeout 0.1"
+    with server(without_third) as port:
+        assert main([*asked.split(), "--port", str(port)]) == 0
+    said = capsys.readouterr()
+    assert ", the least of 3; 1 lost\n" in said.out
+    assert said.err == ""
+
+
+def test_interrupted_it_reports_what_it_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("refclock.app.asking.time.sleep", interrupt)
+    with server(good) as port:
+        assert main(["query", "127.0.0.1", "--count", "9", "--port", str(port)]) == 130
+    assert "the least of 1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "--port 88539",
+        "--port 0",
+        "--port -1",
+        "--interval -1",
+        "--interval nan",
+        "--interval inf",
+        "--timeout 0",
+        "--count 0",
+        "--count x",
+        "--version 5",
+        "-4 -6",
+    ],
+)
+def test_arguments_are_checked(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["query", "127.0.0.1", *wrong.split()])
+    assert ended.value.code == 2
+    assert wrong.split()[-2].strip() in capsys.readouterr().err
+
+
+def test_where_the_terminal_knows_no_micro_it_is_written_in_plain_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", page)
+    with server(good) as port:
+        assert main(["query", "127.0.0.1", "--port", str(port)]) == 0
+    page.flush()
+    text = page.buffer.getvalue().decode("ascii")
+    assert " +- " in text

@@ -65,7 +65,8 @@ def test_a_good_reply_is_good() -> None:
     ("fault", "refusal"),
     [
         ({"mode": PacketMode.CLIENT}, ReplyFault.MODE),
-        ({"version": 3}, ReplyFault.VERSION),
+        ({"version": 5}, ReplyFault.VERSION),
+        ({"version": 0}, ReplyFault.VERSION),
         ({"origin": NtpTimestamp(0)}, ReplyFault.BOGUS),
         ({"origin": NtpTimestamp(COOKIE + 1)}, ReplyFault.BOGUS),
         ({"stratum": 0, "ref_id": b"RATE"}, ReplyFault.KISS),
@@ -82,6 +83,16 @@ def test_a_good_reply_is_good() -> None:
 def test_a_fault_is_named(fault: dict[str, object], refusal: ReplyFault) -> None:
     reply = replace(REPLY, **fault)  # type: ignore[arg-type] # faults of many types
     assert QUESTION.judge(reply.encode()) is refusal
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_a_server_may_answer_in_its_own_version(version: int) -> None:
+    reply = replace(REPLY, version=version)
+    assert QUESTION.judge(reply.encode()) == reply
+
+
+def test_a_server_that_does_not_tell_when_it_was_set() -> None:
+    assert exchange(replace(REPLY, reference=NtpTimestamp(0))).reference_age is None
 
 
 def test_bytes_that_are_no_packet_are_refused() -> None:
