@@ -113,14 +113,14 @@ class KernelClock:
         adjtime: Callable[[Timex], int] = clock_adjtime,
         clock: FreeClock | None = None,
     ) -> None:
+        """PermissionError: not allowed to steer, nor to look."""
         self._adjtime = adjtime
         self._clock = clock or FreeClock()
         self._synchronised = False
         self._leap: SetLeap | None = None
         self._ours = False
-        found = Timex()
-        adjtime(found)
-        self._unit = ADJ_NANO if found.status & STA_NANO else ADJ_MICRO
+        nano = self._tell(0).status & STA_NANO
+        self._unit = ADJ_NANO if nano else ADJ_MICRO
 
     @property
     def era(self) -> int:
@@ -202,16 +202,21 @@ class KernelClock:
             return 0  # past midnight it is done at the next tick, if still due
         return STA_INS if leap.inserts else STA_DEL
 
-    def _tell(self, modes: int, **fields: int) -> None:
+    def _tell(self, modes: int, **fields: int) -> Timex:
+        """What the kernel has then. PermissionError: it refuses even to be read where
+        a container forbids the call."""
+        timex = Timex(modes=modes, **fields)
         try:
-            self._adjtime(Timex(modes=modes, **fields))
+            self._adjtime(timex)
         except OSError as error:
             if error.errno != errno.EPERM:
                 raise
             raise PermissionError(
                 "steering the clock needs CAP_SYS_TIME: run as root or by the"
-                " service file, or set clock.steer = false"
+                " service file, in a container with --cap-add SYS_TIME, or set"
+                " clock.steer = false"
             ) from error
+        return timex
 
 
 def _microseconds(length: Duration) -> int:

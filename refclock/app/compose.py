@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import random
 import socket
 import time
@@ -18,6 +17,7 @@ from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
 from refclock.app.recorder import FileRecorder, RecordedStream
+from refclock.app.state import StateFile, recall
 from refclock.app.workers import Workers
 from refclock.board.ports import Board, SystemClock
 from refclock.config import Config
@@ -29,8 +29,6 @@ from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
 from refclock.drivers.pps import PpsDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.drivers.thermometer import ThermometerDriver
-from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory, MemoryLostError
 from refclock.engine.recording import Beginning
 from refclock.events import GPS0, PIN0, PPS0, RTC0, TEMP0
 from refclock.published import ClockSnapshot
@@ -66,28 +64,6 @@ def leap_table(setting: str) -> LeapTable:
     return max(tables, key=lambda table: table.expires)
 
 
-def recall(path: Path) -> Memory | None:
-    """What the last run left at `path`; None, with the reason logged, if nothing."""
-    try:
-        return Memory.parse(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError, MemoryLostError) as error:
-        log.warning("%s: %s; starting without memory", path, error)
-        return None
-
-
-def remember(path: Path, memory: Memory) -> None:
-    """Replace the file at `path` whole, or leave it as it was. OSError: cannot."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w") as file:
-        file.write(memory.text())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-
-
 def compose(
     config: Config, board: Board, leaps: LeapTable, record: Path | None = None
 ) -> Daemon:
@@ -95,8 +71,8 @@ def compose(
 
     `record`: a file to keep the run in, for `refclock replay`.
     """
-    state = Path(config.state.file)
-    memory = recall(state)
+    path = Path(config.state.file)
+    memory = recall(path)
     beginning = Beginning(
         config.engine(),
         leaps,
@@ -107,16 +83,21 @@ def compose(
         memory,
     )
     recorder = None if record is None else FileRecorder(record, beginning)
+    state = StateFile(path)
     engine = beginning.engine()
     daemon = Daemon(
         engine,
         board.clock,
         list(_sources(config, board, recorder, lambda: engine.snapshot)),
-        save=lambda engine: _save(state, engine),
+        save=lambda engine: state.save(engine.memory()),
         save_every=config.state.save_every_s * SECOND,
         recorder=recorder,
+        finish=state.close,
     )
     with contextlib.ExitStack() as opened:
+        opened.callback(state.close)
+        if recorder is not None:
+            opened.callback(recorder.close)
         for service in _services(config, daemon.snapshot, board.clock, leaps.leaps):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
@@ -206,7 +187,7 @@ def _places(
 def _sources(
     config: Config,
     board: Board,
-    tape: FileRecorder | None,
+    recorder: FileRecorder | None,
     snapshot: Callable[[], ClockSnapshot],
 ) -> Iterator[Device]:
     """Every device the board has, and how a driver is put on it."""
@@ -215,7 +196,7 @@ def _sources(
 
         def receiver() -> tuple[Driver, str]:
             stream = open_receiver()
-            heard = stream if tape is None else RecordedStream(stream, tape)
+            heard = stream if recorder is None else RecordedStream(stream, recorder)
             if not config.receiver.configure:
                 return GnssDriver(heard), stream.name
             configurator = Configurator(profile(stream.bits_per_second), found)
@@ -254,10 +235,3 @@ def _sources(
             return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
 
         yield Device(RTC0, rtc, config.rtc.every_s)
-
-
-def _save(path: Path, engine: Engine) -> None:
-    try:
-        remember(path, engine.memory())
-    except OSError as error:
-        log.warning("%s: %s; nothing will be remembered", path, error)

@@ -135,13 +135,17 @@ class Daemon:
         save: Callable[[Engine], None],
         save_every: Duration,
         recorder: Recorder | None = None,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
+        """`save` keeps what was learned and must not wait for a disk; `finish` is
+        called last of all, and may wait for it."""
         self._engine = engine
         self._clock = clock
         self._sources = sources
         self._save = save
         self._save_every = save_every
         self._recorder = recorder
+        self._finish = finish
         self._services: list[Service] = []
         self._controls: list[Control] = []
         self._inbox: queue.SimpleQueue[Event | Call] = queue.SimpleQueue()
@@ -282,6 +286,7 @@ class Daemon:
             if self._recorder is not None:
                 self._recorder.write(Counted(self._counted))
                 self._recorder.close()
+            self._finish()
         if self._failure is not None:
             raise self._failure
 

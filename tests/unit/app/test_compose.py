@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import stat
 import threading
@@ -15,8 +14,9 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from refclock.app import compose as module
-from refclock.app.compose import compose, leap_table, recall, remember
+from refclock.app.compose import compose, leap_table
 from refclock.app.recorder import lines
+from refclock.app.state import recall, remember
 from refclock.board.ports import Board, Chunk, EdgeEvent
 from refclock.board.wiring import ReceiverSettings
 from refclock.config import Config, ControlSettings, StateSettings
@@ -107,83 +107,6 @@ def test_a_table_that_is_named_is_used_or_refused(tmp_path: Path) -> None:
         leap_table(str(path))
     with pytest.raises(FileNotFoundError):
         leap_table(str(tmp_path / "none"))
-
-
-# memory
-
-
-def test_what_is_remembered_is_recalled(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "state.json"
-    assert recall(path) is None
-    remember(path, MEMORY)
-    assert recall(path) == MEMORY
-    other = replace(MEMORY, last_good=Utc.of(2026, 11, 24))
-    remember(path, other)
-    assert recall(path) == other
-    assert [each.name for each in path.parent.iterdir()] == ["state.json"]
-
-
-@pytest.mark.parametrize("where", ["write", "flush", "fsync", "replace"])
-def test_a_torn_write_leaves_the_old(
-    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "state.json"
-    remember(path, MEMORY)
-
-    def fail(*_: object) -> None:
-        raise OSError("no space left on device")
-
-    if where == "fsync":
-        monkeypatch.setattr(os, "fsync", fail)
-    elif where == "replace":
-        monkeypatch.setattr(Path, "replace", fail)
-    else:
-        monkeypatch.setattr(Path, "open", lambda *_: Full(where))
-    with pytest.raises(OSError, match="no space"):
-        remember(path, replace(MEMORY, last_good=Utc.of(2027, 1, 1)))
-    monkeypatch.undo()
-    assert recall(path) == MEMORY
-    remember(path, replace(MEMORY, last_good=Utc.of(2027, 1, 2)))  # once there is room
-    assert recall(path) == replace(MEMORY, last_good=Utc.of(2027, 1, 2))
-
-
-class Full:
-    """A file on a disk without room, noticed when written or when flushed."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def write(self, _: str) -> None:
-        self._fail("write")
-
-    def flush(self) -> None:
-        self._fail("flush")
-
-    def _fail(self, where: str) -> None:
-        if self._where == where:
-            raise OSError("no space left on device")
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"version": 9}'])
-def test_a_damaged_memory_is_told_and_none(
-    damage: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "state.json"
-    path.write_bytes(damage)
-    assert recall(path) is None
-    assert "starting without memory" in caplog.text
-
-
-def test_a_memory_that_cannot_be_read_is_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert recall(tmp_path) is None
-    assert "starting without memory" in caplog.text
 
 
 # the daemon

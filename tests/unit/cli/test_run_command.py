@@ -101,7 +101,6 @@ def test_a_hangup_reads_the_settings_anew(
     assert "did you mean server.port?" in said[0]
     assert said[1:] == [
         "holdover.limit_s changed; it takes a restart",
-        "server.tell_denied changed; it takes a restart",
         f"reloaded {settings}",
     ]
 
