@@ -16,7 +16,7 @@ from typing import Final
 
 from refclock.events import Dropped
 from refclock.gnss.framer import Item, Sentence
-from refclock.receiver import casic, mediatek, ublox
+from refclock.receiver import casic, mediatek, switch, ublox
 from refclock.receiver.profile import Profile
 from refclock.receiver.setting import Setting, Vendor
 from refclock.timebase import MILLISECOND, SECOND, Mono
@@ -245,7 +245,8 @@ class Configurator:
 
     def _recognise(self, item: Item) -> Vendor | None:
         return (
-            ublox.recognise(item, self._wish)
+            ublox.recognise(item, self._wish, self._heard)
             or mediatek.recognise(item, self._wish)
             or casic.recognise(item, self._wish, self._heard)
+            or switch.recognise(item, self._wish, self._heard)
         )

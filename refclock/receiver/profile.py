@@ -24,8 +24,8 @@ class Profile:
     sentences: Mapping[str, int]
     messages: Mapping[str, int]
     """u-blox: what no sentence tells."""
-    uart: bool
-    """It hangs on its UART; else on USB or I2C, and we cannot tell on which."""
+    bits_per_second: int | None = None
+    """The speed of the line; None: it is on USB or I2C, which of them is unknown."""
     period_ms: int = 1000
     """Between two fixes."""
     pulse_ms: int = 100
@@ -34,6 +34,11 @@ class Profile:
     """A timing receiver finds out where it stands for so long at least …"""
     survey_mm: int = 5000
     """… and until it knows it so well."""
+
+    @property
+    def uart(self) -> bool:
+        """Is it on its UART?"""
+        return self.bits_per_second is not None
 
 
 def profile(bits_per_second: int | None) -> Profile:
@@ -60,5 +65,5 @@ def profile(bits_per_second: int | None) -> Profile:
             "MON-RF": seldom,
             "SEC-SIG": seldom,
         },
-        uart=bits_per_second is not None,
+        bits_per_second,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from struct import Struct
 from typing import Final
@@ -28,6 +29,13 @@ _KEYED: Final = 27
 _VERSION: Final = re.compile(rb"PROTVER[ =](\d+)\.\d+")
 _NAMED: Final = re.compile(rb"(?:MOD|FWVER)=([ -~]+)")
 _I2C, _UART1, _USB = 0, 1, 3
+_PRT: Final = 0x00
+_OUT_AT: Final = 14
+"""CFG-PRT's outProtoMask."""
+_PROTOCOLS: Final = {1: "UBX", 2: "NMEA"}
+_BOTH: Final = 3
+_KEY_SENT: Final = {_I2C: 0x1072_0000, _UART1: 0x1074_0000, _USB: 0x1078_0000}
+"""CFG-*OUTPROT: the keys of the protocols follow."""
 """Ports, as messages and keys alike count them."""
 
 _MESSAGES: Final[Mapping[str, tuple[int, int, int]]] = {
@@ -88,15 +96,18 @@ _KEY_FLAGS: Final = {
 _KEY_GRID: Final = 0x2005_000C
 
 
-def recognise(item: Item, profile: Profile) -> Vendor | None:
-    """The maker, if it answers our question."""
+def recognise(item: Item, profile: Profile, heard: AbstractSet[str]) -> Vendor | None:
+    """The maker, if it answers our question. `heard`: kinds of sentences so far; of
+    none, the port is set to send any."""
     if not is_ubx(item, *_MON_VER):
         return None
     named = _NAMED.findall(item.payload)
     name = b" ".join(named) or item.payload.split(b"\0")[0]
     version = _VERSION.search(item.payload)
     keyed = version is not None and int(version[1]) >= _KEYED
-    settings = _keys(profile) if keyed else _messages(profile)
+    settings = [*(_keys(profile) if keyed else _messages(profile))]
+    if not heard:
+        settings[:0] = _key_protocols(profile) if keyed else _protocols(profile)
     return Vendor(f"u-blox {name.decode('ascii', 'replace')}", tuple(settings))
 
 
@@ -115,6 +126,37 @@ def _messages(profile: Profile) -> Iterator[Setting]:
     yield Message("model", _NAV5, b"", 36, still, partial(_tell_byte, 2, _MODELS))
     survey, told = partial(_survey, profile), partial(_tell_byte, 0, _MODES)
     yield Message("position", _TMODE2, b"", 28, survey, told)
+
+
+def _protocols(profile: Profile) -> Iterator[Setting]:
+    """What each port sends, for protocols up to 26."""
+    for on, port in _ports(profile).items():
+        size, put = 20, _send_both
+        yield Message(f"port{on}", _PRT, bytes((port,)), size, put, _tell_protocols)
+
+
+def _send_both(payload: bytes) -> bytes:
+    return _put(_OUT_AT, bytes((payload[_OUT_AT] | _BOTH,)), payload)
+
+
+def _tell_protocols(payload: bytes) -> str:
+    """Its speed is as it was: the same in every command."""
+    return _told_protocols(payload[_OUT_AT])
+
+
+def _told_protocols(sent: int) -> str:
+    return " and ".join(name for bit, name in _PROTOCOLS.items() if sent & bit) or "-"
+
+
+def _key_protocols(profile: Profile) -> Iterator[Setting]:
+    """What each port sends, from protocol 27 on."""
+    for on, port in _ports(profile).items():
+        keys = [_KEY_SENT[port] + bit for bit in _PROTOCOLS]
+        yield Keys(f"port{on}", dict.fromkeys(keys, 1), _tell_key_protocols)
+
+
+def _tell_key_protocols(values: Mapping[int, int]) -> str:
+    return _told_protocols(sum(key & _BOTH for key, on in values.items() if on))
 
 
 def _ports(profile: Profile) -> dict[str, int]:

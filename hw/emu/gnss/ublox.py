@@ -41,6 +41,8 @@ class Ublox8:
         """`refuses`: numbers of CFG messages it will not set."""
         self.receiver_model = receiver_model
         timing = receiver_model.make is Make.UBLOX_8T
+        self.port = bytearray(pack("<BBHIIHHHH", 1, 0, 0, 0x8D0, 9600, 7, 3, 0, 0))
+        """CFG-PRT of UART 1."""
         self.memory = {number: bytearray(was) for number, was in _FACTORY.items()}
         self.memory[0x08][:2] = pack("<H", SECOND_MS // receiver_model.hz)
         if timing:
@@ -75,11 +77,25 @@ class Ublox8:
             yield _mon_ver("ROM CORE 3.01 (107888)", "00080000", self._version)
         elif cls == _CFG:
             self.saved |= number == 0x09
-            message = number == 0x01
-            answer = self._rate(payload) if message else self._block(number, payload)
+            if number == 0x00:
+                answer = self._port(payload)
+            elif number == 0x01:
+                answer = self._rate(payload)
+            else:
+                answer = self._block(number, payload)
             if answer:
                 yield ubx(_CFG, number, answer)
             yield _acknowledged(number, good=answer is not None)
+
+    def _port(self, payload: bytes) -> bytes | None:
+        """CFG-PRT, of UART 1 alone."""
+        if payload[0] != _UART1:
+            return None
+        if len(payload) == 1:
+            return bytes(self.port)
+        self.port[:] = payload
+        self._obey()
+        return b""
 
     def _rate(self, payload: bytes) -> bytes | None:
         """CFG-MSG: the answer to a question, b"" when done, None for a refusal."""
@@ -115,7 +131,12 @@ class Ublox8:
     def _obey(self) -> None:
         period, each, _ = unpack("<HHH", self.memory[0x08])
         unlocked, _, _, flags = unpack_from("<IIiI", self.memory[0x31], 16)
-        on = {kind: self.rates[0xF0, n][_UART1] for n, kind in enumerate(_NMEA) if kind}
+        sent = self.port[14] >> 1 & 1
+        on = {
+            kind: sent and self.rates[0xF0, n][_UART1]
+            for n, kind in enumerate(_NMEA)
+            if kind
+        }
         self.receiver_model = replace(
             self.receiver_model,
             sentences=said(on),
@@ -140,6 +161,7 @@ _MEAS, _LEN_TP1 = 0x3021_0001, 0x4005_0004
 _DEFAULTS: Final = {
     **dict.fromkeys((_TIMELS_KEY, 0x2091_005C, 0x2091_017E, 0x2091_001B), 0),
     **dict.fromkeys((0x2091_035A, 0x2091_0635), 0),
+    0x1074_0001: 1, 0x1074_0002: 1,
     0x3021_0002: 1, 0x2021_0003: 1, 0x2011_0021: 0,
     0x2005_0023: 0, 0x2005_0030: 1, 0x4005_0002: 1_000_000, 0x4005_0003: 1_000_000,
     _LEN_TP1: 0, 0x4005_0005: 100_000, 0x1005_0007: 1, 0x1005_0008: 1,
@@ -210,7 +232,12 @@ class Ublox10:
         self.keys |= told
         self.receiver_model = replace(
             self.receiver_model,
-            sentences=said({kind: self.keys[key] for key, kind in _KEYS.items()}),
+            sentences=said(
+                {
+                    kind: self.keys[0x1074_0002] and self.keys[key]
+                    for key, kind in _KEYS.items()
+                }
+            ),
             hz=max(SECOND_MS // self.keys[_MEAS], 1),
             ubx=bool(self.keys[_TIMELS_KEY]),
             pulse_without_fix=bool(self.keys[_LEN_TP1]),

@@ -28,8 +28,10 @@ def version(*extensions: bytes, software: bytes = b"ROM CORE 3.01") -> Binary:
     return binary(0x0A, 0x04, told + b"".join(pack("30s", e) for e in extensions))
 
 
-def made(*extensions: bytes, speed: int | None = 9600) -> Vendor:
-    maker = ublox.recognise(version(*extensions), profile(speed))
+def made(
+    *extensions: bytes, speed: int | None = 9600, heard: tuple[str, ...] = ("RMC",)
+) -> Vendor:
+    maker = ublox.recognise(version(*extensions), profile(speed), set(heard))
     assert maker is not None
     return maker
 
@@ -79,7 +81,7 @@ def test_the_generation(extensions: tuple[bytes], name: str, *, keyed: bool) -> 
     ],
 )
 def test_others_are_not_ours(item: Item) -> None:
-    assert ublox.recognise(item, profile(9600)) is None
+    assert ublox.recognise(item, profile(9600), {"RMC"}) is None
 
 
 @pytest.mark.parametrize(
@@ -324,3 +326,22 @@ def test_a_slow_line_carries_time_alone() -> None:
     rates = setting(slow, "sentences").describe(setting(slow, "sentences").wanted(b""))
     assert rates == "RMC 1, GGA 1, ZDA 1"
     assert setting(slow, "TIM-TP").describe(setting(slow, "TIM-TP").wanted(b"")) == "0"
+
+
+def test_a_port_is_set_only_where_no_sentence_comes() -> None:
+    for version in (b"PROTVER=18.00", b"PROTVER=29.20"):
+        assert "port" not in {each.name for each in made(version).settings}
+        assert made(version, heard=()).settings[0].name == "port"
+        usb = made(version, heard=(), speed=None).settings[:2]
+        assert [each.name for each in usb] == ["port (USB)", "port (I2C)"]
+
+
+def test_a_port_of_an_m8_keeps_its_speed() -> None:
+    port = made(b"PROTVER=18.00", heard=()).settings[0]
+    assert port.query.hex(" ") == "b5 62 06 00 01 00 01 08 22"
+    had = pack("<BBHIIHHHH", 1, 0, 0, 0x8D0, 38_400, 7, 1, 0, 0)
+    current = port.current(binary(0x06, 0x00, had))
+    assert current is not None
+    assert port.wanted(current)[6:-2] == had[:14] + b"\3" + had[15:]
+    assert port.describe(current) == "UBX"
+    assert port.describe(port.wanted(current)) == "UBX and NMEA"

@@ -16,10 +16,14 @@ from refclock.timebase import Mono
 pyubx2 = pytest.importorskip("pyubx2")
 
 
-def made(version: bytes, speed: int | None = 9600) -> Vendor:
+def made(
+    version: bytes,
+    speed: int | None = 9600,
+    heard: frozenset[str] = frozenset({"RMC"}),
+) -> Vendor:
     told = pack("30s10s30s", b"EXT CORE", b"00190000", version)
     frame = Binary("UBX", 0x0A, 0x04, told, Mono(0), 0)
-    maker = ublox.recognise(frame, profile(speed))
+    maker = ublox.recognise(frame, profile(speed), heard)
     assert maker is not None
     return maker
 
@@ -99,3 +103,13 @@ def test_the_pulse_s_flags_are_read_as_we_set_them() -> None:
     assert (told.freqPeriod, told.freqPeriodLock) == (1_000_000, 1_000_000)
     assert (told.pulseLenRatio, told.pulseLenRatioLock) == (0, 100_000)
     assert (told.antCableDelay, told.userConfigDelay) == (50, -7)
+
+
+def test_the_keys_of_a_port_are_those_of_its_output() -> None:
+    maker = made(b"PROTVER=29.20", heard=frozenset())
+    message = parsed(maker.settings[0].wanted(b""), pyubx2.SET)
+    sent = {n: v for n, v in vars(message).items() if n.startswith("CFG_")}
+    assert sent == {"CFG_UART1OUTPROT_UBX": 1, "CFG_UART1OUTPROT_NMEA": 1}
+    usb, i2c = made(b"PROTVER=29.20", None, frozenset()).settings[:2]
+    assert "CFG_USBOUTPROT_NMEA" in vars(parsed(usb.wanted(b""), pyubx2.SET))
+    assert "CFG_I2COUTPROT_NMEA" in vars(parsed(i2c.wanted(b""), pyubx2.SET))
