@@ -168,15 +168,12 @@ class Labeller:
         self._vote.witness(witness.source, told)
 
     def confirmed(self, ahead: Duration) -> bool | None:
-        """Do witnesses side with sentences that are `ahead` of us, or (False) with
-        us? None: they cannot tell."""
+        """Do witnesses exclude our second but not that of sentences `ahead` of us, or
+        (False) theirs but not ours? None: they cannot tell."""
         if self._anchor is None:
             return None
-        said = self._vote.witnessed(self._anchor.mono)
-        if said is None:
-            return None
-        by = said[0] - whole(self._anchor.named)
-        return by == ahead if by in {ZERO, ahead} else None
+        ours = whole(self._anchor.named)
+        return self._vote.sides(ours + ahead, ours, self._anchor.mono)
 
     def label(self, edge: PulseEdge, predicted: Predicted | None) -> Label | Unlabelled:
         """The second that `edge` begins, or why nobody knows."""

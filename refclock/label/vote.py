@@ -1,17 +1,22 @@
-"""Which second a pulse begins, by what others say: sentences, and witnesses.
+"""Which second a pulse begins, by what sentences and witnesses say.
 
 A sentence never comes before the moment it names, nor a whole second after it. So
-a first byte at `seen`, naming t, gives for a pulse at e the second
+a first byte at `mono`, naming t, gives for a pulse at e the second
 
-    s = ceil(v)      v = t + (e - seen)      lag = s - v, of 0 to 1 s
+    s = ceil(v)      v = t + (e - mono)      lag = s - v, of 0 to 1 s
 
 whatever the lag is: 20, 500 or 900 ms. Nothing is rounded before that, so a fix
-stamp of .408, or of .99 for the whole second, needs no rule of its own.
+stamp of .408, or of .99 for the whole second, needs no rule of its own. A lag near 0
+or near 1 s is in doubt; there a lag learned before decides, or a witness.
 
-What is left in doubt is a lag near 0 or near 1 s. There a lag learned before
-decides, or a witness better than half a second; and where they contradict each
-other nobody does. Only the first sentence to name a moment is heard: one after a
-long burst may well come a second late.
+Every kind of sentence votes by itself, whatever the order in the burst. Kinds that
+name different seconds contradict each other: one of them is late by more than a second,
+or wrong, and only a witness or a lag learned before can tell which.
+
+A witness says that the time lies within an interval: its reading, carried along the
+monotonic clock, plus or minus its uncertainty. Where that is below half a second it
+names the second. Where it is not, it still excludes every second outside: a battery
+clock good to a minute knows no second, but the hour, the day and the year.
 """
 
 from __future__ import annotations
@@ -27,13 +32,11 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, Mono, Tai
 
 _FRESH: Final = 15 * SECOND
 """A sentence this old names no second any more."""
-_SAME: Final = 90 * MILLISECOND
-"""Stamps of one burst differ by less: some sentences tell the time of their output."""
 _GUESSED: Final = "GLL"
 """Some receivers reckon its time ahead, a second after the burst it comes in."""
 _HALF: Final = 500 * MILLISECOND
 _SURE: Final = 400 * MILLISECOND
-"""A witness must be better than half a second, with room to spare."""
+"""A witness that names the second must be better than half of one, with margin."""
 DRIFT: Final = 500e-6
 """How fast the monotonic clock may run wrong, s/s."""
 
@@ -47,34 +50,41 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A moment was named: by a sentence `seen` then, or by a witness."""
+    """A moment was named: by a sentence that came at `mono`, or by a witness."""
 
     named: Tai
     mono: Mono
 
     def at(self, edge: Mono) -> Tai:
-        """What it says of an edge, carried along the monotonic clock."""
+        """The time of an edge, carried along the monotonic clock."""
         return self.named + (edge - self.mono)
 
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """A witness's word on the second, and how wrong it may be."""
+    """A witness's reading, and how wrong it may be, either way."""
 
     heard: Heard
     spread: Duration
 
+    def within(self, edge: Mono) -> Duration:
+        """Its uncertainty at that edge: it grows as the monotonic clock may drift."""
+        age_s = abs(edge - self.heard.mono).seconds
+        return self.spread + Duration.from_seconds(age_s * DRIFT)
+
     def second(self, edge: Mono) -> Tai | None:
         """The second of that edge; None: it cannot tell."""
-        age_s = abs(edge - self.heard.mono).seconds
-        doubt = self.spread + Duration.from_seconds(age_s * DRIFT)
-        at = self.heard.at(edge)
+        within, at = self.within(edge), self.heard.at(edge)
         second = whole(at)
-        return second if abs(at - second) <= doubt < _SURE else None
+        return second if abs(at - second) <= within < _SURE else None
+
+    def excludes(self, second: Tai, edge: Mono) -> bool:
+        """Can that edge not have been that second?"""
+        return abs(self.heard.at(edge) - second) > self.within(edge)
 
 
 class Vote:
-    """Hears sentences and witnesses, and tells the second. Used by one thread."""
+    """What sentences and witnesses say of the second. Used by one thread."""
 
     def __init__(self, guard: Duration, agree: int) -> None:
         """`guard`: a lag this close to 0 or 1 s is in doubt. `agree`: of how many
@@ -82,23 +92,26 @@ class Vote:
         self._guard = guard
         self._agree = agree
         self._heard: dict[str, deque[Heard]] = {}
-        self._latest: Tai | None = None
         self._witnesses: dict[str, Testimony] = {}
 
     def observe(self, kind: str, heard: Heard) -> None:
-        """A sentence with a fix. Names that go back make all before them void."""
+        """A sentence with a fix. Where a kind that ran on goes back, the receiver has
+        corrected itself: all names before are void. One that always went to and fro
+        is two clocks on one line, and voids but its own."""
         if kind == _GUESSED and self._heard.keys() - {_GUESSED}:
             return
-        if self._latest is not None and abs(heard.named - self._latest) < _SAME:
-            return
-        if self._latest is not None and heard.named < self._latest:
-            self._heard.clear()
-        self._latest = heard.named
-        self._heard.setdefault(kind, deque(maxlen=self._agree)).append(heard)
+        named = self._heard.setdefault(kind, deque(maxlen=self._agree))
+        if named and heard.named < named[-1].named:
+            if len(named) == self._agree:
+                self._heard.clear()
+                self._heard[kind] = named
+            named.clear()
+        if not named or heard.named > named[-1].named:
+            named.append(heard)
 
-    def witness(self, source: str, told: Testimony) -> None:
-        """Another's word; the last of each source counts."""
-        self._witnesses[source] = told
+    def witness(self, source: str, testimony: Testimony) -> None:
+        """Another's reading; the last of each source counts."""
+        self._witnesses[source] = testimony
 
     def second(self, edge: Mono, lags: Mapping[str, Lag]) -> tuple[Tai, str] | Doubt:
         """The second the edge begins and who says so."""
@@ -109,34 +122,58 @@ class Vote:
                 running[kind] = sorted(at)
         if not running:
             return Doubt(Reason.of(Code.TOO_FEW_SENTENCES, needed=self._agree))
-        told = {kind: self._by(kind, at, lags) for kind, at in running.items()}
-        sure = {kind: at for kind, at in told.items() if isinstance(at, Tai)}
+        votes = {kind: self._by(kind, at, lags) for kind, at in running.items()}
+        sure = {kind: at for kind, at in votes.items() if isinstance(at, Tai)}
+        witness = self.witnessed(edge)
         if len(set(sure.values())) > 1:
+            if witness is not None and witness[0] in sure.values():
+                return witness
             kinds = " and ".join(sorted(sure))
             return Doubt(Reason.of(Code.SENTENCES_DISAGREE, kinds=kinds))
-        witness = self.witnessed(edge)
         if sure:
             kind, second = next(iter(sure.items()))
-            if witness is None or witness[0] == second:
-                return second, kind
-            return Doubt(_contradiction(witness, second))
+            contradiction = self.contradiction(second, edge)
+            return Doubt(contradiction) if contradiction else (second, kind)
         if witness is None or not _near(witness[0], running.values()):
-            return next(doubt for doubt in told.values() if isinstance(doubt, Doubt))
+            return next(doubt for doubt in votes.values() if isinstance(doubt, Doubt))
         return witness
 
     def witnessed(self, edge: Mono) -> tuple[Tai, str] | None:
-        """What more than half of the witnesses say that can tell."""
-        said = {
+        """The second that more than half of the witnesses name that can name one."""
+        named = {
             source: second
-            for source, told in self._witnesses.items()
-            if (second := told.second(edge)) is not None
+            for source, testimony in self._witnesses.items()
+            if (second := testimony.second(edge)) is not None
         }
-        if not said:
+        if not named:
             return None
-        second, count = Counter(said.values()).most_common(1)[0]
-        if 2 * count <= len(said):
+        second, count = Counter(named.values()).most_common(1)[0]
+        if 2 * count <= len(named):
             return None
-        return second, next(source for source in said if said[source] == second)
+        return second, next(source for source in named if named[source] == second)
+
+    def contradiction(self, second: Tai, edge: Mono) -> Reason | None:
+        """Why that edge cannot have been that second, if more witnesses exclude it
+        than do not."""
+        against = [
+            source
+            for source, testimony in self._witnesses.items()
+            if testimony.excludes(second, edge)
+        ]
+        if 2 * len(against) <= len(self._witnesses):
+            return None
+        source = against[0]
+        offset_s = (second - self._witnesses[source].heard.at(edge)).seconds
+        return Reason.of(Code.WITNESS_CONTRADICTS, witness=source, offset_s=offset_s)
+
+    def sides(self, theirs: Tai, ours: Tai, edge: Mono) -> bool | None:
+        """Which second can that edge have been: do more witnesses exclude `ours` alone,
+        or (False) `theirs` alone? None: as many, or no one."""
+        balance = 0
+        for testimony in self._witnesses.values():
+            balance += testimony.excludes(ours, edge)
+            balance -= testimony.excludes(theirs, edge)
+        return balance > 0 if balance else None
 
     def _by(self, kind: str, at: list[Tai], lags: Mapping[str, Lag]) -> Tai | Doubt:
         """What one kind of sentence says of an edge it would put between the first
@@ -166,8 +203,3 @@ def whole(at: Tai) -> Tai:
 def _near(second: Tai, running: Iterable[list[Tai]]) -> bool:
     """Could sentences that would put the edge there name that second?"""
     return all(-_HALF < second - at < 3 * _HALF for each in running for at in each)
-
-
-def _contradiction(witness: tuple[Tai, str], second: Tai) -> Reason:
-    offset_s = (second - witness[0]).seconds
-    return Reason.of(Code.WITNESS_CONTRADICTS, witness=witness[1], offset_s=offset_s)
