@@ -39,6 +39,7 @@ class Code(StrEnum):
     # a pulse without a second
     OTHER_EDGE = "other_edge"
     NO_FIX_FOR_PULSE = "no_fix_for_pulse"
+    RECEIVER_SILENT_FOR_PULSE = "receiver_silent_for_pulse"
     PULSE_NOT_PERIODIC = "pulse_not_periodic"
     SEVERAL_PULSES = "several_pulses"
     SECOND_PULSE = "second_pulse"
@@ -58,6 +59,7 @@ class Code(StrEnum):
 
     # a receiver in doubt
     DATE_IMPOSSIBLE = "date_impossible"
+    DATE_BEFORE_LAST_GOOD = "date_before_last_good"
     WEEK_ROLLOVER = "week_rollover"
     LEAP_COUNT_WRONG = "leap_count_wrong"
     LEAP_SECOND_NOT_IN_TABLE = "leap_second_not_in_table"

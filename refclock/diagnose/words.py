@@ -53,6 +53,14 @@ def _witness_contradicts(p: Mapping[str, Any]) -> str:
     )
 
 
+def _before_last_good(p: Mapping[str, Any]) -> str:
+    return (
+        f"the receiver says it is {p['day']}, before {p['last_good']}, which was "
+        f"served last: one of them is wrong. It is believed if it stays so for "
+        f"{seconds(p['wait_s'])}; a battery clock that is right would decide at once"
+    )
+
+
 def _rollover(p: Mapping[str, Any]) -> str:
     return (
         f"the receiver says it is {p['day']}: its week count has rolled over; "
@@ -191,6 +199,10 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
     Code.NO_PULSE: _no_pulse,
     Code.OTHER_EDGE: "the other edge of the pulse",
     Code.NO_FIX_FOR_PULSE: "pulses come, but without a fix they are not believed",
+    Code.RECEIVER_SILENT_FOR_PULSE: (
+        "pulses come, but the receiver says nothing that vouches for them: check its "
+        "line and speed"
+    ),
     Code.PULSE_NOT_PERIODIC: "waiting for pulses that come once a second",
     Code.SEVERAL_PULSES: "several pulses within a second: noise on the line?",
     Code.SECOND_PULSE: "a second pulse within the second: noise on the line?",
@@ -226,6 +238,7 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
     Code.DATE_IMPOSSIBLE: lambda p: (
         f"the receiver says it is {p['day']}, which cannot be"
     ),
+    Code.DATE_BEFORE_LAST_GOOD: _before_last_good,
     Code.WEEK_ROLLOVER: _rollover,
     Code.LEAP_COUNT_WRONG: _leap_count,
     Code.LEAP_SECOND_NOT_IN_TABLE: _leap_not_in_table,

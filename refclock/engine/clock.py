@@ -81,6 +81,7 @@ class Clock:
         """Pulses that contradict the clock, since the last one used."""
         self._doubt = ZERO
         self.mode = Mode.COLD
+        self._was_served = False
         self.snapshot = ClockSnapshot.unknown(precision)
 
     # what is known
@@ -109,6 +110,11 @@ class Clock:
     def updated(self) -> Tai | None:
         """Reference time of the last sample used; None: there was none."""
         return self._updated
+
+    @property
+    def sets_rtc(self) -> bool:
+        """Has the kernel had reason to set the battery clock from ours?"""
+        return self._was_served and self._settings.clock.steer
 
     @property
     def steering_ppb(self) -> float | None:
@@ -300,6 +306,7 @@ class Clock:
             return None
         tai = Tai(at.ns + estimate.offset.ns)
         leap = next_leap(tai - LEAP_LASTS)
+        self._was_served = self._was_served or self.mode.serves
         commands = self._steer(tai, estimate, leap)
         self._publish(at, tai, estimate, leap)
         return commands

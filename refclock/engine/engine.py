@@ -26,6 +26,7 @@ from refclock.engine.status import reason, status
 from refclock.events import (
     GPS0,
     PPS0,
+    RTC0,
     AntennaFeed,
     Bracket,
     Command,
@@ -109,6 +110,7 @@ class Engine:
                 leaps,
                 floor,
                 lags=lags if (receiver, pulse) == pairs[0] else {},
+                last_good=memory.last_good if memory else None,
                 latency=latency,
             )
             for receiver, pulse in pairs
@@ -280,9 +282,15 @@ class Engine:
             reference.observe(fact, self._clock.tai(fact.mono))
 
     def _witness(self, witness: Witness) -> None:
-        if witness.era == self._clock.era:
-            for reference in self._references:
-                reference.labeller.witness(witness)
+        """Another's word on the time. A battery clock that the kernel has set from ours
+        is no witness any more; its reading from before is carried on."""
+        if witness.era != self._clock.era or self._echoes(witness.source):
+            return
+        for reference in self._references:
+            reference.witness(witness)
+
+    def _echoes(self, source: SourceId) -> bool:
+        return source == RTC0 and self._clock.sets_rtc
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         began, self._began = self._began, self._began or tick.mono

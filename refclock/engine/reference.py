@@ -24,6 +24,7 @@ from refclock.events import (
     SkyView,
     SourceId,
     TimeMessage,
+    Witness,
 )
 from refclock.integrity.monitor import Integrity, MessageRefused, PulseVerdict
 from refclock.label.labeller import (
@@ -72,16 +73,18 @@ class Reference:
         floor: Utc,
         *,
         lags: Mapping[str, Lag],
+        last_good: Utc | None,
         latency: Duration,
     ) -> None:
-        """`floor`: it is not earlier than this. `lags`: learned by an earlier run.
+        """`floor`: it is not earlier than this. `lags`, `last_good`: learned and served
+        by an earlier run.
 
         `latency`: how late a pulse is stamped (+ is late).
         """
         self.receiver = receiver
         self.pulse = pulse
         self._leaps = leaps
-        self.integrity = Integrity(settings.integrity, leaps, floor)
+        self.integrity = Integrity(settings.integrity, leaps, floor, last_good)
         self.labeller = Labeller(settings.label, leaps, lags)
         self.meter = LatencyMeter()
         self.latency = latency
@@ -100,6 +103,9 @@ class Reference:
         """The sample that `edge` is and the second it begins; None: see `refusal`."""
         if self.integrity.no_fix(edge.mono):
             self.refusal = Reason.of(Code.NO_FIX_FOR_PULSE)
+            return None
+        if not self.integrity.vouches(edge.mono):
+            self.refusal = Reason.of(Code.RECEIVER_SILENT_FOR_PULSE)
             return None
         at, mono = edge.at - self.latency, edge.mono - self.latency
         label = self.labeller.label(replace(edge, at=at, mono=mono), predict(at, mono))
@@ -163,6 +169,11 @@ class Reference:
                 self._sawtooth = fact
             case Dropped():
                 self.integrity.dropped(fact)
+
+    def witness(self, witness: Witness) -> None:
+        """Another's word on the time."""
+        if self.integrity.witness(witness):
+            self.labeller.witness(witness)
 
     def measured(self, measured: Measured) -> Duration:
         """Take this latency off from now on; how much more than before it is."""

@@ -46,6 +46,8 @@ class LeapCount:
         self._announced: tuple[LeapSecond, Mono, str] | None = None
         """Since when, and in what kind of message."""
         self._lasting = False
+        self.right_since: Mono | None = None
+        """Since when the receiver tells, from the sky, the count of the table."""
         self.know(leaps)
 
     def know(self, leaps: LeapTable) -> None:
@@ -97,6 +99,10 @@ class LeapCount:
             good = not told.firmware_default
         if good:
             self._alarms.clear(AlarmKind.COUNT)
+            if not self.agrees(at):
+                self.right_since = None
+            elif self.right_since is None:
+                self.right_since = now
             return None
         count = told.utc_behind_tai
         known = {} if count is None else {"count_s": count.seconds}

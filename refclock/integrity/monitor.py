@@ -23,17 +23,18 @@ from refclock.events import (
     Position,
     SkyView,
     TimeMessage,
+    Witness,
 )
 from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
 from refclock.integrity.antenna import Antenna
-from refclock.integrity.dates import unrolled
+from refclock.integrity.dates import DateJudge
 from refclock.integrity.leapcount import LeapCount
 from refclock.integrity.phase import PhaseJudge, PulseVerdict
+from refclock.integrity.second import SETTLING, SecondJudge, Voucher
 from refclock.reasons import Code, Reason
 from refclock.settings import Range
 from refclock.timebase import (
     GPS_BEHIND_TAI,
-    HOUR,
     SECOND,
     ZERO,
     Duration,
@@ -85,16 +86,16 @@ class MessageRefused:
 
 _FIX_LASTS: Final = 5 * SECOND
 """A fix, or the word that there is none, counts for so long."""
-_SETTLING: Final = HOUR
-"""A count of leap seconds comes from the sky within 12.5 minutes of good sight."""
-_MOST_LATE: Final = 18 * SECOND
-"""No firmware knows fewer leap seconds than GPS time began with."""
 _SILENCE: Final = 10 * SECOND
 _BESIDE: Final = {
     DropReason.FOREIGN_CLOCK: Code.FOREIGN_CLOCK,
     DropReason.CONTRADICTION: Code.SENTENCES_CONTRADICT,
 }
 """Refusals that an operator should know of."""
+_SELDOM: Final = 10 * SECOND
+"""A receiver may name the time as seldom as this."""
+_CORRECTED: Final = 30 * SECOND
+"""A receiver names another second so soon after its count was corrected."""
 _CROWDED: Final = 0.7
 """Of what the receiver's line can carry."""
 
@@ -103,16 +104,23 @@ class Integrity:
     """Judges one receiver. Used by one thread."""
 
     def __init__(
-        self, settings: IntegritySettings, leaps: LeapTable, floor: Utc
+        self,
+        settings: IntegritySettings,
+        leaps: LeapTable,
+        floor: Utc,
+        last_good: Utc | None = None,
     ) -> None:
+        """`floor`: it is not earlier (build date). `last_good`: the last time that an
+        earlier run served."""
         self._follow = settings.policy is Policy.FOLLOW
         self._leaps = leaps
-        self._floor = floor
         self._persist = settings.persist_s * SECOND
         self._alarms = Alarms()
         self._count = LeapCount(self._alarms, leaps, self._persist)
         moved_m = settings.moved_m if settings.static else None
         self._antenna = Antenna(self._alarms, moved_m)
+        self._dates = DateJudge(self._alarms, floor, last_good)
+        self._second = SecondJudge(self._alarms, self._persist)
         self._phase = PhaseJudge(self._alarms, self._persist, follow=self._follow)
         self._began: Mono | None = None
         """When the receiver was first believed."""
@@ -126,11 +134,13 @@ class Integrity:
         """When it last said that it has none."""
         self._beside: Mono | None = None
         """When two names of the second last stood side by side."""
+        self._vouched: tuple[Mono, Duration] | None = None
+        """When it last vouched for its pulse, and how long after the time before."""
         self.restarted()
 
     def restarted(self) -> None:
         """The clock began afresh: what was held off is forgotten."""
-        self._ahead: Ahead | None = None
+        self._second.restarted()
         self._phase.restarted()
 
     def know(self, leaps: LeapTable) -> None:
@@ -143,6 +153,14 @@ class Integrity:
         return self._alarms.standing(now)
 
     # sentences
+
+    def vouches(self, now: Mono) -> bool:
+        """Did it say lately that it has a fix? One that is silent, or cannot be read,
+        vouches for no pulse."""
+        if self._vouched is None:
+            return False
+        last, gap = self._vouched
+        return now - last <= _FIX_LASTS + 2 * gap
 
     def no_fix(self, now: Mono) -> bool:
         """Does the receiver speak, and say that it has no fix?"""
@@ -165,65 +183,40 @@ class Integrity:
             self._good = message.mono
         elif message.fix.denied:
             self._denied = message.mono
+        if message.fix.good or (message.fix is Fix.UNKNOWN and self._good is None):
+            before = message.mono if self._vouched is None else self._vouched[0]
+            self._vouched = message.mono, min(message.mono - before, _SELDOM)
         if not (message.fix.good or message.fix is Fix.UNKNOWN):
             return message
-        found = unrolled(message.utc, self._floor)
-        day = message.utc.iso()[:10]
-        if found is None:
-            impossible = Reason.of(Code.DATE_IMPOSSIBLE, day=day)
-            self._alarms.raise_(AlarmKind.DATE, impossible, message.mono)
-            return MessageRefused(impossible)
-        self._alarms.clear(AlarmKind.DATE)
-        utc, turns = found
-        at = self._leaps.tai(utc)
+        dated = self._dates.judge(message.utc, message.mono)
+        if isinstance(dated, Reason):
+            return MessageRefused(dated)
+        at = self._leaps.tai(dated.utc)
         if (miscounted := self._count.refusal(at, message.mono)) is not None:
             return MessageRefused(miscounted)
         self._count.date(at, message.mono)
         self._named = at
         self._began = self._began or message.mono
-        if not turns:
-            self._alarms.clear(AlarmKind.ROLLOVER)
-            return message
-        self._alarms.raise_(
-            AlarmKind.ROLLOVER,
-            Reason.of(Code.WEEK_ROLLOVER, day=day, weeks=turns * 1024),
-            message.mono,
-        )
-        return replace(message, utc=utc)
+        return replace(message, utc=dated.utc) if dated.rollovers else message
+
+    def witness(self, witness: Witness) -> bool:
+        """Another's word on the time, which excludes dates; False: it was never set."""
+        return self._dates.witness(witness)
 
     def second(
         self, ahead: Duration, now: Mono, *, confirmed: bool | None = None
     ) -> bool:
-        """Sentences are `ahead` of the second our clock carries: believe them?
+        """Sentences are `ahead` of the second our clock carries: adopt theirs?
 
-        Only if it lasts, and if somebody vouches for them (`_supported`). `confirmed`:
-        witnesses do, or (False) they side with our clock.
+        `confirmed`: witnesses exclude our second, or (False) that of the sentences.
         """
-        if ahead == ZERO:
-            self._ahead = None
-            self._alarms.clear(AlarmKind.SECOND)
-            return False
-        before = self._ahead
-        if before is None or before.by != ahead or now - before.last > _SILENCE:
-            before = Ahead(ahead, now, now)
-        self._ahead = replace(before, last=now)
-        supported = confirmed is not False and self._supported(ahead, now, confirmed)
-        if supported and now - before.since >= self._persist:
-            self._ahead = None
-            self._alarms.tell(
-                AlarmKind.SECOND,
-                Reason.of(
-                    Code.SECOND_CORRECTED,
-                    offset_s=ahead.seconds,
-                    lasted_s=self._persist.seconds,
-                ),
-                now,
-            )
-            return True
-        self._alarms.raise_(
-            AlarmKind.SECOND, self._off_by_seconds(ahead, confirmed), now
+        return self._second.adopt(
+            ahead,
+            now,
+            self._vouchers(now),
+            confirmed=confirmed,
+            gps_time=ahead == self._behind() - GPS_BEHIND_TAI,
         )
-        return False
 
     # pulses
 
@@ -288,37 +281,21 @@ class Integrity:
 
     # what follows
 
-    def _supported(self, ahead: Duration, now: Mono, confirmed: bool | None) -> bool:
-        """Who vouches for sentences against our clock: a witness; the receiver's count
-        of leap seconds, from the sky and the same as the table's; the pattern of a
-        count that came late from the sky, back by seconds and soon after the start; a
-        table that has expired, at the turn of the half-year; or the policy."""
-        if confirmed or self._follow:
-            return True
+    def _vouchers(self, now: Mono) -> frozenset[Voucher]:
+        """Who vouches for the receiver's second now, beside witnesses."""
+        vouchers = {Voucher.POLICY} if self._follow else set()
         if self._named is None or self._began is None:
-            return False
-        late_count = -_MOST_LATE <= ahead < ZERO and now - self._began < _SETTLING
-        return (
-            late_count
-            or self._count.agrees(self._named)
-            or (abs(ahead) == SECOND and self._count.missed(self._named))
-        )
+            return frozenset(vouchers)
+        if self._count.agrees(self._named):
+            vouchers.add(Voucher.LEAP_COUNT)
+        counted = self._count.right_since
+        corrected = counted is None or self._second.since(now) - counted < _CORRECTED
+        if now - self._began < SETTLING and corrected:
+            vouchers.add(Voucher.LATE_COUNT)
+        if self._count.missed(self._named):
+            vouchers.add(Voucher.EXPIRED_TABLE)
+        return frozenset(vouchers)
 
-    def _off_by_seconds(self, ahead: Duration, confirmed: bool | None) -> Reason:
-        gps = ZERO if self._named is None else self._leaps.offset(self._named)
-        witness = {True: "for", False: "against", None: "none"}[confirmed]
-        return Reason.of(
-            Code.SECOND_OFF,
-            offset_s=ahead.seconds,
-            gps_time=ahead == gps - GPS_BEHIND_TAI,
-            witness=witness,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """Sentences that differ from our clock, all by the same."""
-
-    by: Duration
-    since: Mono
-    last: Mono
+    def _behind(self) -> Duration:
+        """TAI - UTC where the receiver is."""
+        return ZERO if self._named is None else self._leaps.offset(self._named)

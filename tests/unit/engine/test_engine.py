@@ -725,3 +725,44 @@ def test_the_last_good_time_is_one_that_was_served() -> None:
 def test_beginnings_without_a_memory_make_a_cold_engine() -> None:
     beginning = Beginning(FREE, LEAPS, LEAPS.updated, ZERO, ZERO, -20, memory=None)
     assert beginning.engine().memory().lags == {}
+
+
+def test_a_pulse_without_a_receiver_that_vouches_for_it_is_not_followed() -> None:
+    world = tracking()
+    world.sentences = False
+    world.run(12)
+    assert world.mode() == Mode.HOLDOVER
+    assert "no sentence from the receiver" in world.reason
+    used = world.engine.status(world.mono).pulses
+    world.run(60)
+    assert world.engine.status(world.mono).pulses == used
+    world.sentences = True
+    world.run(5)
+    assert world.mode() == Mode.TRACK
+
+
+@pytest.mark.parametrize("off", [DAY, -DAY, 3 * SECOND, -4 * 365 * DAY, 1000 * SECOND])
+def test_a_battery_clock_stops_a_date_and_a_second_it_excludes(off: Duration) -> None:
+    """It is good to a second and a half: no more is needed to exclude these."""
+    world = World()
+    for _ in range(30):
+        told = replace(witness(world, off), spread=1500 * MILLISECOND)
+        world.tell(told)
+        world.second()
+    assert world.mode() == Mode.COLD
+    codes = world.engine.status(world.mono).reason_codes
+    assert codes[-1] == "witness_contradicts"
+    assert "the battery clock" in world.reason
+
+
+def test_a_battery_clock_the_kernel_sets_from_ours_is_no_witness() -> None:
+    """It would vouch for the very second it was set by."""
+    world = World(engine(STEERING), ahead=-2 * SECOND)
+    world.run(30)
+    world.ahead = ZERO
+    for _ in range(20):
+        echo = replace(witness(world, -2 * SECOND), spread=100 * MILLISECOND)
+        world.tell(echo)
+        world.second()
+    (alarm,) = world.engine.status(world.mono).alarms
+    assert alarm.parameters["witness"] == "none"
