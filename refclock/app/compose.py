@@ -23,7 +23,7 @@ from refclock.board.ports import Board, SystemClock
 from refclock.config import Config
 from refclock.daemon.control import ControlServer
 from refclock.daemon.daemon import Daemon, measured_precision
-from refclock.daemon.supervise import Device, Driver
+from refclock.daemon.supervise import Device, Driver, plain
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
 from refclock.drivers.pps import PpsDriver
@@ -45,6 +45,7 @@ _SYSTEM_LEAP_FILES: Final = (
     Path("/usr/share/zoneinfo/leap-seconds.list"),
     Path("/var/lib/refclock/leap-seconds.list"),
 )
+_LARGEST_LEAP_FILE: Final = 1 << 20
 
 
 def leap_table(setting: str) -> LeapTable:
@@ -53,15 +54,20 @@ def leap_table(setting: str) -> LeapTable:
     OSError, LeapTableError: the file named cannot be used.
     """
     if setting != "auto":
-        return LeapTable.parse(Path(setting).read_text(errors="replace"))
+        return LeapTable.parse(_text(Path(setting)))
     packaged = files("refclock.timebase").joinpath("leap-seconds.list").read_text()
     tables = [LeapTable.parse(packaged)]
     for path in _SYSTEM_LEAP_FILES:
         try:
-            tables.append(LeapTable.parse(path.read_text(errors="replace")))
+            tables.append(LeapTable.parse(_text(path)))
         except (OSError, LeapTableError) as error:
             log.debug("%s: %s", path, error)
     return max(tables, key=lambda table: table.expires)
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_LARGEST_LEAP_FILE).decode("ascii", errors="replace")
 
 
 def compose(
@@ -82,7 +88,8 @@ def compose(
         measured_precision(board.clock),
         memory,
     )
-    recorder = None if record is None else FileRecorder(record, beginning)
+    with _advising("name a file in a folder that is there and may be written"):
+        recorder = None if record is None else FileRecorder(record, beginning)
     state = StateFile(path)
     engine = beginning.engine()
     daemon = Daemon(
@@ -102,10 +109,20 @@ def compose(
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
         everyone = config.control.everyone
-        control = ControlServer(door, daemon.answers(), everyone=everyone)
+        with _advising("control.socket may name another path", "control.socket: "):
+            control = ControlServer(door, daemon.answers(), everyone=everyone)
         daemon.attach(control=control)
         opened.pop_all()
     return daemon
+
+
+@contextlib.contextmanager
+def _advising(action: str, key: str = "") -> Iterator[None]:
+    """An OSError with its path also gets the setting and what to do next."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{key}{plain(error)}; {action}") from error
 
 
 def _services(

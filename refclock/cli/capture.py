@@ -7,6 +7,7 @@ stopped first, or records itself: `refclock run --capture FILE`.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import threading
 from dataclasses import replace
@@ -14,11 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from hw.linux.board import linux_board
-from refclock.app.compose import compose, leap_table
-from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, settings_option, until_told
-from refclock.config import ConfigError, load
+from refclock.app.check import settings
+from refclock.app.compose import compose
+from refclock.app.logs import logging_to
+from refclock.cli.run import (
+    EX_CONFIG,
+    EX_UNAVAILABLE,
+    print_lines,
+    settings_option,
+    until_told,
+)
+from refclock.config import ConfigError
+from refclock.daemon.supervise import plain
 from refclock.engine.policy import ClockSettings
-from refclock.timebase import LeapTableError
 
 HELP: Final = "record what receiver, pulse and thermometer say, to attach to a report"
 
@@ -33,10 +42,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Record until the time is up or a signal comes."""
     try:
-        config = load(args.config)
-        leaps = leap_table(config.leap.file)
-    except (OSError, ConfigError, LeapTableError) as error:
-        print(error, file=sys.stderr)
+        config, leaps = settings(args.config)
+    except ConfigError as error:
+        print_lines(error)
         return EX_CONFIG
     config = replace(
         config,
@@ -44,18 +52,19 @@ def run(args: argparse.Namespace) -> int:
         clock=ClockSettings(steer=False),
         server=replace(config.server, listen=()),
     )
-    board = linux_board(
-        config.receiver, config.pulse, config.thermometer, config.rtc, steer=False
-    )
-    try:
-        daemon = compose(config, board, leaps, args.file)
-    except OSError as error:
-        print(f"refclock capture: {error.strerror or error}", file=sys.stderr)
-        return EX_UNAVAILABLE
-    timer = threading.Timer(args.duration or 0.0, daemon.stop)
-    if args.duration:
-        timer.start()
-    try:
-        return until_told(daemon, lambda: None)
-    finally:
-        timer.cancel()
+    with logging_to(sys.stderr, logging.WARNING):
+        board = linux_board(
+            config.receiver, config.pulse, config.thermometer, config.rtc, steer=False
+        )
+        try:
+            daemon = compose(config, board, leaps, args.file)
+        except OSError as error:
+            print_lines(f"refclock capture: {plain(error)}")
+            return EX_UNAVAILABLE
+        timer = threading.Timer(args.duration or 0.0, daemon.stop)
+        if args.duration:
+            timer.start()
+        try:
+            return until_told(daemon, lambda: None)
+        finally:
+            timer.cancel()

@@ -6,7 +6,6 @@ import argparse
 import logging
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -14,11 +13,14 @@ from typing import Final
 
 from hw.linux.board import linux_board
 from hw.linux.clock import KernelClock
-from refclock.app.compose import compose, leap_table
+from refclock.app.check import check, settings
+from refclock.app.compose import compose
+from refclock.app.logs import logging_to
 from refclock.app.reload import Reload
-from refclock.config import ConfigError, load
+from refclock.config import ConfigError
 from refclock.daemon.daemon import Daemon
-from refclock.timebase import LeapTableError
+from refclock.daemon.supervise import plain
+from refclock.observe.escape import escape
 
 HELP: Final = "discipline this machine's clock and serve NTP"
 
@@ -56,37 +58,41 @@ def settings_option(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads access rules and limits anew."""
     try:
-        config = load(args.config)
-        leaps = leap_table(config.leap.file)
-    except (OSError, ConfigError, LeapTableError) as error:
-        print(error, file=sys.stderr)
+        if args.check:
+            check(args.config)
+            print(f"{args.config}: good")
+            return 0
+        config, leaps = settings(args.config)
+    except ConfigError as error:
+        print_lines(error)
         return EX_CONFIG
-    if args.check:
-        print(f"{args.config}: good")
-        return 0
-    logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.INFO,
-        format="%(levelname)s %(message)s",
-    )
-    board = linux_board(
-        config.receiver,
-        config.pulse,
-        config.thermometer,
-        config.rtc,
-        steer=config.clock.steer,
-    )
-    try:
-        daemon = compose(config, board, leaps, args.capture)
-    except OSError as error:
-        print(f"refclock run: {error.strerror or error}", file=sys.stderr)
-        return EX_UNAVAILABLE
-    log.info("running on %s", board.name)
-    try:
-        reload = Reload(args.config, config, daemon.reload_access)
-        return until_told(daemon, reload.start)
-    finally:
-        if isinstance(board.clock, KernelClock):
-            board.clock.restore()
+    level = logging.DEBUG if args.verbose else logging.INFO
+    with logging_to(sys.stderr, level):
+        try:
+            board = linux_board(
+                config.receiver,
+                config.pulse,
+                config.thermometer,
+                config.rtc,
+                steer=config.clock.steer,
+            )
+            daemon = compose(config, board, leaps, args.capture)
+        except OSError as error:
+            print_lines(f"refclock run: {plain(error)}")
+            return EX_UNAVAILABLE
+        log.info("running on %s", board.name)
+        try:
+            reload = Reload(args.config, config, daemon.reload_access)
+            return until_told(daemon, reload.start)
+        finally:
+            if isinstance(board.clock, KernelClock):
+                board.clock.restore()
+
+
+def print_lines(text: object) -> None:
+    """On standard error, each line escaped."""
+    for line in str(text).splitlines():
+        print(escape(line), file=sys.stderr)
 
 
 def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
@@ -107,6 +113,6 @@ def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
         log.critical("%s", error)
         return EX_UNAVAILABLE
     except Exception:  # any bug, in any thread, ends the process
-        log.critical("%s", traceback.format_exc())
+        log.critical("this is a bug", exc_info=True)
         return EX_SOFTWARE
     return 0

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterable
+from typing import Final
 
 from refclock.diagnose.words import sentence
 from refclock.discipline.mode import Mode
@@ -16,6 +17,9 @@ from refclock.observe.escape import escape
 from refclock.reasons import Code, Reason
 
 log = logging.getLogger("refclock")
+
+_NOTIFY_S: Final = 0.2
+"""The longest wait for a service manager that does not take what it is told."""
 
 
 class Journal:
@@ -38,7 +42,7 @@ class Journal:
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
         ):
-            manager.setblocking(False)
+            manager.settimeout(_NOTIFY_S)
             manager.sendto(say.encode(errors="replace"), self._address)
 
     def event(self, event: Event) -> None:

@@ -8,16 +8,22 @@ name; UTC exists at the edges, in sentences and packets.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from refclock.timebase.instant import SECOND, Duration, Tai, Utc
+from refclock.timebase.instant import DAY, SECOND, Duration, Tai, Utc
 from refclock.timebase.ntp64 import UNIX_EPOCH_S
 
 GPS_BEHIND_TAI: Final = 19 * SECOND
 """TAI - GPS time, for ever."""
+
+
+_DIGITS: Final = re.compile(r"[0-9]{1,10}")
+_MOST_S: Final = 7_258_118_400
+"""2200-01-01: further ahead no table looks."""
 
 
 class LeapTableError(ValueError):
@@ -67,21 +73,26 @@ class LeapTable:
         """Read a leap-seconds.list. LeapTableError names the line."""
         updated = expires = None
         rows: list[tuple[Utc, Duration]] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             try:
                 if line.startswith("#$"):
-                    updated = _since_1900(line[2:])
+                    updated = _since_1900(line[2:].strip())
                 elif line.startswith("#@"):
-                    expires = _since_1900(line[2:])
+                    expires = _since_1900(line[2:].strip())
                 elif line.strip() and not line.startswith("#"):
                     at, offset = line.split("#")[0].split()
-                    rows.append((_since_1900(at), int(offset) * SECOND))
+                    rows.append((_midnight(at), _offset(offset)))
             except ValueError as error:
-                raise LeapTableError(f"line {number}: {line.strip()!r}") from error
+                raise LeapTableError(
+                    f"line {number}: {line.strip()[:60]!r}: {error}"
+                ) from error
         if expires is None or not rows:
             raise LeapTableError("no expiry line (#@) or no leap second in it")
-        if any(later[0] <= row[0] for row, later in pairwise(rows)):
-            raise LeapTableError("leap seconds are not in order of time")
+        for row, later in pairwise(rows):
+            if later[0] <= row[0]:
+                raise LeapTableError("leap seconds are not in order of time")
+            if abs(later[1] - row[1]) != SECOND:
+                raise LeapTableError("TAI - UTC changes by other than one second")
         leaps = tuple(
             LeapSecond.ending(later[0], row[1], later[1])
             for row, later in pairwise(rows)
@@ -129,4 +140,25 @@ class LeapTable:
 
 
 def _since_1900(text: str) -> Utc:
-    return Utc((int(text) - UNIX_EPOCH_S) * SECOND.ns)
+    """ValueError: no time, or none from 1970 to 2200."""
+    if not _DIGITS.fullmatch(text):
+        raise ValueError("no time in seconds since 1900")
+    at = int(text) - UNIX_EPOCH_S
+    if not 0 <= at < _MOST_S:
+        raise ValueError("not a time from 1970 to 2200")
+    return Utc(at * SECOND.ns)
+
+
+def _midnight(text: str) -> Utc:
+    """ValueError: it is none."""
+    at = _since_1900(text)
+    if at.ns % DAY.ns:
+        raise ValueError("a leap second comes at midnight UTC")
+    return at
+
+
+def _offset(text: str) -> Duration:
+    """TAI - UTC. ValueError: none that can be."""
+    if not _DIGITS.fullmatch(text) or not 0 < int(text) < 1000:
+        raise ValueError("no TAI - UTC in seconds")
+    return int(text) * SECOND

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.linux.clock import KernelClock
 from refclock.app.recorder import lines
 from refclock.cli import main, run
 from refclock.daemon.control import ask
@@ -206,4 +208,51 @@ def test_a_capture_that_cannot_be_written_is_told(
 ) -> None:
     words = ["capture", str(tmp_path / "no" / "tape"), "--config", str(settings)]
     assert main(words) == 69
-    assert "refclock capture: No such file" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == (
+        f"refclock capture: {tmp_path}/no/tape: No such file or directory; "
+        "name a file in a folder that is there and may be written\n"
+    )
+
+
+def test_a_control_socket_that_cannot_be_made_is_told(
+    settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with settings.open("a") as file:
+        file.write(f"[control]\nsocket = '{tmp_path}/file'\n")
+    text = settings.read_text().replace("control.socket", "# control.socket")
+    settings.write_text(text)
+    assert main(["run", "--config", str(settings)]) == 69
+    said = capsys.readouterr().err
+    assert said.startswith(f"refclock run: control.socket: {tmp_path}/file: it is no s")
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_container_that_forbids_the_clock_is_told(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(_: object) -> int:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(KernelClock.__init__, "__defaults__", (forbidden, None))
+    settings.write_text(settings.read_text().replace("steer = false", "steer = true"))
+    assert main(["run", "--config", str(settings)]) == 69
+    said = capsys.readouterr().err
+    assert said.startswith("refclock run: steering the clock needs CAP_SYS_TIME")
+    assert "clock.steer = false" in said
+
+
+def test_a_service_manager_that_is_not_there_is_passed_over(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+
+    def end() -> None:
+        until((tmp_path / "control.sock").exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = meanwhile(end)
+    assert main(["run", "--config", str(settings)]) == 0
+    thread.join()
+    assert (tmp_path / "state.json").exists()

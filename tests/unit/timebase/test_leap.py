@@ -79,6 +79,14 @@ def test_an_announced_leap_second_must_be_the_last(table: LeapTable) -> None:
         ("3692217600 37\n", "expiry"),
         ("#@ 3991593600\n", "no leap second"),
         ("#@ 3991593600\n3692217600 37\n3644697600 36\n", "order"),
+        ("#@ 99999999999\n", "line 1: '#@ 99999999999': no time in seconds"),
+        ("#@ 9999999999\n", "line 1: '#@ 9999999999': not a time from 1970 to 2200"),
+        ("#@ -1\n", "no time in seconds since 1900"),
+        ("#@ \u0663\n", "no time in seconds since 1900"),
+        ("#$ 1_0\n", "no time in seconds since 1900"),
+        ("#@ 3991593600\n3692217601 37\n", "line 2: .* comes at midnight UTC"),
+        ("#@ 3991593600\n3692217600 0\n", "line 2: .* no TAI - UTC in seconds"),
+        ("#@ 3991593600\n3644697600 36\n3692217600 38\n", "other than one second"),
     ],
 )
 def test_a_bad_table_is_refused_and_the_line_named(text: str, says: str) -> None:
