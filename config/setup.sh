@@ -81,4 +81,5 @@ say "import-linter: which room may import which"
 "$venv/bin/lint-imports"
 say "pytest: the tests that need no hardware, no root and no minutes"
 exec "$venv/bin/pytest" -q -n auto --maxprocesses 4 \
+    -o faulthandler_timeout=180 -o faulthandler_exit_on_timeout=true \
     -m "not (slow or interop or kernel or root or hardware)" "$@"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 
 def shipped(*path: str) -> Traversable:
@@ -14,4 +15,6 @@ def shipped(*path: str) -> Traversable:
     """
     package = files("refclock")
     inside = package / "shipped"
-    return (inside if inside.is_dir() else package / "..").joinpath(*path)
+    if inside.is_dir():
+        return inside.joinpath(*path)
+    return Path(str(package)).parent.joinpath(*path)

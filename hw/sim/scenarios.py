@@ -8,7 +8,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import inf
 from pathlib import Path
@@ -19,6 +18,7 @@ from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import OscillatorModel
 from refclock.config import ConfigError, read
 from refclock.settings import Dated, Range
+from refclock.shipped import shipped
 from refclock.timebase import SECOND, LeapSecond, LeapTable, Tai, Utc
 
 _UTC_BEHIND_TAI: Final = 37 * SECOND
@@ -181,8 +181,7 @@ _EXPIRED: Final = LeapTable(
 
 def folder() -> Traversable:
     """Where the worlds of the catalogue are."""
-    here = Path(__file__).parents[2] / "config" / "worlds"
-    return here if here.is_dir() else files("config") / "worlds"
+    return shipped("config", "worlds")
 
 
 class Catalogue(Mapping[str, Scenario]):

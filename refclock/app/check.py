@@ -17,6 +17,7 @@ from refclock.board.wiring import PulseSource, RtcSource, ThermometerSource
 from refclock.config import Config, ConfigError, Key, load, places
 from refclock.daemon.control import LONGEST_PATH
 from refclock.daemon.supervise import plain
+from refclock.shipped import shipped
 from refclock.timebase import LeapTable, LeapTableError
 
 THERMAL: Final = Path("/sys/class/thermal")
@@ -30,8 +31,8 @@ def settings(path: Path) -> tuple[Config, LeapTable]:
         config = load(path)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path}: no such file; copy the shipped config/refclock.toml there, or"
-            " name another with --config"
+            f"{path}: no such file; copy {shipped('config', 'refclock.toml')} there,"
+            " or name another with --config"
         ) from error
     except OSError as error:
         raise ConfigError(

@@ -26,6 +26,10 @@ class Series:
     bound_s: Sequence[float]
     rate: Sequence[float]
     """How fast the local clock ran, less one."""
+    name: str = ""
+    """Of the trace or scenario."""
+    faults_s: Sequence[float] = ()
+    """When something went wrong."""
 
 
 def allan_deviation(rate: Sequence[float]) -> Iterator[tuple[int, float]]:
@@ -59,9 +63,15 @@ def draw(series: Series, path: Path) -> None:
     figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), layout="constrained")
     offset, frequency, stability = figure.subplots(3)
     bound_us = [1e6 * bound for bound in series.bound_s]
-    offset.plot([1e6 * error for error in series.error_s], linewidth=0.6)
-    offset.plot(bound_us, "k", [-bound for bound in bound_us], "k", linewidth=0.6)
-    offset.set(xlabel="s", ylabel="served - true, µs; bound")
+    errors_us = [1e6 * error for error in series.error_s]
+    offset.plot(errors_us, linewidth=0.6, label="served - true")
+    offset.plot(bound_us, "k", linewidth=0.6, label="± bound")
+    offset.plot([-bound for bound in bound_us], "k", linewidth=0.6)
+    for n, fault_s in enumerate(series.faults_s):
+        label = None if n else "a fault begins or ends"
+        offset.axvline(fault_s, color="r", linestyle=":", linewidth=0.8, label=label)
+    offset.set(xlabel="s", ylabel="served - true, µs", title=series.name)
+    offset.legend(loc="upper right")
     reach_us = 1e6 * _reach(series.error_s)
     offset.set_ylim(-reach_us, reach_us)
     frequency.plot([1e9 * rate for rate in series.rate], linewidth=0.6)

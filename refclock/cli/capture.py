@@ -18,15 +18,15 @@ from hw.linux.board import linux_board
 from refclock.app.check import settings
 from refclock.app.compose import compose
 from refclock.app.logs import logging_to
+from refclock.cli import complain
 from refclock.cli.run import (
     EX_CONFIG,
     EX_UNAVAILABLE,
-    print_lines,
     settings_option,
     until_told,
 )
+from refclock.cli.values import duration_s
 from refclock.config import ConfigError
-from refclock.daemon.supervise import plain
 from refclock.engine.policy import ClockSettings
 
 HELP: Final = "record what receiver, pulse and thermometer say, to attach to a report"
@@ -36,7 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("file", type=Path, metavar="FILE", help="`.gz` is gzipped")
     settings_option(parser)
-    parser.add_argument("--duration", type=float, metavar="S", help="end after so long")
+    parser.add_argument(
+        "--duration", type=duration_s, metavar="S", help="end after so long"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         config, leaps = settings(args.config)
     except ConfigError as error:
-        print_lines(error)
+        complain(None, error)
         return EX_CONFIG
     config = replace(
         config,
@@ -59,12 +61,12 @@ def run(args: argparse.Namespace) -> int:
         try:
             daemon = compose(config, board, leaps, args.file)
         except OSError as error:
-            print_lines(f"refclock capture: {plain(error)}")
+            complain("capture", error)
             return EX_UNAVAILABLE
         timer = threading.Timer(args.duration or 0.0, daemon.stop)
         if args.duration:
             timer.start()
         try:
-            return until_told(daemon, lambda: None)
+            return until_told(daemon)
         finally:
             timer.cancel()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from refclock.cli import cause, complain
 from refclock.diagnose.protocols import way_back
 from refclock.diagnose.stream import EpochRow, StreamReport
 
@@ -40,6 +40,10 @@ _WORDS: Final = {
 }
 
 
+class ReadError(Exception):
+    """The recording cannot be read: an error of its own, as printing has others."""
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("file", type=Path, metavar="FILE", help="bytes of a receiver")
@@ -63,10 +67,8 @@ def run(args: argparse.Namespace) -> int:
             for _ in _rows(args.file, report):
                 pass
             print("\n".join(_lines(args.file, report)))
-    except BrokenPipeError:  # not the file's fault
-        raise
-    except OSError as error:
-        print(f"refclock decode: {args.file}: {error.strerror}", file=sys.stderr)
+    except ReadError as error:
+        complain("decode", str(error))
         return 1
     return 0
 
@@ -84,10 +86,18 @@ def _recorded(file: Path) -> date | None:
 
 
 def _rows(file: Path, report: StreamReport) -> Iterator[EpochRow]:
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            yield from report.feed(block)
+    for block in _blocks(file):
+        yield from report.feed(block)
     yield from report.finish()
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+    except OSError as error:
+        raise ReadError(cause(error, file)) from error
 
 
 def _print_json(file: Path, report: StreamReport) -> None:

@@ -29,7 +29,10 @@ from hw.sim.live import LiveWorld
 from hw.sim.scenarios import SCENARIOS, Scenario
 from refclock.app.compose import compose
 from refclock.board.ports import Board
+from refclock.cli import complain
 from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_told
+from refclock.cli.terminal import Screen, silence
+from refclock.cli.values import address, duration_s, port
 from refclock.config import Config, ConfigError, load, parse
 from refclock.daemon.daemon import Daemon
 from refclock.ntp.exchange import Measurement, Question, measure
@@ -44,15 +47,18 @@ _PORT: Final = 11_123
 _EVERY_S: Final = 0.25
 _EXCHANGES: Final = 4
 _PATIENCE: Final = 500 * MILLISECOND
-_HOME: Final = "\x1b[H\x1b[J"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--port", type=int, help=f"UDP port (default: {_PORT})")
-    parser.add_argument("--bind", metavar="ADDRESS", help="default: 127.0.0.1")
     parser.add_argument(
-        "--duration", type=float, metavar="S", help="end by itself after so long"
+        "--port", type=port, metavar="N", help=f"UDP port (default: {_PORT})"
+    )
+    parser.add_argument(
+        "--bind", type=address, metavar="ADDRESS", help="default: 127.0.0.1"
+    )
+    parser.add_argument(
+        "--duration", type=duration_s, metavar="S", help="end by itself after so long"
     )
     parser.add_argument("--seed", type=int, default=1, help="other dice, other noise")
     parser.add_argument(
@@ -81,8 +87,11 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="refclock-") as folder:
         try:
             config = _config(args, Path(folder))
-        except (OSError, ConfigError) as error:
-            print(error, file=sys.stderr)
+        except ConfigError as error:
+            complain(None, error)
+            return EX_CONFIG
+        except OSError as error:
+            complain("demo", error)
             return EX_CONFIG
         clock = FreeClock()
         scenario = SCENARIOS[args.scenario]
@@ -93,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
             daemon = compose(config, board, scenario.table, args.capture)
             return _show(args, daemon, DemoClient(config, clock, world))
         except OSError as error:
-            print(f"refclock demo: {error.strerror or error}", file=sys.stderr)
+            complain("demo", error)
             return EX_UNAVAILABLE
         finally:
             world.stop()
@@ -222,17 +231,18 @@ def _show(args: argparse.Namespace, daemon: Daemon, client: DemoClient) -> int:
             threading.Thread(target=_watch, args=(args, daemon, client, stop))
         )
     timer = threading.Timer(args.duration or 0.0, daemon.stop)
-    if args.duration:
-        timer.start()
-    for thread in beside:
-        thread.start()
-    try:
-        code = until_told(daemon, lambda: None)
+    try:  # a signal may end it from here on
+        if args.duration:
+            timer.start()
+        for thread in beside:
+            thread.start()
+        code = until_told(daemon)
     finally:
         timer.cancel()
         stop.set()
         for thread in beside:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
     counters = daemon.counters()
     figures = client.figures() | {
         "mode": daemon.status().mode,
@@ -245,18 +255,24 @@ def _show(args: argparse.Namespace, daemon: Daemon, client: DemoClient) -> int:
 def _watch(
     args: argparse.Namespace, daemon: Daemon, client: DemoClient, stop: threading.Event
 ) -> None:
-    """The live view: a page redrawn on a terminal, a line a second elsewhere."""
-    live = sys.stdout.isatty()
+    """The live view: a page redrawn on a terminal, a line a second elsewhere.
+
+    The demo ends with whoever reads it.
+    """
     began = time.monotonic()
-    while not stop.wait(1.0):
-        age = time.monotonic() - began
-        status = json.loads(to_json(daemon.status(), daemon.counters()))
-        if live:
-            head = f"refclock demo, scenario {args.scenario}, {age:.0f} s\n\n"
-            page = f"{head}{to_text(status)}\n\n{_truth(client)}\n\nCtrl-C ends it."
-            print(f"{_HOME}{page}", flush=True)
-        else:
-            print(_line(age, status, client), flush=True)
+    try:
+        with Screen(sys.stdout).opened() as screen:
+            while not stop.wait(1.0):
+                age = time.monotonic() - began
+                status = json.loads(to_json(daemon.status(), daemon.counters()))
+                if screen.live:
+                    head = f"demo       {args.scenario}, {age:.0f} s; Ctrl-C ends it"
+                    screen.show(f"{head}\n{_truth(client)}\n{to_text(status)}")
+                else:
+                    screen.show(_line(age, status, client))
+    except OSError:  # the terminal, or the pipe's reader, is gone
+        silence(sys.stdout)
+        daemon.stop()
 
 
 def _line(age: float, status: dict[str, Any], client: DemoClient) -> str:

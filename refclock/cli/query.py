@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import errno
 import json
-import math
 import socket
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Any, Final
 
 from hw.net.ask import Asker
 from refclock.app.asking import INTERRUPTED, Outcome, QueryError, Target, Wish, ask
+from refclock.cli import complain
+from refclock.cli.values import number, port, whole
 from refclock.ntp.exchange import reference_name
 from refclock.observe.text import seconds
 from refclock.timebase import SECOND, Utc
@@ -34,25 +34,23 @@ Place = tuple[Any, ...]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command line may say."""
     parser.add_argument("server", metavar="HOST", help="name or address")
-    parser.add_argument(
-        "--port", type=_number(int, 1, 65_535), default=123, help="UDP port, 1 to 65535"
-    )
+    parser.add_argument("--port", type=port, default=123, help="UDP port, 1 to 65535")
     parser.add_argument(
         "--count",
-        type=_number(int, 1, 10_000),
+        type=whole(1, 10_000),
         default=1,
         help="measurements; the quickest counts",
     )
     parser.add_argument(
         "--interval",
-        type=_number(float, 0, 86_400),
+        type=number(0, 86_400),
         default=0.25,
         metavar="S",
         help="seconds between two of them",
     )
     parser.add_argument(
         "--timeout",
-        type=_number(float, 0.001, 3600),
+        type=number(0.001, 3600),
         metavar="S",
         help="seconds to wait for each answer (default: 5)",
     )
@@ -89,28 +87,13 @@ def run(args: argparse.Namespace) -> int:
             targets = _targets(args, opened)
             outcome = ask(targets, wish)
     except QueryError as failure:
-        print(_fitting(f"refclock query: {args.server}: {failure}"), file=sys.stderr)
+        complain("query", f"{args.server}: {failure}")
         return 1
     report = _report(args.server, outcome)
-    print(json.dumps(report) if args.json else _fitting(_text(report)))
+    print(json.dumps(report) if args.json else _text(report))
     if outcome.ended:
-        print(f"refclock query: {args.server}: {outcome.ended}", file=sys.stderr)
+        complain("query", f"{args.server}: {outcome.ended}")
     return 130 if outcome.ended == INTERRUPTED else 0
-
-
-def _number(
-    kind: type[int | float], least: float, most: float
-) -> Callable[[str], float]:
-    def checked(text: str) -> float:
-        try:
-            number = kind(text)
-        except ValueError:
-            number = kind(-1)
-        if not (math.isfinite(number) and least <= number <= most):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {least} to {most}")
-        return number
-
-    return checked
 
 
 def _targets(args: argparse.Namespace, opened: ExitStack) -> list[Target]:
@@ -197,14 +180,3 @@ def _text(report: dict[str, Any]) -> str:
             f"reference        {reference}",
         )
     )
-
-
-def _fitting(text: str) -> str:
-    """In letters that standard output has."""
-    encoding = sys.stdout.encoding or "ascii"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        plain = text.translate(_PLAIN)
-        return plain.encode(encoding, "backslashreplace").decode(encoding)
-    return text

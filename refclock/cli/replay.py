@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import typing
 from pathlib import Path
 from typing import Any, Final
 
 from refclock.app.recorder import lines
+from refclock.cli import complain
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Beginning, Outcome, RecordingError
 from refclock.events import Command, Event
@@ -30,8 +30,11 @@ def run(args: argparse.Namespace) -> int:
     """0: the engine did again what it had done. 1: it did not, or no recording."""
     try:
         told = replay(args.file)
-    except (OSError, RecordingError) as error:
-        print(f"refclock replay: {args.file}: {error}", file=sys.stderr)
+    except OSError as error:
+        complain("replay", error, args.file)
+        return 1
+    except RecordingError as error:
+        complain("replay", f"{args.file}: {error}")
         return 1
     print(json.dumps(told) if args.json else _text(told))
     return 0 if told["difference"] is None else 1

@@ -17,10 +17,9 @@ from refclock.app.check import check, settings
 from refclock.app.compose import compose
 from refclock.app.logs import logging_to
 from refclock.app.reload import Reload
+from refclock.cli import complain
 from refclock.config import ConfigError
 from refclock.daemon.daemon import Daemon
-from refclock.daemon.supervise import plain
-from refclock.observe.escape import escape
 
 HELP: Final = "discipline this machine's clock and serve NTP"
 
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             return 0
         config, leaps = settings(args.config)
     except ConfigError as error:
-        print_lines(error)
+        complain(None, error)
         return EX_CONFIG
     level = logging.DEBUG if args.verbose else logging.INFO
     with logging_to(sys.stderr, level):
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             )
             daemon = compose(config, board, leaps, args.capture)
         except OSError as error:
-            print_lines(f"refclock run: {plain(error)}")
+            complain("run", error)
             return EX_UNAVAILABLE
         log.info("running on %s", board.name)
         try:
@@ -89,24 +88,26 @@ def run(args: argparse.Namespace) -> int:
                 board.clock.restore()
 
 
-def print_lines(text: object) -> None:
-    """On standard error, each line escaped."""
-    for line in str(text).splitlines():
-        print(escape(line), file=sys.stderr)
+def until_told(daemon: Daemon, reload: Callable[[], None] | None = None) -> int:
+    """Run `daemon` until a signal ends it.
 
-
-def until_told(daemon: Daemon, reload: Callable[[], None]) -> int:
-    """Run `daemon` until a signal ends it; SIGHUP calls `reload`, which returns at
-    once."""
+    SIGHUP calls `reload`, which returns at once; without one it ends the daemon, as
+    its terminal is gone, unless nohup had it ignored.
+    """
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         daemon.stop()
 
     def again(_signal: int, _frame: FrameType | None) -> None:
-        reload()
+        if reload is not None:
+            reload()
 
-    for name, handler in (("SIGTERM", end), ("SIGINT", end), ("SIGHUP", again)):
-        signal.signal(getattr(signal, name), handler)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    if reload is not None:
+        signal.signal(signal.SIGHUP, again)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, end)
     try:
         daemon.run()
     except PermissionError as error:

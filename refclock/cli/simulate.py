@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import statistics
-import sys
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +20,8 @@ from hw.sim.fast import fast
 from hw.sim.scenarios import SCENARIOS
 from hw.sim.trace import figures, run_trace
 from refclock.app.plot import PlotError, Series, draw
+from refclock.cli import complain
+from refclock.cli.values import LONGEST_S, number
 from refclock.discipline.bound import BoundSettings
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
@@ -29,6 +32,7 @@ HELP: Final = "run the engine over a trace or a scenario in fast time, and judge
 
 _PRECISION: Final = -30
 """An emulated clock is read to the nanosecond."""
+_SCORE_FROM_S: Final = 3600.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,20 +53,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             f"{each.name}: {each.description}" for each in SCENARIOS.values()
         ),
     )
-    parser.add_argument("--hours", type=float, default=2.0, help="of a scenario")
+    parser.add_argument(
+        "--hours",
+        type=number(0.001, 1e5),
+        default=2.0,
+        help="of a scenario (default: %(default)g)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of a scenario's dice")
     parser.add_argument(
         "--holdover-at",
-        type=float,
+        type=number(0, LONGEST_S),
         metavar="S",
         help="take the pulse and the sentences away after so long",
     )
     parser.add_argument(
         "--score-from",
-        type=float,
-        default=3600.0,
+        type=number(0, LONGEST_S),
         metavar="S",
-        help="leave the time before out of the figures (default: %(default)g)",
+        help="leave the time before out of the figures (default: 3600, or half of a"
+        " shorter run)",
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw it: .svg or .png"
@@ -76,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
         told, series = _trace(args) if args.trace is not None else _scenario(args)
         if args.plot is not None:
             draw(series, args.plot)
-    except (OSError, ValueError, PlotError) as error:
-        print(f"refclock simulate: {error}", file=sys.stderr)
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error, PlotError) as error:
+        complain("simulate", error)
         return 1
     print(json.dumps(told) if args.json else _text(told))
     return 0
@@ -88,13 +97,15 @@ def _trace(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     began = time.perf_counter()
     dark_s = math.inf if args.holdover_at is None else args.holdover_at
     mind = engine(SCENARIOS["nominal"].table)
-    scores = run_trace(args.trace, mind, args.score_from, dark_s)
-    told = dict(figures(scores, args.score_from, time.perf_counter() - began))
+    from_s = _SCORE_FROM_S if args.score_from is None else args.score_from
+    scores = run_trace(args.trace, mind, from_s, dark_s)
+    told = dict(figures(scores, from_s, time.perf_counter() - began))
     errors = scores.at_pulse_s
     for after_s in (600, 3600, 14_400):
         if dark_s + after_s < len(errors):
             told[f"holdover_{after_s}s_s"] = abs(errors[round(dark_s) + after_s])
-    return told, Series(errors, scores.bound_s, scores.rate)
+    marks = (dark_s,) if math.isfinite(dark_s) else ()
+    return told, Series(errors, scores.bound_s, scores.rate, args.trace.name, marks)
 
 
 def engine(leaps: LeapTable) -> Engine:
@@ -121,11 +132,17 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     seen = list(fast(scenario, mind, hours=args.hours, seed=args.seed))
     if not seen:
         raise ValueError(f"{args.hours:g} h are less than a second")
-    scored = seen[round(args.score_from) :] or seen
+    from_s = args.score_from
+    if from_s is None:
+        from_s = min(_SCORE_FROM_S, len(seen) / 2)
+    elif round(from_s) >= len(seen):
+        raise ValueError(f"--score-from {from_s:g}: the run has only {len(seen)} s")
+    scored = seen[round(from_s) :]
     told = [second for second in scored if second.synchronised]
     errors = [second.error_s for second in told]
     judged = {
         "seconds": len(seen),
+        "scored_from_s": round(from_s),
         "mode": mind.mode.name,
         "synchronised": len(told) / len(scored),
         "rms_s": math.sqrt(math.fsum(e * e for e in errors) / len(errors))
@@ -140,14 +157,20 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     clock = [second.clock_error_s for second in seen]
     rate = [after - before for before, after in pairwise(clock)]
     bounds = [second.bound_s for second in seen]
-    return judged, Series([second.error_s for second in seen], bounds, rate)
+    turns_s = {at for f in scenario.faults for at in (f.at_s, f.at_s + f.for_s)}
+    marks = sorted(at_s for at_s in turns_s if 0 < at_s < len(seen))
+    errors_s = [second.error_s for second in seen]
+    return judged, Series(errors_s, bounds, rate, scenario.name, marks)
 
 
 def _text(told: Mapping[str, Any]) -> str:
-    return "\n".join(
-        f"{name:<20} {seconds(value) if name.endswith(_LENGTHS) else value}"
-        for name, value in told.items()
-    )
+    return "\n".join(f"{name:<20} {_figure(name, told[name])}" for name in told)
+
+
+def _figure(name: str, value: object) -> str:
+    if isinstance(value, float | None) and name.endswith(_LENGTHS):
+        return seconds(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 _LENGTHS: Final = ("rms_s", "p95_s", "p99_s", "max_s", "median_s", "0s_s")

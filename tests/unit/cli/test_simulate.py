@@ -69,7 +69,14 @@ def test_a_trace_is_judged(
 
 @pytest.mark.parametrize(
     "content",
-    [None, b"", b"a,b\n1,2\n", b"\xff\xfe", b"t_s,free_phase_ns,pps_noise_ns\n0,x,0\n"],
+    [
+        None,
+        b"t_s\n\0\n\r\0",
+        b"",
+        b"a,b\n1,2\n",
+        b"\xff\xfe",
+        b"t_s,free_phase_ns,pps_noise_ns\n0,x,0\n",
+    ],
 )
 def test_a_trace_that_cannot_be_used_is_told(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -81,9 +88,19 @@ def test_a_trace_that_cannot_be_used_is_told(
     assert capsys.readouterr().err.startswith("refclock simulate: ")
 
 
-def test_no_time_at_all_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "--scenario", "nominal", "--hours", "0"]) == 1
-    assert "0 h are less than a second" in capsys.readouterr().err
+def test_a_score_that_begins_after_the_end_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["simulate", "--scenario", "nominal", "--hours", "0.02"]
+    assert main([*words, "--score-from", "72"]) == 1
+    assert "--score-from 72: the run has only 72 s" in capsys.readouterr().err
+
+
+def test_of_a_short_run_the_second_half_is_judged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--scenario", "nominal", "--hours", "0.02")
+    assert told(capsys, *words)["scored_from_s"] == 36
 
 
 @pytest.mark.parametrize(
