@@ -66,6 +66,7 @@ PULSE_LOST_AFTER: Final = Duration(2_500_000_000)
 """No pulse was used for so long: two were missed, the pulse is lost."""
 PULSE_ABSENT_AFTER: Final = 10 * SECOND
 """No pulse came at all for so long: sentences alone must do."""
+LEARNED_BEFORE: Final = 10 * SECOND
 ONE_PAIR: Final = ((GPS0, PPS0),)
 """One receiver with one pulse, the plain case."""
 
@@ -338,9 +339,11 @@ class Engine:
             reference.restart()
 
     def _next_leap(self, at: Tai) -> LeapSecond | None:
-        """The next leap second after `at`; one that no table had is learned here."""
+        """The next leap second after `at`. One that no table has enters ours only when it
+        comes, so that an announcement withdrawn before leaves nothing."""
         leap = self._first.integrity.leap(at)
-        if leap is not None and leap not in self._leaps.leaps:
+        comes = leap is not None and leap.at - at < LEARNED_BEFORE
+        if leap is not None and comes and leap not in self._leaps.leaps:
             self._leaps = self._leaps.with_leap(leap)
             self._clock.know(self._leaps)
             for reference in self._references:

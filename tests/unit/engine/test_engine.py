@@ -766,3 +766,17 @@ def test_a_battery_clock_the_kernel_sets_from_ours_is_no_witness() -> None:
         world.second()
     (alarm,) = world.engine.status(world.mono).alarms
     assert alarm.parameters["witness"] == "none"
+
+
+def test_an_announcement_withdrawn_leaves_no_leap_second() -> None:
+    expired = replace(LEAPS, expires=Utc.of(2026, 6, 28))
+    world = World(engine(FREE, expired))
+    world.run(30)
+    for announced in (INSERTED, None):
+        for _ in range(80):
+            notice = LeapNotice(
+                world.mono, "UBX-NAV-TIMELS", 37 * SECOND, announced=announced
+            )
+            world.tell(notice)
+            world.second()
+        assert world.engine.snapshot.leap == announced
