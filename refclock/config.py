@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, Self, TypeVar
 
 from refclock.board.wiring import (
+    PairSettings,
     PulseSettings,
     ReceiverSettings,
     RtcSettings,
@@ -70,6 +71,7 @@ class Config:
 
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
     pulse: PulseSettings = field(default_factory=PulseSettings)
+    watched: tuple[PairSettings, ...] = ()
     thermometer: ThermometerSettings = field(default_factory=ThermometerSettings)
     rtc: RtcSettings = field(default_factory=RtcSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from hw.linux.pulse.serial import open_dcd
 from refclock.board.ports import (
     Board,
     ByteStream,
+    Pair,
     Pin,
     PpsLine,
     Rtc,
@@ -36,6 +37,7 @@ from refclock.board.ports import (
     Thermometer,
 )
 from refclock.board.wiring import (
+    PairSettings,
     PulseSettings,
     PulseSource,
     ReceiverSettings,
@@ -44,6 +46,7 @@ from refclock.board.wiring import (
     ThermometerSettings,
     ThermometerSource,
 )
+from refclock.events import SourceId, SourcePair
 from refclock.timebase import MICROSECOND, NANOSECOND, Duration
 
 STABLE_RECEIVER: Final = "/dev/gps0"
@@ -103,6 +106,7 @@ def linux_board(
     rtc: RtcSettings,
     *,
     steer: bool,
+    watched: Sequence[PairSettings] = (),
 ) -> Board:
     """The machine this runs on. Nothing is opened, and the clock not touched, yet."""
     clock: SystemClock = KernelClock() if steer else FreeClock()
@@ -119,6 +123,21 @@ def linux_board(
         open_pin=_pin(pulse),
         pulse_latency=latency,
         pulse_latency_spread=spread,
+        watched=tuple(
+            _watched(number, each, known, clock)
+            for number, each in enumerate(watched, 1)
+        ),
+    )
+
+
+def _watched(
+    number: int, settings: PairSettings, known: Model, clock: SystemClock
+) -> Pair:
+    """The receiver of that number, whose device has a name, and its pulse."""
+    return Pair(
+        SourcePair(SourceId(f"gps{number}"), SourceId(f"pps{number}")),
+        partial(_opened_receiver, settings.receiver, known),
+        _pulse(settings.pulse, settings.receiver, known, clock),
     )
 
 
@@ -151,14 +170,14 @@ def _receiver(
 ) -> Callable[[], ByteStream] | None:
     if settings.device == "none":
         return None
+    return partial(_opened_receiver, settings, known)
 
-    def opened() -> ByteStream:
-        path = _receiver_path(settings, known)
-        if bus := re.fullmatch(r"/dev/i2c-(\d+)", path):
-            return open_ddc(int(bus[1]))
-        return hunt(path) if settings.baud == "auto" else Uart(path, settings.baud)
 
-    return opened
+def _opened_receiver(settings: ReceiverSettings, known: Model) -> ByteStream:
+    path = _receiver_path(settings, known)
+    if bus := re.fullmatch(r"/dev/i2c-(\d+)", path):
+        return open_ddc(int(bus[1]))
+    return hunt(path) if settings.baud == "auto" else Uart(path, settings.baud)
 
 
 def _receiver_path(settings: ReceiverSettings, known: Model) -> str:

@@ -19,7 +19,7 @@ from hw.net.udp import UdpSocket
 from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.state import StateFile, recall
 from refclock.app.workers import Workers
-from refclock.board.ports import Board, SystemClock
+from refclock.board.ports import Board, ByteStream, PpsLine, SystemClock
 from refclock.config import Config
 from refclock.daemon.control import ControlServer
 from refclock.daemon.daemon import Daemon, measured_precision
@@ -30,7 +30,7 @@ from refclock.drivers.pps import PpsDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.drivers.thermometer import ThermometerDriver
 from refclock.engine.recording import Beginning
-from refclock.events import GPS0, PIN0, PPS0, RTC0, TEMP0
+from refclock.events import GPS0, ONE_PAIR, PIN0, PPS0, RTC0, TEMP0
 from refclock.published import ClockSnapshot
 from refclock.receiver.configurator import Configurator
 from refclock.receiver.profile import profile
@@ -87,6 +87,7 @@ def compose(
         board.pulse_latency_spread,
         measured_precision(board.clock),
         memory,
+        (*ONE_PAIR, *(each.sources for each in board.watched)),
     )
     with _advising("name a file in a folder that is there and may be written"):
         recorder = None if record is None else FileRecorder(record, beginning)
@@ -222,12 +223,15 @@ def _sources(
 
         yield Device(GPS0, receiver)
     if open_pulse := board.open_pulse:
-
-        def pulse() -> tuple[Driver, str]:
-            line = open_pulse()
-            return PpsDriver(line, board.clock), line.name
-
-        yield Device(PPS0, pulse)
+        yield Device(PPS0, partial(_pulse_driver, open_pulse, board))
+    for pair in board.watched:
+        yield Device(
+            pair.sources.receiver, partial(_receiver_driver, pair.open_receiver)
+        )
+        if pair.open_pulse is not None:
+            yield Device(
+                pair.sources.pulse, partial(_pulse_driver, pair.open_pulse, board)
+            )
     if open_pin := board.open_pin:
 
         def pin() -> tuple[Driver, str]:
@@ -252,3 +256,15 @@ def _sources(
             return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
 
         yield Device(RTC0, rtc, config.rtc.every_s)
+
+
+def _receiver_driver(open_receiver: Callable[[], ByteStream]) -> tuple[Driver, str]:
+    stream = open_receiver()
+    return GnssDriver(stream), stream.name
+
+
+def _pulse_driver(
+    open_pulse: Callable[[], PpsLine], board: Board
+) -> tuple[Driver, str]:
+    line = open_pulse()
+    return PpsDriver(line, board.clock), line.name

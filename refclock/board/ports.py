@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from refclock.events import Command, Edge
+from refclock.events import Command, Edge, SourcePair
 from refclock.timebase import Duration, Local, Mono, Utc
 
 
@@ -217,6 +217,15 @@ class Datagrams(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Another receiver of the board, and its pulse: watched, while the first steers."""
+
+    sources: SourcePair
+    open_receiver: Callable[[], ByteStream]
+    open_pulse: Callable[[], PpsLine] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """Everything a daemon needs of the machine.
 
@@ -237,3 +246,5 @@ class Board:
     """How late this board stamps a pulse, as known (TIMING: a bias)."""
     pulse_latency_spread: Duration = Duration(5_000)
     """How far the true lateness may be from it, either way."""
+    watched: tuple[Pair, ...] = ()
+    """Receivers beside the one of `open_receiver`, which steers."""

@@ -6,7 +6,7 @@ A board below (`hw.linux`) reads them, the configuration above composes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -82,6 +82,19 @@ class PulseSettings:
     measure_line: str = "auto"
     """The line to watch, by name or offset. "auto": the pulse's own, where it can be
     read in memory (a Pi); elsewhere a second line that the pulse is wired to."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSettings:
+    """Another receiver and its pulse, watched beside the one that steers."""
+
+    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    pulse: PulseSettings = field(default_factory=PulseSettings)
+
+    def __post_init__(self) -> None:
+        """ValueError: only the first receiver can be looked for."""
+        if self.receiver.device in {"auto", "none"}:
+            raise ValueError("receiver.device: name the device of a second receiver")
 
 
 class ThermometerSource(StrEnum):

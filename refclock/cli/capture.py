@@ -56,7 +56,12 @@ def run(args: argparse.Namespace) -> int:
     )
     with logging_to(sys.stderr, logging.WARNING):
         board = linux_board(
-            config.receiver, config.pulse, config.thermometer, config.rtc, steer=False
+            config.receiver,
+            config.pulse,
+            config.thermometer,
+            config.rtc,
+            steer=False,
+            watched=config.watched,
         )
         try:
             daemon = compose(config, board, leaps, args.file)

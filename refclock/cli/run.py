@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
                 config.thermometer,
                 config.rtc,
                 steer=config.clock.steer,
+                watched=config.watched,
             )
             daemon = compose(config, board, leaps, args.capture)
         except OSError as error:

@@ -24,8 +24,7 @@ from refclock.engine.realtime import Stepped
 from refclock.engine.reference import ReceiverFact, Reference
 from refclock.engine.status import reason, status
 from refclock.events import (
-    GPS0,
-    PPS0,
+    ONE_PAIR,
     RTC0,
     AntennaFeed,
     Bracket,
@@ -38,6 +37,7 @@ from refclock.events import (
     Lost,
     PulseEdge,
     SourceId,
+    SourcePair,
     Temperature,
     Tick,
     TimeMessage,
@@ -67,8 +67,6 @@ PULSE_LOST_AFTER: Final = Duration(2_500_000_000)
 PULSE_ABSENT_AFTER: Final = 10 * SECOND
 """No pulse came at all for so long: sentences alone must do."""
 LEARNED_BEFORE: Final = 10 * SECOND
-ONE_PAIR: Final = ((GPS0, PPS0),)
-"""One receiver with one pulse, the plain case."""
 
 
 class Engine:
@@ -84,7 +82,7 @@ class Engine:
         latency_spread: Duration = ZERO,
         precision: int = -20,
         memory: Memory | None = None,
-        pairs: Sequence[tuple[SourceId, SourceId]] = ONE_PAIR,
+        pairs: Sequence[SourcePair] = ONE_PAIR,
     ) -> None:
         """`floor`: it is not earlier than this (the date of build).
 
@@ -105,16 +103,15 @@ class Engine:
         lags = memory.lags if memory else {}
         self._references = [
             Reference(
-                receiver,
-                pulse,
+                pair,
                 settings,
                 leaps,
                 floor,
-                lags=lags if (receiver, pulse) == pairs[0] else {},
+                lags=lags if pair is pairs[0] else {},
                 last_good=memory.last_good if memory else None,
                 latency=latency,
             )
-            for receiver, pulse in pairs
+            for pair in pairs
         ]
         self._by_source = {
             source: each
@@ -196,11 +193,12 @@ class Engine:
         if reference is None or edge.era < self._clock.era:
             return ()  # of no pulse of ours, or stamped by a clock stepped since
         self._follow(edge.at, edge.mono, edge.era)
-        labelled = reference.sample(edge, self._clock.predict)
+        watched = reference is not self._first
+        labelled = reference.sample(edge, self._clock.predict, by_clock=watched)
         if labelled is None:
             return ()
         sample, second = labelled
-        if reference is not self._first:
+        if watched:
             self._watch(reference, sample)
             return ()
         if not self._use(reference, sample, second, edge):
@@ -260,10 +258,10 @@ class Engine:
     def _hold_or_adopt(self, reference: Reference, ahead: Duration, now: Mono) -> None:
         """Sentences differ from our clock by whole seconds, or (zero) no longer do."""
         confirmed = reference.labeller.confirmed(ahead)
-        if reference.integrity.second(ahead, now, confirmed=confirmed):
+        adopted = reference.integrity.second(ahead, now, confirmed=confirmed)
+        if adopted and reference is self._first:
             reference.labeller.adopt(ahead)
-            if reference is self._first:
-                self._clock.shift(ahead)
+            self._clock.shift(ahead)
 
     def _sentence(
         self, reference: Reference, message: TimeMessage, local: Local
@@ -339,8 +337,8 @@ class Engine:
             reference.restart()
 
     def _next_leap(self, at: Tai) -> LeapSecond | None:
-        """The next leap second after `at`. One that no table has enters ours only when it
-        comes, so that an announcement withdrawn before leaves nothing."""
+        """The next leap second after `at`. One that no table has enters ours only when
+        it comes, so that an announcement withdrawn before leaves nothing."""
         leap = self._first.integrity.leap(at)
         comes = leap is not None and leap.at - at < LEARNED_BEFORE
         if leap is not None and comes and leap not in self._leaps.leaps:

@@ -18,7 +18,7 @@ from refclock.codec import CodecError, decode, dumps, parsed
 from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import EngineSettings
-from refclock.events import Command, Event
+from refclock.events import ONE_PAIR, Command, Event, SourcePair
 from refclock.published import ClockSnapshot
 from refclock.settings import Range
 from refclock.timebase import Duration, LeapTable, Utc
@@ -41,6 +41,7 @@ class Beginning:
     latency_spread: Duration
     precision: Annotated[int, Range(-40, 0)]
     memory: Memory | None
+    pairs: tuple[SourcePair, ...] = ONE_PAIR
     version: Literal[2] = VERSION
 
     def engine(self) -> Engine:
@@ -53,6 +54,7 @@ class Beginning:
             latency_spread=self.latency_spread,
             precision=self.precision,
             memory=self.memory,
+            pairs=self.pairs,
         )
 
 

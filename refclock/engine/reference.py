@@ -22,7 +22,7 @@ from refclock.events import (
     PulseEdge,
     Sawtooth,
     SkyView,
-    SourceId,
+    SourcePair,
     TimeMessage,
     Witness,
 )
@@ -66,8 +66,7 @@ class Reference:
 
     def __init__(
         self,
-        receiver: SourceId,
-        pulse: SourceId,
+        pair: SourcePair,
         settings: EngineSettings,
         leaps: LeapTable,
         floor: Utc,
@@ -81,8 +80,7 @@ class Reference:
 
         `latency`: how late a pulse is stamped (+ is late).
         """
-        self.receiver = receiver
-        self.pulse = pulse
+        self.receiver, self.pulse = pair.receiver, pair.pulse
         self._leaps = leaps
         self.integrity = Integrity(settings.integrity, leaps, floor, last_good)
         self.labeller = Labeller(settings.label, leaps, lags)
@@ -99,8 +97,13 @@ class Reference:
         self.offset: Duration | None = None
         """Its last pulse less the published clock, where it does not steer."""
 
-    def sample(self, edge: PulseEdge, predict: Predict) -> tuple[Sample, Tai] | None:
-        """The sample that `edge` is and the second it begins; None: see `refusal`."""
+    def sample(
+        self, edge: PulseEdge, predict: Predict, *, by_clock: bool
+    ) -> tuple[Sample, Tai] | None:
+        """The sample that `edge` is and the second it begins; None: see `refusal`.
+
+        `by_clock`: the clock, disciplined by another receiver, names its second.
+        """
         if self.integrity.no_fix(edge.mono):
             self.refusal = Reason.of(Code.NO_FIX_FOR_PULSE)
             return None
@@ -108,7 +111,12 @@ class Reference:
             self.refusal = Reason.of(Code.RECEIVER_SILENT_FOR_PULSE)
             return None
         at, mono = edge.at - self.latency, edge.mono - self.latency
-        label = self.labeller.label(replace(edge, at=at, mono=mono), predict(at, mono))
+        predicted = predict(at, mono)
+        if by_clock:
+            if predicted is None:
+                return None
+            self.labeller.carry(predicted.tai, mono)
+        label = self.labeller.label(replace(edge, at=at, mono=mono), predicted)
         if isinstance(label, Unlabelled):
             if label is not OTHER_FLANK:
                 self.refusal = label.reason

@@ -36,10 +36,20 @@ from refclock.events.receiver import (
     SkyView,
     TimeMessage,
 )
-from refclock.events.source import GPS0, PIN0, PPS0, RTC0, TEMP0, SourceId
+from refclock.events.source import (
+    GPS0,
+    ONE_PAIR,
+    PIN0,
+    PPS0,
+    RTC0,
+    TEMP0,
+    SourceId,
+    SourcePair,
+)
 
 __all__ = [
     "GPS0",
+    "ONE_PAIR",
     "PIN0",
     "PPS0",
     "RTC0",
@@ -71,6 +81,7 @@ __all__ = [
     "SetStatus",
     "SkyView",
     "SourceId",
+    "SourcePair",
     "Step",
     "Temperature",
     "Tick",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, NewType
 
 SourceId = NewType("SourceId", str)
@@ -17,3 +18,15 @@ TEMP0: Final = SourceId("temp0")
 """The thermometer nearest to the oscillator."""
 RTC0: Final = SourceId("rtc0")
 """The battery clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePair:
+    """A receiver and the pulse it vouches for."""
+
+    receiver: SourceId
+    pulse: SourceId
+
+
+ONE_PAIR: Final = (SourcePair(GPS0, PPS0),)
+"""One receiver with one pulse, the plain case."""

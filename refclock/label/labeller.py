@@ -197,6 +197,11 @@ class Labeller:
         second, by = named
         return self._settled(edge, second, second, by)
 
+    def carry(self, at: Tai, mono: Mono) -> None:
+        """Our clock, disciplined by another receiver, says what time it is."""
+        if self._anchor is None:
+            self._anchor = Heard(at, mono)
+
     def adopt(self, by: Duration) -> None:
         """The second was another one all along: what is known moves by `by`."""
         if self._anchor is not None:

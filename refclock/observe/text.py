@@ -31,6 +31,8 @@ def to_text(status: Mapping[str, Any]) -> str:
         f"({lag['count']} heard)"
         for kind, lag in sorted(status["lag"].items())
     ]
+    if len(status["sources"]) > 1:
+        lines += [f"source     {_source(each)}" for each in status["sources"]]
     if status["temperature_c"] is not None:
         lines.append(f"board      {status['temperature_c']:.1f} °C")
     leap = status["next_leap"] or "none announced"
@@ -144,3 +146,12 @@ def _server(counters: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {count}" for name, count in counters.items()
     )
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    name = f"{source['receiver']}/{source['pulse']}"
+    if source["refusal"]:
+        return f"{name}: {source['refusal']}"
+    if source["steers"]:
+        return f"{name}: steers the clock"
+    return f"{name}: {seconds(source['offset_s'])} from the clock, watched"

@@ -213,3 +213,17 @@ def ranges(annotation: object) -> list[Range]:
     if isinstance(annotation, Range):
         return [annotation]
     return [found for each in typing.get_args(annotation) for found in ranges(each)]
+
+
+def test_the_manual_shows_a_second_receiver() -> None:
+    lines = MANUAL.read_text().splitlines()
+    begin = lines.index("#   [[watched]]")
+    example = [line[1:] for line in lines[begin : lines.index("watched = []")]]
+    (shown,) = parse("\n".join(example).encode()).watched
+    assert shown.receiver.device == "/dev/ttyUSB0"
+    assert shown.pulse.device == "/dev/pps1"
+
+
+def test_a_second_receiver_must_be_named() -> None:
+    with pytest.raises(ConfigError, match=r"name the device"):
+        parse(b"[[watched]]\nreceiver.baud = 9600\n")

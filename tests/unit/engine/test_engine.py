@@ -6,7 +6,7 @@ import pytest
 
 from refclock.discipline.bank import Bank, Innovation, Sample, SampleSource
 from refclock.discipline.mode import Mode
-from refclock.engine.engine import GPS, PPS
+from refclock.engine.engine import GPS, PPS, Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import ClockSettings, EngineSettings, HoldoverSettings
 from refclock.engine.recording import Beginning
@@ -14,9 +14,11 @@ from refclock.events import (
     GPS0,
     PPS0,
     RTC0,
+    Command,
     Configured,
     Dropped,
     DropReason,
+    Event,
     Fix,
     Found,
     Identity,
@@ -25,14 +27,18 @@ from refclock.events import (
     LineLoad,
     Lost,
     Position,
+    PulseEdge,
     Satellite,
     Sawtooth,
     SetLeap,
     SetRate,
     SetStatus,
     SkyView,
+    SourceId,
+    SourcePair,
     Step,
     Temperature,
+    TimeMessage,
     Witness,
 )
 from refclock.integrity.monitor import IntegritySettings, Policy
@@ -780,3 +786,76 @@ def test_an_announcement_withdrawn_leaves_no_leap_second() -> None:
             world.tell(notice)
             world.second()
         assert world.engine.snapshot.leap == announced
+
+
+GPS1, PPS1 = SourceId("gps1"), SourceId("pps1")
+TWO = (SourcePair(GPS0, PPS0), SourcePair(GPS1, PPS1))
+
+
+class Pair(World):
+    """Two receivers with a pulse each; the second is of `second` late."""
+
+    second_late = 300 * MICROSECOND
+    second_ahead = ZERO
+
+    def tell(self, event: Event) -> tuple[Command, ...]:
+        commands = super().tell(event)
+        if isinstance(event, PulseEdge):
+            late = self.second_late
+            other = replace(
+                event, at=event.at + late, mono=event.mono + late, source=PPS1
+            )
+            super().tell(other)
+        if isinstance(event, TimeMessage):
+            utc = event.utc + self.second_ahead
+            super().tell(replace(event, utc=utc, source=GPS1))
+        return commands
+
+
+def two() -> Pair:
+    return Pair(Engine(FREE, LEAPS, LEAPS.updated, pairs=TWO))
+
+
+def test_the_first_of_two_receivers_steers_and_the_other_is_watched() -> None:
+    world = two()
+    world.run(30)
+    assert world.mode() == Mode.TRACK
+    assert abs(world.wrong) < MICROSECOND
+    first, other = world.engine.status(world.mono).sources
+    assert (first.receiver, first.pulse, first.steers) == (GPS0, PPS0, True)
+    assert (other.receiver, other.pulse, other.steers) == (GPS1, PPS1, False)
+    assert other.offset_s == pytest.approx(-300e-6, abs=1e-6)
+    assert other.pulses > 20
+    assert other.lag["RMC"].mean_s == pytest.approx(0.12, abs=0.01)
+
+
+def test_what_a_watched_receiver_says_moves_nothing() -> None:
+    world = two()
+    world.second_ahead = 3600 * SECOND
+    world.run(200)
+    assert world.mode() == Mode.TRACK
+    assert abs(world.wrong) < MICROSECOND
+    status = world.engine.status(world.mono)
+    assert [alarm.source for alarm in status.alarms] == [GPS1]
+    assert "+3600 s from the second our clock carries" in status.alarms[0].text
+    assert status.sources[1].lag == {}
+
+
+def test_without_the_first_the_other_does_not_steer() -> None:
+    """Nothing votes between two."""
+    world = two()
+    world.run(30)
+    world.pulses = False
+    used = world.engine.status(world.mono).pulses
+    world.run(20)
+    assert world.mode() == Mode.HOLDOVER
+    assert world.engine.status(world.mono).pulses == used
+
+
+def test_facts_of_a_source_that_nobody_named_are_no_ones() -> None:
+    world = tracking()
+    stray = replace(world.message(), utc=Utc.of(2030, 1, 1), source=GPS1)
+    assert world.tell(stray) == ()
+    assert world.tell(replace(world.edge(), source=PPS1)) == ()
+    world.run(3)
+    assert abs(world.wrong) < MICROSECOND
