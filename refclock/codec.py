@@ -86,9 +86,17 @@ class _Kind:
 
 
 def dotted(path: Path) -> str:
-    """`server.listener[2].port`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return "".join(parts).lstrip(".")
+    """`server.listener[2].port`; a key from outside on one line, short and escaped."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{_printable(part)}"
+        for part in path
+    )
+    return "".join(parts).removeprefix(".")
+
+
+def _printable(key: str) -> str:
+    short = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
+    return short if short.isprintable() else ascii(short)[1:-1]
 
 
 def encode(kind: object, value: object) -> Any:  # noqa: ANN401 - what JSON can hold
