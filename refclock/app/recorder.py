@@ -138,13 +138,14 @@ class RecordedStream:
 
 def lines(path: Path) -> Iterator[Entry]:
     """What was kept. OSError: no such file; RecordingError: not all of it is ours."""
-    length = 0
+    length = number = 0
     with _opened(path, "rt") as file:
         try:
             while text := file.readline(_LONGEST_LINE):
                 length += len(text)
+                number += 1
                 if text.endswith("\n"):
-                    yield read(text)
+                    yield _numbered(text, number)
                 elif len(text) == _LONGEST_LINE:
                     raise RecordingError(f"a line of over {_LONGEST_LINE} characters")
                 if length > 2 * _LONGEST:
@@ -153,6 +154,14 @@ def lines(path: Path) -> Iterator[Entry]:
             return
         except (UnicodeDecodeError, zlib.error, gzip.BadGzipFile) as error:
             raise RecordingError(f"not a recording: {error}") from error
+
+
+def _numbered(text: str, number: int) -> Entry:
+    """What is written there. RecordingError: with the number of the line."""
+    try:
+        return read(text)
+    except RecordingError as error:
+        raise RecordingError(f"line {number}: {error}") from error
 
 
 def _opened(path: Path, mode: str) -> IO[str]:

@@ -13,6 +13,7 @@ from refclock.cli import complain
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Beginning, Outcome, RecordingError
 from refclock.events import Command, Event
+from refclock.observe.escape import escape
 from refclock.timebase import Mono
 
 HELP: Final = "run a recording through the engine again, and compare bit for bit"
@@ -36,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
     except RecordingError as error:
         complain("replay", f"{args.file}: {error}")
         return 1
-    print(json.dumps(told) if args.json else _text(told))
+    if args.json:
+        print(json.dumps(told, allow_nan=False))
+    else:
+        print("\n".join(map(escape, _text(told))))
     return 0 if told["difference"] is None else 1
 
 
@@ -51,9 +55,9 @@ def replay(path: Path) -> dict[str, Any]:
         if isinstance(line, Beginning):
             engine = line.engine()
         elif engine is None:
-            raise RecordingError("it does not say how the engine was made")
+            raise RecordingError("it does not begin with how the engine was made")
         elif isinstance(line, _FACTS):
-            commands = engine.handle(line)
+            commands = _handled(engine, line, number)
             last = line.mono
             first = last if facts == 0 else first
             facts += 1
@@ -63,7 +67,10 @@ def replay(path: Path) -> dict[str, Any]:
                 difference = number
     if engine is None:
         raise RecordingError("it is empty")
-    status = engine.status(last)
+    try:
+        status = engine.status(last)
+    except Exception as error:
+        raise RecordingError(f"the engine fails at its end: {error!r}") from error
     return {
         "facts": facts,
         "outcomes": outcomes,
@@ -76,15 +83,27 @@ def replay(path: Path) -> dict[str, Any]:
     }
 
 
-def _text(told: dict[str, Any]) -> str:
+def _handled(engine: Engine, fact: Event, number: int) -> tuple[Command, ...]:
+    """What the engine makes of `fact`. RecordingError: it fails, as it may on what no
+    device can have sent, a fact from before the last one for instance."""
+    try:
+        return engine.handle(fact)
+    except Exception as error:
+        raise RecordingError(
+            f"line {number}: the engine fails on this fact: {error!r}"
+        ) from error
+
+
+def _text(told: dict[str, Any]) -> list[str]:
     end = (
         "the engine did again what it had done, bit for bit"
         if told["difference"] is None
         else f"the engine did otherwise from line {told['difference']} on: "
         "it is of another version than the one recorded"
     )
-    alarms = "".join(f"\nALARM  {text}" for text in told["alarms"])
-    return (
+    return [
         f"{told['facts']} facts in {told['seconds']:.0f} s; ended {told['mode']}: "
-        f"{told['reason']}{alarms}\n{end} ({told['outcomes']} outcomes compared)"
-    )
+        f"{told['reason']}",
+        *(f"ALARM  {text}" for text in told["alarms"]),
+        f"{end} ({told['outcomes']} outcomes compared)",
+    ]
