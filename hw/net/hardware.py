@@ -126,6 +126,14 @@ def any_card(names: Iterable[str]) -> bool:
     return False
 
 
+def switch_on_all(names: Iterable[str]) -> None:
+    """Have the cards of these interfaces stamp, where they can and it is allowed."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            if stamps_both_ways(can := stamping(name)):
+                switch_on(name, can)
+
+
 def frame_ns(interface: str) -> int:
     """How long an NTP packet takes on its wire; 0: nobody knows."""
     with contextlib.suppress(OSError, ValueError):

@@ -16,6 +16,7 @@ from typing import Final
 from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
+from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
 from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.state import StateFile, recall
 from refclock.app.workers import Workers
@@ -131,9 +132,33 @@ def _services(
     published: Callable[[], ClockSnapshot],
     clock: SystemClock,
     leaps: Sequence[LeapSecond],
-) -> Iterator[NtpService | Workers | Broadcast]:
-    """A service for each address, or one that has workers for all of them; and one
-    that tells the time unasked, with the voice of the first of IPv4."""
+) -> Iterator[NtpService | Workers | Broadcast | InKernel]:
+    """A service for each address, or one that has workers for all of them; one that
+    tells the time unasked, with the voice of the first of IPv4; and one that has the
+    kernel answer in front of them."""
+    settings = config.server
+    responder = kernel_responder(settings)
+    sockets: list[tuple[socket.socket, ListenerSettings]] = []
+    for service, heard in _by_socket(config, published, clock, leaps):
+        sockets += heard
+        yield service
+    if responder is not None:
+        standing = [*standing_at(sockets, settings.port)]
+        yield InKernel(responder, standing, published, clock, settings)
+
+
+def _by_socket(
+    config: Config,
+    published: Callable[[], ClockSnapshot],
+    clock: SystemClock,
+    leaps: Sequence[LeapSecond],
+) -> Iterator[
+    tuple[
+        NtpService | Workers | Broadcast,
+        Sequence[tuple[socket.socket, ListenerSettings]],
+    ]
+]:
+    """Those that answer by sockets, each with the sockets it listens at."""
     settings = config.server
     listeners = settings.listeners(config.leap.mode)
     passed = inherited()
@@ -142,7 +167,8 @@ def _services(
             for made in passed:
                 made.close()
             raise OSError("sockets passed on by systemd cannot be shared by workers")
-        yield Workers(listeners, published, settings, leaps)
+        workers = Workers(listeners, published, settings, leaps)
+        yield workers, workers.sockets
         return
     to = settings.broadcast
     for place, listener in _places(listeners, passed):
@@ -158,10 +184,10 @@ def _services(
             listener=listener,
             leaps=leaps,
         )
-        yield service
+        yield service, [(bound, listener)]
         if to and bound.family == socket.AF_INET:
             sender, to = BroadcastSender(partial(getattr, place, "bound"), to), ()
-            yield Broadcast(
+            broadcast = Broadcast(
                 sender.send,
                 sender.close,
                 service.template_now,
@@ -170,6 +196,7 @@ def _services(
                 time.sleep,
                 log.warning,
             )
+            yield broadcast, []
     if to:
         raise OSError(f"to broadcast to {to[0]} takes an IPv4 address to listen at")
 

@@ -99,6 +99,11 @@ class Workers:
         self._started_s = [0.0] * settings.workers
         self._workers = [self._start(number) for number in range(settings.workers)]
 
+    @property
+    def sockets(self) -> list[tuple[socket.socket, ListenerSettings]]:
+        """One for each place it listens at."""
+        return [(group[0], listener) for listener, group in self._sockets]
+
     def serve(self, limit: Duration) -> None:
         """Pass on what is published and keep all workers alive, for `limit`."""
         until = time.monotonic_ns() + limit.ns

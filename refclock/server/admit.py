@@ -16,8 +16,8 @@ from refclock.server.clients import Client, ClientTable, Denied, Newcomers
 from refclock.server.settings import Access, RateLimitSettings
 from refclock.timebase import SECOND
 
-_LEAK_EVERY_NS: Final = 400_000
-_LEAK_SLACK_NS: Final = SECOND.ns
+LEAK_EVERY_NS: Final = 400_000
+LEAK_SLACK_NS: Final = SECOND.ns
 """Of the requests of one host beyond its pace at most 2,500 a second are served."""
 _KISS_EVERY_NS: Final = 4 * SECOND.ns
 _ALL_KISSES_EVERY_NS: Final = SECOND.ns // 16
@@ -155,9 +155,9 @@ class Admission:
 
     def _beyond_pace(self, client: Client, now: int) -> Decision:
         if self._draw() < self._leak:
-            due = max(client.leak_due, now - _LEAK_SLACK_NS)
+            due = max(client.leak_due, now - LEAK_SLACK_NS)
             if due <= now:
-                client.leak_due = due + _LEAK_EVERY_NS
+                client.leak_due = due + LEAK_EVERY_NS
                 return _SERVE
         client.limited += 1
         kiss = self._kiss_limited and self._may_kiss(client, now)

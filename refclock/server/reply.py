@@ -110,6 +110,8 @@ class ReplyTemplate:
             else 0,
         )
         self._stratum = snapshot.stratum if synchronised else 0
+        self.header = _HEAD.pack(leap << 6, self._stratum, 0, self._about_us)
+        """The first 24 bytes of a reply, with version and mode 0."""
         head = _HEAD.pack(0, self._stratum, 0, self._about_us)
         self._reply = head.ljust(HEADER_LENGTH, b"\0")
         self.made_ns = local.ns

@@ -11,7 +11,7 @@ kernel may, applies these same settings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import (
@@ -23,7 +23,7 @@ from ipaddress import (
     ip_network,
 )
 from itertools import combinations
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from refclock.settings import Form, Range
 
@@ -85,6 +85,27 @@ class Access:
         for free, rules in self._rules[len(source)].items():
             allowed = rules.get(address >> free)
             if allowed is not None:
+                return allowed
+        return False
+
+    @property
+    def networks(self) -> Iterator[IPv4Network | IPv6Network]:
+        """Those that have a rule."""
+        for kind, size in ((IPv4Network, 4), (IPv6Network, 16)):
+            for free, rules in self._rules[size].items():
+                length = 8 * size - free
+                for bits in rules:
+                    yield kind((bits << free, length))
+
+    def allows_all(self, network: IPv4Network | IPv6Network) -> bool:
+        """Do the rules allow the addresses of `network` that no longer prefix has?"""
+        open_bits = network.max_prefixlen - network.prefixlen
+        address = int(network.network_address)
+        for free, rules in self._rules[network.max_prefixlen // 8].items():
+            if (
+                free >= open_bits
+                and (allowed := rules.get(address >> free)) is not None
+            ):
                 return allowed
         return False
 
@@ -208,6 +229,10 @@ class ServerSettings:
     hardware_stamps: bool = True
     """Use the stamps of a network card that stamps all NTP packets by itself, while
     they agree with the kernel's. To set a card up takes CAP_NET_ADMIN."""
+    in_kernel: Literal["auto"] | bool = False
+    """Have the kernel answer plain requests before they reach a socket (Linux 6.1).
+    Takes CAP_BPF and CAP_NET_ADMIN, which are given up once that is set up. "auto":
+    where that can be had; true: warn where it cannot."""
     workers: Annotated[int, Range(1, 16, "processes")] = 1
     """Processes that serve; 1: this one, and none is started."""
     broadcast: tuple[

@@ -1,0 +1,1 @@
+"""Plain NTP requests, answered in the kernel."""
