@@ -293,6 +293,7 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(max(600, INPUTS // 100))
 def test_no_bytes_end_the_engine() -> None:
     facts = sum(run(seed, RUN) for seed in range(INPUTS // RUN))
     assert facts > INPUTS
