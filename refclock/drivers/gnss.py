@@ -63,7 +63,7 @@ class GnssDriver:
         self._ubx = Ubx()
         self._casic = Casic()
         self._clocks = Clocks()
-        self._allowed = float(_IN_ADVANCE)
+        self._allowed = _IN_ADVANCE
         """Bytes that may be read by now."""
         self._epochs = Epochs()
         self._sky = Sky()
@@ -79,16 +79,16 @@ class GnssDriver:
             yield from self._told(self._epochs.finish())
             yield from self._configure(())
             return
-        passed, self._now = chunk.last - self._now, chunk.last
+        gained = (chunk.last.ns - self._now.ns) * _BYTES_PER_S // SECOND.ns
+        self._now = chunk.last
         if (load := self._line.took(chunk)) is not None:
             yield LineLoad(self._now, load)
-        allowed = self._allowed + passed.seconds * _BYTES_PER_S
-        surplus = len(chunk.data) - int(min(allowed, _IN_ADVANCE))
-        self._allowed = max(min(allowed, _IN_ADVANCE) - len(chunk.data), 0.0)
-        if surplus > 0:
-            detail = f"{surplus} bytes beyond {_BYTES_PER_S} a second"
+        self._allowed = min(self._allowed + gained, _IN_ADVANCE) - len(chunk.data)
+        if self._allowed < 0:
+            detail = f"{-self._allowed} bytes beyond {_BYTES_PER_S} a second"
             yield Dropped(self._now, DropReason.FLOOD, detail)
-            chunk = replace(chunk, data=chunk.data[:-surplus])
+            chunk = replace(chunk, data=chunk.data[: self._allowed])
+            self._allowed = 0
         items = self._framer.feed(chunk)
         for item in items:
             for event in self._read(item):

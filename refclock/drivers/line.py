@@ -66,42 +66,42 @@ class LineTiming:
         are full; None: they are not, or it is a line without a speed.
         """
         load = None
+        silence_ns = chunk.first.ns - self._last.ns
         if self._busy_from is not None:
-            self._weigh(chunk)
-            if chunk.first - self._last > _PAUSE:
+            if self._bytes_per_s:
+                self._weigh(chunk, self._bytes_per_s)
+            if silence_ns > _PAUSE.ns:
                 self._burst = chunk.first
-        if self._busy_from is None or chunk.first - self._last > _REST:
+        if self._busy_from is None or silence_ns > _REST.ns:
             self._busy_from, self._busy_bytes = chunk.first, 0
         self._busy_bytes += len(chunk.data)
         self._last = chunk.last
         if self._window_from is None:
             self._window_from = chunk.first
-        passed = chunk.first - self._window_from
-        if passed >= _WINDOW:
-            load = self._share(self._window_bytes, passed.seconds)
+        passed_ns = chunk.first.ns - self._window_from.ns
+        if passed_ns >= _WINDOW.ns:
+            load = self._share(self._window_bytes, passed_ns * 1e-9)
             self._window_from, self._window_bytes = chunk.first, 0
         self._window_bytes += len(chunk.data)
         return load
 
     def queued(self, at: Mono) -> bool:
         """Did what came then have to wait for its turn?"""
-        if self._busy_from is None or at - self._busy_from <= _ARREARS:
+        if self._busy_from is None or at.ns - self._busy_from.ns <= _ARREARS.ns:
             return False
         share = self._share(self._busy_bytes, (self._last - self._busy_from).seconds)
         return share is not None and share >= _FULL
 
-    def _weigh(self, chunk: Chunk) -> None:
+    def _weigh(self, chunk: Chunk, bytes_per_s: float) -> None:
         """Can the line have the speed it is set to?"""
-        if not self._bytes_per_s:
-            return
         count = len(chunk.data)
-        since_s = (chunk.last - self._last).seconds * _TOLERANCE
-        if count > since_s * self._bytes_per_s + _BUFFERED:
-            self._bytes_per_s = None
-            return
         if count < _LONG:
             return
-        pace = (chunk.last - chunk.first).seconds * self._bytes_per_s / count
+        since_s = (chunk.last.ns - self._last.ns) * 1e-9 * _TOLERANCE
+        if count > since_s * bytes_per_s + _BUFFERED:
+            self._bytes_per_s = None
+            return
+        pace = (chunk.last.ns - chunk.first.ns) * 1e-9 * bytes_per_s / count
         if pace >= _PACED:
             self._hasty = 0
         elif pace < _HASTY:

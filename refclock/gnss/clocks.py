@@ -34,11 +34,14 @@ _BURST: Final = 500 * MILLISECOND
 _KIND: Final = 700 * MILLISECOND
 _UNEVEN: Final = 300 * MILLISECOND
 _RECENT: Final = 2 * SECOND
+_HALF_DAY_NS: Final = DAY.ns // 2
 _GONE: Final = 10 * SECOND
 _MOST: Final = 16
 """Addresses remembered."""
 _ODD: Final = 4
 """Added to an address's account for an uneven step; an even one takes 1 off."""
+_TWICE: Final = 6
+"""More is on the account after a second step back, with one step on between them."""
 
 
 class Standing(Enum):
@@ -56,6 +59,9 @@ class _Address:
     tod: Duration
     mono: Mono
     odd: int = 0
+    """Account of uneven steps."""
+    back: int = 0
+    """Account of steps back."""
 
     @property
     def rank(self) -> tuple[bool, bool]:
@@ -87,7 +93,12 @@ class Clocks:
                 self._addresses.clear()
             me = self._addresses[talker, kind] = _Address(talker, kind, tod, mono)
         else:
-            uneven = abs(_apart(tod, me.tod) - (mono - me.mono)) > _UNEVEN
+            step_ns, passed_ns = _apart_ns(tod, me.tod), mono.ns - me.mono.ns
+            uneven = abs(step_ns - passed_ns) > _UNEVEN.ns
+            if step_ns < -_NAMES.ns:
+                me.back = min(me.back + _ODD, 2 * _ODD)
+            elif me.back:
+                me.back -= 1
             me.odd = min(me.odd + _ODD, 2 * _ODD) if uneven else max(me.odd - 1, 0)
             me.tod, me.mono = tod, mono
         self._used[talker] = mono
@@ -97,12 +108,15 @@ class Clocks:
             del self._foreign[talker]
         if kind == _RECKONED:
             return Standing.USED, ""
+        if me.back > _TWICE:
+            return Standing.CONTRADICTED, "it did a moment before"
         return self._compare(me, burst)
 
     def _compare(self, me: _Address, burst: Mono | None) -> tuple[Standing, str]:
         for other in self._addresses.values():
             if (
-                other is me
+                other.tod.ns == me.tod.ns
+                or other is me
                 or other.kind == _RECKONED
                 or other.talker in self._foreign
                 or not _clash(me, other, burst)
@@ -119,16 +133,19 @@ class Clocks:
 
 
 def _clash(me: _Address, other: _Address, burst: Mono | None) -> bool:
-    names, passed = _apart(me.tod, other.tod), me.mono - other.mono
-    if abs(names) < _NAMES or passed > _RECENT:
+    names_ns = _apart_ns(me.tod, other.tod)
+    if abs(names_ns) < _NAMES.ns:
         return False
-    differ = abs(names - passed)
+    passed_ns = me.mono.ns - other.mono.ns
+    if passed_ns > _RECENT.ns:
+        return False
+    differ_ns = abs(names_ns - passed_ns)
     if me.kind == other.kind:
-        return differ >= _KIND
-    return burst is not None and other.mono >= burst and differ >= _BURST
+        return differ_ns >= _KIND.ns
+    beside = burst is not None and other.mono.ns >= burst.ns
+    return beside and differ_ns >= _BURST.ns
 
 
-def _apart(tod: Duration, other: Duration) -> Duration:
+def _apart_ns(tod: Duration, other: Duration) -> int:
     """From `other` to `tod`, over midnight."""
-    half = DAY.ns // 2
-    return Duration((tod.ns - other.ns + half) % DAY.ns - half)
+    return (tod.ns - other.ns + _HALF_DAY_NS) % DAY.ns - _HALF_DAY_NS

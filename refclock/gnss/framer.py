@@ -25,7 +25,7 @@ from typing import Final
 from refclock.board.ports import Chunk
 from refclock.events import Dropped, DropReason
 from refclock.gnss.frames import NOT_YET, OPENING, protocol_at
-from refclock.timebase import SECOND, Duration, Mono
+from refclock.timebase import SECOND, Mono
 
 LONGEST: Final = 1024
 """Bytes between '$' and the line end. The standard says 79; receivers reach 205."""
@@ -49,6 +49,7 @@ _STOPPED: Final[Mapping[int, DropReason | None]] = {
 _SEALED: Final = re.compile(rb"([A-Za-z\d][^$]*)\*([\dA-Fa-f]{1,2})")
 _ADDRESS: Final = re.compile(rb"[A-Z\d]{3,10}(?=[,*]|\Z)")
 _SHOWN: Final = 100
+_HALVES: Final = (512, 256, 128, 64, 32, 16, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,9 @@ class _Mark:
 
     def at(self, offset: int) -> Mono:
         """When that byte came: evenly between the first and the last."""
-        took = self.last - self.first
-        return self.first + Duration(
-            took.ns * (offset - self.start) // max(self.size - 1, 1)
-        )
+        took_ns = self.last.ns - self.first.ns
+        into = offset - self.start
+        return Mono(self.first.ns + took_ns * into // max(self.size - 1, 1))
 
 
 class Framer:
@@ -158,7 +158,7 @@ class Framer:
             return 0, None
         bare = text.rstrip(b" ")
         sealed = _SEALED.fullmatch(bare)
-        good = sealed is not None and reduce(xor, sealed[1]) == int(sealed[2], 16)
+        good = sealed is not None and _xor(sealed[1]) == int(sealed[2], 16)
         if sealed and good and why in {None, DropReason.TRUNCATED}:
             return end, Sentence(sealed[1], self._seen(i), self._start + i)
         if _ADDRESS.match(text) is None:
@@ -197,6 +197,16 @@ class Framer:
     def _forget(self, before: int) -> None:
         while self._marks and self._marks[0].start + self._marks[0].size <= before:
             self._marks.popleft()
+
+
+def _xor(body: bytes) -> int:
+    """All bytes exclusive-ored. Up to 128 by halves: byte 64 + k to k, 32 + k to k …"""
+    if len(body) > 128:
+        return reduce(xor, body)
+    folded = int.from_bytes(body, "little")
+    for shift in _HALVES:
+        folded ^= folded >> shift
+    return folded & 0xFF
 
 
 def _fault(bare: bytes) -> DropReason:

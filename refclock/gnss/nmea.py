@@ -56,6 +56,8 @@ _FEEDS: Final = {
     "2": Feed.WELL,
     "3": Feed.WELL,
 }
+_OF_THE_SKY: Final = frozenset({"GSV", "GSA", "VTG"})
+"""Frequent, and without a time or a name."""
 _GPS_BEGAN: Final = 80
 """A two-digit year from here on is of the last century: GPS time began in 1980."""
 
@@ -158,6 +160,8 @@ def facts(sentence: Sentence) -> Iterator[Fact]:
     layout = _LAYOUTS.get(kind)
     if layout is not None:
         yield from _timely(sentence, address, kind, layout, data)
+    elif kind in _OF_THE_SKY:
+        return
     elif named := _IDENTITY.fullmatch(text):
         name = next(filter(None, named.groups()))
         yield Identity(sentence.mono, " ".join(name.replace(",", " ").split()))

@@ -8,7 +8,6 @@ and none for the signal beyond them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,7 +15,6 @@ from refclock.events import Satellite, SkyView
 from refclock.gnss.framer import Sentence
 from refclock.timebase import Mono
 
-_DIGITS: Final = re.compile(r"\d{1,3}")
 _SYSTEMS: Final = {
     "GP": "GPS",
     "GL": "GLONASS",
@@ -79,4 +77,5 @@ class Sky:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if _DIGITS.fullmatch(text) else None
+    """Of up to three ASCII digits."""
+    return int(text) if text.isdigit() and len(text) <= 3 else None

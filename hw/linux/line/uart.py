@@ -4,8 +4,8 @@ A chunk is stamped by what was observed, not by the speed the line is set to, wh
 be none (a pseudo terminal, Bluetooth, USB, a network port). Where the line was empty
 the first byte came when it woke us: a little late by what the UART gathers, never
 early. Where bytes were waiting already they came since the last look, no faster than
-the line carries them. The rest is gathered for as long as more keeps coming, up to
-100 ms, with a look every 25 ms: waking for each byte would cost more than it tells.
+the line carries them. If more keeps coming it is gathered for 150 ms: waking for each
+byte would cost more than it tells.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 RATES: Final = (9600, 115_200, 38_400, 4800, 57_600, 19_200, 230_400, 460_800)
 """Bd, the commonest first."""
 
-_LOOKS: Final = 4
-_BETWEEN: Final = 25 * MILLISECOND
-"""A UART of 9600 Bd delivers its half-full FIFO of 16 bytes in less."""
+_LOOK: Final = 25 * MILLISECOND
+"""A UART of 9600 Bd delivers its half-full FIFO of 16 bytes in less: if none has come
+by then, there is a pause."""
+_GATHER: Final = 125 * MILLISECOND
 _BUFFER: Final = 4096
 """What the kernel keeps of a line (N_TTY)."""
 _BITS_PER_BYTE: Final = 10
@@ -49,6 +50,7 @@ class Uart:
         self._port = _open(path, baud)
         self._path = path
         self._baud = baud
+        self._gather_s = min(_GATHER, self._on_line(_BUFFER * 3 // 4)).seconds
         self._looked = Mono(time.monotonic_ns())
         """When nothing was left to be read."""
         self._usb = os.path.basename(os.path.realpath(path)).startswith("ttyACM")
@@ -68,7 +70,7 @@ class Uart:
     def read(self, limit: Duration) -> Chunk | None:
         """What has come, waiting at most `limit` for a first byte; None: silence.
 
-        Takes up to 100 ms more than the first byte did. OSError: unplugged.
+        Takes up to 150 ms more than the first byte did. OSError: unplugged.
         """
         line = self._port.fileno()
         waiting = self._port.in_waiting
@@ -81,19 +83,17 @@ class Uart:
                 return None
             woke = first = Mono(time.monotonic_ns())
             waiting = self._port.in_waiting
-        last = woke
-        for _ in range(_LOOKS):
-            time.sleep(_BETWEEN.seconds)
-            more = self._port.in_waiting
-            if more == waiting:
-                break
-            waiting, last = more, Mono(time.monotonic_ns())
+        time.sleep(_LOOK.seconds)
+        if self._port.in_waiting > waiting:
+            time.sleep(self._gather_s)
         came = os.read(line, _BUFFER)
         self._looked = Mono(time.monotonic_ns())
         if not came:
             raise OSError(errno.EIO, "the line hung up", self._path)
+        last = woke
         if len(came) > waiting:
-            last = self._looked
+            took = self._looked if self._usb else woke + self._on_line(len(came) - 1)
+            last = min(self._looked, took)
         return Chunk(came, first, last)
 
     def write(self, data: bytes) -> None:

@@ -113,3 +113,21 @@ def test_addresses_are_bounded() -> None:
     for k in range(10_000):
         clocks.observe(f"{k:04}", "RMC", ZERO, Mono(k), None)
     assert len(clocks._addresses) <= 16
+
+
+def test_one_address_that_goes_back_and_on_contradicts_itself() -> None:
+    """Two receivers with one talker's name."""
+    line = Line(bursts=False)
+    names = ("GN", "RMC", 0, 0), ("GN", "RMC", -1, 300)
+    told = [line.second(k, *names) for k in range(8)]
+    assert told[0] == [USED, USED]
+    assert set(told[3] + told[7]) == {CONTRADICTED}
+
+
+@pytest.mark.parametrize("by", [-1, -2, 1, 3600, -3600])
+def test_one_step_is_no_contradiction(by: int) -> None:
+    """A count of leap seconds that came late, or a restart."""
+    line = Line()
+    line.second(0, ("GN", "RMC", 0, 0))
+    told = [line.second(k, ("GN", "RMC", by, 0))[0] for k in range(1, 6)]
+    assert told == [USED] * 5

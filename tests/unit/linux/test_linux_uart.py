@@ -137,7 +137,7 @@ def wait_for(port: Uart, count: int) -> None:
         time.sleep(0.001)
 
 
-def test_what_keeps_coming_within_100_ms_is_one_chunk(
+def test_what_keeps_coming_is_gathered_for_150_ms(
     line: Pty, port: Uart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -145,19 +145,25 @@ def test_what_keeps_coming_within_100_ms_is_one_chunk(
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        os.write(line.far, b"b" * 100)
+        os.write(line.far, b"b" * 50)
         for _ in range(1000):
-            if port._port.in_waiting == 1 + 100 * len(slept):
+            if port._port.in_waiting == 1 + 50 * len(slept):
                 break
             wait(0.001)
 
     monkeypatch.setattr(time, "sleep", sleep)
     os.write(line.far, b"a")
     chunk = port.read(SECOND)
-    assert slept == [0.025] * 4
+    assert slept == [0.025, 0.125]
     assert chunk is not None
-    assert chunk.data == b"a" + b"b" * 400
+    assert chunk.data == b"a" + b"b" * 100
     assert chunk.first < chunk.last <= now()
+
+
+def test_a_fast_line_does_not_fill_the_kernel_s_buffer(line: Pty) -> None:
+    fast = Uart(line.path, 460_800)
+    assert fast._gather_s * 46_080 < 4096 * 0.8
+    fast.close()
 
 
 def test_a_pause_ends_a_chunk(line: Pty, port: Uart) -> None:
