@@ -22,7 +22,7 @@ from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import RealtimeClock, Stepped
 from refclock.events import Command, InForce, SetLeap, SetStatus, Temperature
 from refclock.integrity.phase import RUN
-from refclock.label.labeller import Predicted
+from refclock.label.labeller import Predicted, SentenceSample
 from refclock.published import (
     NEVER,
     UNKNOWN,
@@ -195,6 +195,13 @@ class Clock:
         as much, for neither is known to be right."""
         self._rejected.append(sample)
         self._doubt = doubt
+
+    def accept_sentence(self, sample: Sample, alone: SentenceSample) -> None:
+        """A sentence is a sample too where no pulse is, if it is surer than we are."""
+        if not self.surer_than(alone.spread, alone.mono):
+            self.accept(sample, alone.tai, lag=alone.doubt)
+        if self._budget.lag and self.within_limit():
+            self.signal(Signal.SENTENCE)
 
     def shift(self, by: Duration) -> None:
         """The reference is `by` later than was believed, and always was."""

@@ -21,7 +21,7 @@ from refclock.engine.clock import GPS, PPS, Clock
 from refclock.engine.memory import LastGood, Memory
 from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import Stepped
-from refclock.engine.reference import ReceiverFact, Reference
+from refclock.engine.reference import ReceiverFact, Reference, References
 from refclock.engine.status import reason, status
 from refclock.events import (
     ONE_PAIR,
@@ -36,7 +36,6 @@ from refclock.events import (
     InForce,
     Lost,
     PulseEdge,
-    SourceId,
     SourcePair,
     Temperature,
     Tick,
@@ -101,24 +100,21 @@ class Engine:
             learned=memory.learned if memory else None,
         )
         lags = memory.lags if memory else {}
-        self._references = [
-            Reference(
-                pair,
-                settings,
-                leaps,
-                floor,
-                lags=lags if pair is pairs[0] else {},
-                last_good=memory.last_good if memory else None,
-                latency=latency,
-            )
-            for pair in pairs
-        ]
-        self._by_source = {
-            source: each
-            for each in self._references
-            for source in (each.receiver, each.pulse)
-        }
-        self._first = self._references[0]
+        self._references = References(
+            [
+                Reference(
+                    pair,
+                    settings,
+                    leaps,
+                    floor,
+                    lags=lags if pair is pairs[0] else {},
+                    last_good=memory.last_good if memory else None,
+                    latency=latency,
+                )
+                for pair in pairs
+            ]
+        )
+        self._first = self._references.first
         self._devices = Devices()
         self._began: Mono | None = None
 
@@ -134,7 +130,9 @@ class Engine:
 
     def handle(self, event: Event) -> tuple[Command, ...]:
         """Take one fact in; what comes back is to be applied to the clock at once."""
-        self._note(event)
+        self._devices.note(event)
+        if reference := self._references.of(event):
+            reference.notes.note(event)
         match event:
             case PulseEdge():
                 return self._edge(event)
@@ -150,9 +148,7 @@ class Engine:
                 self._witness(event)
             case Temperature():
                 self._clock.temperature(event)
-            case AntennaFeed() | Identity() | Configured():
-                pass
-            case Lost() | Found():
+            case AntennaFeed() | Identity() | Configured() | Lost() | Found():
                 pass
             case _:
                 self._receiver(event)
@@ -177,19 +173,12 @@ class Engine:
 
     def alarms(self, now: Mono) -> list[Alarm]:
         """What stands now, of all receivers."""
-        return [a for each in self._references for a in each.integrity.alarms(now)]
+        return self._references.alarms(now)
 
     # facts
 
-    def _note(self, event: Event) -> None:
-        self._devices.note(event)
-        if isinstance(event, Tick | InForce):
-            return
-        if reference := self._by_source.get(event.source):
-            reference.notes.note(event)
-
     def _edge(self, edge: PulseEdge) -> tuple[Command, ...]:
-        reference = self._by_source.get(edge.source)
+        reference = self._references.of(edge)
         if reference is None or edge.era < self._clock.era:
             return ()  # of no pulse of ours, or stamped by a clock stepped since
         self._follow(edge.at, edge.mono, edge.era)
@@ -242,7 +231,7 @@ class Engine:
             self._clock.latency_measured(measured, self._first.measured(measured))
 
     def _message(self, message: TimeMessage) -> None:
-        reference = self._by_source.get(message.source)
+        reference = self._references.of(message)
         accepted = reference.accept(message) if reference else None
         if reference is None or accepted is None:
             return
@@ -267,29 +256,19 @@ class Engine:
         self, reference: Reference, message: TimeMessage, local: Local
     ) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""
-        found = reference.sentence_sample(message, local)
-        if found is None:
-            return
-        sample, alone = found
-        if not self._clock.surer_than(alone.spread, alone.mono):
-            self._clock.accept(sample, alone.tai, lag=alone.doubt)
-        if self._clock.budget.lag and self._clock.within_limit():
-            self._clock.signal(Signal.SENTENCE)
+        if found := reference.sentence_sample(message, local):
+            self._clock.accept_sentence(*found)
 
     def _receiver(self, fact: ReceiverFact) -> None:
-        if reference := self._by_source.get(fact.source):
+        if reference := self._references.of(fact):
             reference.observe(fact, self._clock.tai(fact.mono))
 
     def _witness(self, witness: Witness) -> None:
         """Another's word on the time. A battery clock that the kernel has set from ours
         is no witness any more; its reading from before is carried on."""
-        if witness.era != self._clock.era or self._echoes(witness.source):
-            return
-        for reference in self._references:
-            reference.witness(witness)
-
-    def _echoes(self, source: SourceId) -> bool:
-        return source == RTC0 and self._clock.sets_rtc
+        echo = witness.source == RTC0 and self._clock.sets_rtc
+        if witness.era == self._clock.era and not echo:
+            self._references.witness(witness)
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         began, self._began = self._began, self._began or tick.mono
@@ -318,23 +297,18 @@ class Engine:
         """Notice that the local clock was stepped since it was last read."""
         stepped = self._clock.follow(local, mono, era)
         if stepped in {Stepped.SLIGHTLY, Stepped.AWAY}:
-            for reference in self._references:
-                reference.integrity.stepped(self._clock.step, mono)
+            self._references.stepped(self._clock.step, mono)
         if stepped is Stepped.AWAY:
-            self._restart_references()
+            self._references.restart()
             self._clock.signal(Signal.PHASE_LOST)
 
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""
         commands = self._clock.conclude(at, now, self._next_leap)
         if commands is None:
-            self._restart_references()
+            self._references.restart()
             return self._clock.invalidate()
         return commands
-
-    def _restart_references(self) -> None:
-        for reference in self._references:
-            reference.restart()
 
     def _next_leap(self, at: Tai) -> LeapSecond | None:
         """The next leap second after `at`. One that no table has enters ours only when
@@ -344,6 +318,5 @@ class Engine:
         if leap is not None and comes and leap not in self._leaps.leaps:
             self._leaps = self._leaps.with_leap(leap)
             self._clock.know(self._leaps)
-            for reference in self._references:
-                reference.know(self._leaps)
+            self._references.know(self._leaps)
         return leap

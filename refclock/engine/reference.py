@@ -5,7 +5,7 @@ All that is learned and believed of a receiver is kept here, under its source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from refclock.diagnose.notes import Notes
@@ -14,6 +14,8 @@ from refclock.discipline.sample import Sample, SampleSource
 from refclock.engine.policy import EngineSettings
 from refclock.events import (
     Dropped,
+    Event,
+    InForce,
     Interference,
     LeapNotice,
     LineLoad,
@@ -23,9 +25,11 @@ from refclock.events import (
     Sawtooth,
     SkyView,
     SourcePair,
+    Tick,
     TimeMessage,
     Witness,
 )
+from refclock.integrity.alarm import Alarm
 from refclock.integrity.monitor import Integrity, MessageRefused, PulseVerdict
 from refclock.label.labeller import (
     OTHER_FLANK,
@@ -207,3 +211,48 @@ class Reference:
             return ZERO
         named = pulse if said.pulse is None else self._leaps.tai(said.pulse)
         return said.error if abs(named - pulse) < MILLISECOND else ZERO
+
+
+class References:
+    """All receivers of the board with their pulses. Used by one thread."""
+
+    def __init__(self, references: Sequence[Reference]) -> None:
+        """The first one steers the clock, the others are watched."""
+        self._all = tuple(references)
+        self.first = self._all[0]
+        self._by_source = {
+            source: each for each in self._all for source in (each.receiver, each.pulse)
+        }
+
+    def __iter__(self) -> Iterator[Reference]:
+        return iter(self._all)
+
+    def of(self, event: Event) -> Reference | None:
+        """The one that `event` comes from; None: it is from no receiver or pulse."""
+        if isinstance(event, Tick | InForce):
+            return None
+        return self._by_source.get(event.source)
+
+    def alarms(self, now: Mono) -> list[Alarm]:
+        """What stands now, of all."""
+        return [alarm for each in self for alarm in each.integrity.alarms(now)]
+
+    def witness(self, witness: Witness) -> None:
+        """Another's word on the time."""
+        for each in self:
+            each.witness(witness)
+
+    def know(self, leaps: LeapTable) -> None:
+        """Use another table of leap seconds."""
+        for each in self:
+            each.know(leaps)
+
+    def stepped(self, by: Duration, now: Mono) -> None:
+        """Another program set the clock by that much."""
+        for each in self:
+            each.integrity.stepped(by, now)
+
+    def restart(self) -> None:
+        """The clock begins afresh."""
+        for each in self:
+            each.restart()

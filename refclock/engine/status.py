@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from refclock.diagnose.notes import Devices
 from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
 from refclock.engine.clock import Clock
-from refclock.engine.reference import Reference
+from refclock.engine.reference import Reference, References
 from refclock.integrity.alarm import Alarm
 from refclock.observe.status import AlarmStatus, LagStatus, SourceStatus, Status
 from refclock.reasons import Reason
@@ -33,13 +31,13 @@ def reason(clock: Clock, first: Reference, devices: Devices, now: Mono) -> Reaso
 
 def status(
     clock: Clock,
-    references: Sequence[Reference],
+    references: References,
     devices: Devices,
     leaps: LeapTable,
     now: Mono,
 ) -> Status:
     """Everything an operator may ask, as it stands at `now`."""
-    first, snapshot, budget = references[0], clock.snapshot, clock.budget
+    first, snapshot, budget = references.first, clock.snapshot, clock.budget
     notes, estimate = first.notes, clock.estimate(now)
     tai = snapshot.tai(snapshot.local, snapshot.realtime_offset)
     offset = None if estimate is None else estimate.offset - snapshot.utc_behind_tai
