@@ -107,11 +107,6 @@ class Clock:
         return self._budget
 
     @property
-    def updated(self) -> Tai | None:
-        """Reference time of the last sample used; None: there was none."""
-        return self._updated
-
-    @property
     def sets_rtc(self) -> bool:
         """Has the kernel had reason to set the battery clock from ours?"""
         return self._was_served and self._settings.clock.steer
