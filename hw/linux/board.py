@@ -20,12 +20,14 @@ from typing import Final
 from hw.linux import i2c, sensors
 from hw.linux.clock import FreeClock, KernelClock
 from hw.linux.line.ddc import open_ddc
-from hw.linux.line.uart import Uart, hunt
+from hw.linux.line.stream import Stream, is_serial
+from hw.linux.line.uart import Proof, Uart, hunt
 from hw.linux.pulse.gpio import open_gpio
 from hw.linux.pulse.kernel import KernelPps, find, sources
 from hw.linux.pulse.phc import PhcPulse
 from hw.linux.pulse.pin import open_pin
 from hw.linux.pulse.serial import open_dcd
+from hw.linux.rtc import KernelRtc, SetRtc, kernel_rtcs
 from refclock.board.ports import (
     Board,
     ByteStream,
@@ -53,7 +55,6 @@ STABLE_RECEIVER: Final = "/dev/gps0"
 STABLE_PULSE: Final = "/dev/gpspps0"
 USUAL_LINE: Final = "GPIO18"
 """Where most hats have the pulse."""
-USUAL_RTC: Final = "/dev/rtc0"
 USUAL_PHC: Final = "eth0"
 
 
@@ -106,9 +107,14 @@ def linux_board(
     rtc: RtcSettings,
     *,
     steer: bool,
+    proves: Proof,
     watched: Sequence[PairSettings] = (),
 ) -> Board:
-    """The machine this runs on. Nothing is opened, and the clock not touched, yet."""
+    """The machine this runs on. Nothing is opened, and the clock not touched, yet.
+
+    `proves`: whether bytes show that the receiver's line has the right speed.
+    PermissionError: the clock may not even be read as it must be to steer it.
+    """
     clock: SystemClock = KernelClock() if steer else FreeClock()
     machine = name()
     known = model(machine)
@@ -116,7 +122,7 @@ def linux_board(
     return Board(
         name=machine,
         clock=clock,
-        open_receiver=_receiver(receiver, known),
+        open_receiver=_receiver(receiver, known, proves),
         open_pulse=_pulse(pulse, receiver, known, clock),
         open_thermometer=_thermometer(thermometer, rtc.bus),
         open_rtc=_rtc(rtc),
@@ -124,19 +130,23 @@ def linux_board(
         pulse_latency=latency,
         pulse_latency_spread=spread,
         watched=tuple(
-            _watched(number, each, known, clock)
+            _watched(number, each, known, clock, proves)
             for number, each in enumerate(watched, 1)
         ),
     )
 
 
 def _watched(
-    number: int, settings: PairSettings, known: Model, clock: SystemClock
+    number: int,
+    settings: PairSettings,
+    known: Model,
+    clock: SystemClock,
+    proves: Proof,
 ) -> Pair:
     """The receiver of that number, whose device has a name, and its pulse."""
     return Pair(
         SourcePair(SourceId(f"gps{number}"), SourceId(f"pps{number}")),
-        partial(_opened_receiver, settings.receiver, known),
+        partial(_opened_receiver, settings.receiver, known, proves),
         _pulse(settings.pulse, settings.receiver, known, clock),
     )
 
@@ -166,18 +176,24 @@ def _latency(pulse: PulseSettings, known: Model) -> tuple[Duration, Duration]:
 
 
 def _receiver(
-    settings: ReceiverSettings, known: Model
+    settings: ReceiverSettings, known: Model, proves: Proof
 ) -> Callable[[], ByteStream] | None:
     if settings.device == "none":
         return None
-    return partial(_opened_receiver, settings, known)
+    return partial(_opened_receiver, settings, known, proves)
 
 
-def _opened_receiver(settings: ReceiverSettings, known: Model) -> ByteStream:
+def _opened_receiver(
+    settings: ReceiverSettings, known: Model, proves: Proof
+) -> ByteStream:
     path = _receiver_path(settings, known)
     if bus := re.fullmatch(r"/dev/i2c-(\d+)", path):
         return open_ddc(int(bus[1]))
-    return hunt(path) if settings.baud == "auto" else Uart(path, settings.baud)
+    if not is_serial(path):
+        return Stream(path)
+    if settings.baud == "auto":
+        return hunt(path, proves)
+    return Uart(path, settings.baud)
 
 
 def _receiver_path(settings: ReceiverSettings, known: Model) -> str:
@@ -263,13 +279,23 @@ def _thermometer(
 
 
 def _rtc(settings: RtcSettings) -> Callable[[], Rtc] | None:
-    device = USUAL_RTC if settings.device == "auto" else settings.device
-    kernel = partial(sensors.KernelRtc, device)
+    """Of the kernel's clocks and a chip on the bus the one that is set."""
+    auto = settings.device == "auto"
     trim = None if settings.ageing == "keep" else settings.ageing
     chip = partial(i2c.open_rtc, settings.bus, trim)
     bus = os.path.exists(f"/dev/i2c-{settings.bus}")
+
+    def paths() -> list[str]:
+        return list(kernel_rtcs()) if auto else [settings.device]
+
+    def kernel() -> Rtc:
+        return SetRtc([partial(KernelRtc, path) for path in paths()])
+
+    def any_of_them() -> Rtc:
+        return SetRtc([*(partial(KernelRtc, path) for path in paths()), chip])
+
     return {
-        RtcSource.AUTO: kernel if os.path.exists(device) else chip if bus else None,
+        RtcSource.AUTO: any_of_them if bus else kernel if paths() else None,
         RtcSource.KERNEL: kernel,
         RtcSource.I2C: chip,
         RtcSource.NONE: None,

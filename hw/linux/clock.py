@@ -53,6 +53,8 @@ _FREQUENCY_PER_PPB: Final = 65.536
 """The kernel counts frequency in 2^-16 ppm."""
 _MOST_ERROR_US: Final = 16_000_000
 """Where the kernel calls its clock unsynchronised (NTP_PHASE_LIMIT)."""
+_FORBIDDEN: Final = {errno.EPERM, errno.EACCES, errno.ENOSYS}
+"""By rights, by a security module, by a filter of system calls."""
 _LEAP_DAY: Final = 12 * HOUR
 """The kernel inserts at the next midnight, so it is told on that day only."""
 
@@ -209,12 +211,16 @@ class KernelClock:
         try:
             self._adjtime(timex)
         except OSError as error:
-            if error.errno != errno.EPERM:
-                raise
-            raise PermissionError(
-                "steering the clock needs CAP_SYS_TIME: run as root or by the"
-                " service file, in a container with --cap-add SYS_TIME, or set"
-                " clock.steer = false"
+            if error.errno in _FORBIDDEN:
+                raise PermissionError(
+                    "steering the clock needs CAP_SYS_TIME: run as root or by the"
+                    " service file, in a container with --cap-add SYS_TIME, or set"
+                    " clock.steer = false"
+                ) from error
+            raise OSError(
+                error.errno,
+                f"clock_adjtime(2): {error.strerror}: is this clock the kernel's own?"
+                " Else set clock.steer = false",
             ) from error
         return timex
 

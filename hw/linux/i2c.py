@@ -3,9 +3,9 @@
 A chip is known by how its registers behave, not by its address: a motion sensor
 also lives at 0x68. Reading past the last register of one of these chips starts
 again at the first, and the calendar in them is a calendar. Registers: data
-sheets of DS3231 (Maxim), RV-3028-C7 (Micro Crystal), PCF8523 (NXP). Hours are
-read and written as 24-hour; switching to the battery is set up by the kernel's
-overlay or in the chip, not here.
+sheets of DS3231 (Maxim), RV-3028-C7 (Micro Crystal), PCF8523 (NXP). A chip that was
+set up to count hours to 12 is read and written so. Switching to the battery is set
+up by the kernel's overlay or in the chip, not here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from smbus2 import SMBus
 
+from hw.linux.faults import Part
 from refclock.timebase import SECOND, Utc
 
 
@@ -55,17 +56,21 @@ class Chip:
     weekday_first: bool
     lost: tuple[int, int]
     """Register and bit that say that the oscillator stopped."""
+    twelve: tuple[int, int]
+    """Register and bit that say that hours count to 12 (0x20: afternoon)."""
 
 
-DS3231: Final = Chip("DS3231", 0x68, 0x13, 0x00, True, (0x0F, 0x80))
-PCF8523: Final = Chip("PCF8523", 0x68, 0x14, 0x03, False, (0x03, 0x80))
-RV3028: Final = Chip("RV-3028", 0x52, 0, 0x00, True, (0x0E, 0x01))
+DS3231: Final = Chip("DS3231", 0x68, 0x13, 0x00, True, (0x0F, 0x80), (0x02, 0x40))
+PCF8523: Final = Chip("PCF8523", 0x68, 0x14, 0x03, False, (0x03, 0x80), (0x00, 0x08))
+RV3028: Final = Chip("RV-3028", 0x52, 0, 0x00, True, (0x0E, 0x01), (0x10, 0x02))
 CHIPS: Final = (DS3231, PCF8523, RV3028)
 
 _BLOCK: Final = 32
 """The most that can be read at once."""
 _TEMPERATURE: Final = 0x11
 _AGEING: Final = 0x10
+_AFTERNOON: Final = 0x20
+BUS: Final = Part("rtc.bus", "i2c", "is dtparam=i2c_arm=on in config.txt?")
 
 
 class ChipRtc:
@@ -74,6 +79,7 @@ class ChipRtc:
     def __init__(self, bus: Bus, chip: Chip) -> None:
         self._bus = bus
         self._chip = chip
+        self._at = f"{chip.name} at {chip.address:#x}"
 
     @property
     def name(self) -> str:
@@ -82,31 +88,40 @@ class ChipRtc:
 
     def read(self) -> Utc | None:
         """Its time; None when its oscillator stopped. OSError: the chip is gone."""
-        register, stopped = self._chip.lost
-        (flags,) = self._bus.read_i2c_block_data(self._chip.address, register, 1)
-        fields = self._bus.read_i2c_block_data(self._chip.address, self._chip.time, 7)
-        return None if flags & stopped else _calendar(self._chip, fields)
+        address, (register, stopped) = self._chip.address, self._chip.lost
+        with BUS.at(self._at):
+            (flags,) = self._bus.read_i2c_block_data(address, register, 1)
+            twelve = self._twelve()
+            fields = self._bus.read_i2c_block_data(address, self._chip.time, 7)
+        return None if flags & stopped else _calendar(self._chip, fields, twelve)
 
     def write(self, utc: Utc) -> None:
-        """Set it, at the moment the second of `utc` begins; ValueError: 2000-2099."""
+        """Set it, at the moment the second of `utc` begins. OSError: the chip is gone;
+        ValueError: `utc` is not within 2000 to 2099."""
         at = datetime.fromtimestamp(utc.ns // SECOND.ns, UTC)
         if not 2000 <= at.year <= 2099:
             raise ValueError(f"{utc.iso()} is in no century a clock chip can tell")
         days = [at.isoweekday() % 7 + (self._chip is DS3231), _bcd(at.day)]
         if not self._chip.weekday_first:
             days.reverse()
-        fields = [_bcd(at.second), _bcd(at.minute), _bcd(at.hour), *days]
-        fields += [_bcd(at.month), _bcd(at.year % 100)]
-        address = self._chip.address
-        self._bus.write_i2c_block_data(address, self._chip.time, fields)
-        register, stopped = self._chip.lost
-        (flags,) = self._bus.read_i2c_block_data(address, register, 1)
-        if flags & stopped:
-            self._bus.write_i2c_block_data(address, register, [flags & ~stopped])
+        address, (register, stopped) = self._chip.address, self._chip.lost
+        with BUS.at(self._at):
+            hour = _hour(self._chip, at.hour, self._twelve())
+            fields = [_bcd(at.second), _bcd(at.minute), hour, *days]
+            fields += [_bcd(at.month), _bcd(at.year % 100)]
+            self._bus.write_i2c_block_data(address, self._chip.time, fields)
+            (flags,) = self._bus.read_i2c_block_data(address, register, 1)
+            if flags & stopped:
+                self._bus.write_i2c_block_data(address, register, [flags & ~stopped])
 
     def close(self) -> None:
         """Give the bus back."""
         self._bus.close()
+
+    def _twelve(self) -> bool:
+        register, bit = self._chip.twelve
+        (mode,) = self._bus.read_i2c_block_data(self._chip.address, register, 1)
+        return mode & bit != 0
 
 
 class ChipThermometer:
@@ -119,7 +134,8 @@ class ChipThermometer:
 
     def celsius(self) -> float:
         """The temperature now; it is taken every 64 s. OSError: the chip is gone."""
-        high, low = self._bus.read_i2c_block_data(DS3231.address, _TEMPERATURE, 2)
+        with BUS.at(f"{DS3231.name} at {DS3231.address:#x}"):
+            high, low = self._bus.read_i2c_block_data(DS3231.address, _TEMPERATURE, 2)
         return int.from_bytes(bytes((high, low)), "big", signed=True) / 256
 
     def close(self) -> None:
@@ -166,16 +182,8 @@ def open_thermometer(number: int) -> ChipThermometer:
 
 def open_bus(number: int) -> SMBus:
     """That bus. OSError says how it is switched on."""
-    try:
+    with BUS.at(f"/dev/i2c-{number}"):
         return SMBus(number)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"no I2C bus {number}: is dtparam=i2c_arm=on in config.txt?"
-        ) from error
-    except PermissionError as error:
-        raise PermissionError(
-            f"I2C bus {number}: not allowed: the service needs the group i2c"
-        ) from error
 
 
 def taken_as(number: int, root: Path = Path("/sys/bus/i2c/devices")) -> str:
@@ -196,9 +204,14 @@ def identify(bus: Bus, chips: Sequence[Chip], taken: str = "/dev/rtc0") -> Chip:
     names = ", ".join(chip.name for chip in chips)
     if claimed:
         raise OSError(
-            errno.EBUSY, f"the kernel's own driver has the chip; {names}: use {taken}"
+            errno.EBUSY,
+            f'the kernel\'s own driver has the chip; {names}: set rtc.source = "kernel"'
+            f' and rtc.device = "{taken}"',
         )
-    raise FileNotFoundError(f"no chip on the bus behaves like {names}")
+    raise FileNotFoundError(
+        f"no chip on the bus behaves like {names}: is it wired, and to that bus?"
+        " (rtc.bus)"
+    )
 
 
 def _behaves(bus: Bus, chip: Chip) -> bool:
@@ -211,11 +224,16 @@ def _behaves(bus: Bus, chip: Chip) -> bool:
         if register != ticking
     )
     fields = block[chip.time : chip.time + 7]
-    return turns and _calendar(chip, fields) is not None
+    register, bit = chip.twelve
+    twelve = block[register] & bit != 0
+    return turns and _calendar(chip, fields, twelve) is not None
 
 
-def _calendar(chip: Chip, fields: Sequence[int]) -> Utc | None:
-    """The time in seven registers, or None if it is none."""
+def _calendar(chip: Chip, fields: Sequence[int], twelve: bool) -> Utc | None:
+    """The time in seven registers, or None if it is none.
+
+    `twelve`: hours count to 12.
+    """
     second, minute, hour, one, other, month, year = fields
     day, weekday = (other, one) if chip.weekday_first else (one, other)
     if weekday > 7:
@@ -225,12 +243,29 @@ def _calendar(chip: Chip, fields: Sequence[int]) -> Utc | None:
             2000 + _plain(year),
             _plain(month & 0x7F),  # DS3231: bit 7 is the century's turn
             _plain(day),
-            _plain(hour),
+            _hours(hour) if twelve else _plain(hour),
             _plain(minute),
             _plain(second & 0x7F),  # PCF8523: bit 7 is the lost flag
         )
     except ValueError:
         return None
+
+
+def _hours(register: int) -> int:
+    """12, 1, 2 ... 11 of morning or afternoon, as 0 to 23. ValueError: it is none."""
+    hour = _plain(register & 0x1F)
+    if not 1 <= hour <= 12:
+        raise ValueError(f"{hour} is no hour")
+    return hour % 12 + 12 * (register & _AFTERNOON != 0)
+
+
+def _hour(chip: Chip, hour: int, twelve: bool) -> int:
+    """The register of that hour, 0 to 23."""
+    if not twelve:
+        return _bcd(hour)
+    register, bit = chip.twelve
+    told = _bcd((hour + 11) % 12 + 1) | (_AFTERNOON if hour >= 12 else 0)
+    return told | (bit if register == chip.time + 2 else 0)
 
 
 def _bcd(value: int) -> int:

@@ -1,64 +1,17 @@
-"""What the kernel's own drivers read: its battery clock and its thermometers."""
+"""Thermometers that the kernel's own drivers read."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import fcntl
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hw.abi.ioctl import Ioctl
-from hw.abi.rtc import RTC_RD_TIME, RTC_SET_TIME, TIME
-from refclock.timebase import SECOND, Utc
+from hw.linux.faults import Part
 
-_FIRST_YEAR: Final = 2020
-"""A clock that shows an earlier one started from nothing."""
-
-
-class KernelRtc:
-    """/dev/rtcN; others may open it between two uses. Used by one thread."""
-
-    def __init__(self, path: str, ioctl: Ioctl = fcntl.ioctl) -> None:
-        self._path = path
-        self._ioctl = ioctl
-        self.read()
-
-    @property
-    def name(self) -> str:
-        """Device, for people."""
-        return self._path
-
-    def read(self) -> Utc | None:
-        """Its time; None when it lost it. OSError: it is gone."""
-        room = bytearray(TIME.size)
-        try:
-            self._call(RTC_RD_TIME, room)
-        except OSError as error:
-            if error.errno == errno.EINVAL:  # how drivers say: lost
-                return None
-            raise
-        second, minute, hour, day, month, year, *_ = TIME.unpack(room)
-        if year + 1900 < _FIRST_YEAR:
-            return None
-        return Utc.of(year + 1900, month + 1, day, hour, minute, second)
-
-    def write(self, utc: Utc) -> None:
-        """Set it, at the moment the second of `utc` begins."""
-        at = datetime.fromtimestamp(utc.ns // SECOND.ns, UTC)
-        told = (at.second, at.minute, at.hour, at.day, at.month - 1, at.year - 1900)
-        self._call(RTC_SET_TIME, bytearray(TIME.pack(*told, 0, 0, 0)))
-
-    def close(self) -> None:
-        """Nothing is held between two uses."""
-
-    def _call(self, request: int, room: bytearray) -> None:
-        file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._ioctl(file, request, room)
-        finally:
-            os.close(file)
+SENSOR: Final = Part(
+    "thermometer.zone", "refclock", "`ls /sys/class/thermal` shows what there is"
+)
 
 
 class KernelThermometer:
@@ -76,7 +29,11 @@ class KernelThermometer:
 
     def celsius(self) -> float:
         """The temperature now. OSError: the sensor is gone."""
-        return int(self._path.read_text()) / 1000
+        with SENSOR.at(str(self._path)):
+            try:
+                return int(self._path.read_text()) / 1000
+            except ValueError as error:
+                raise OSError(errno.ENODATA, str(error)) from None
 
     def close(self) -> None:
         """Nothing is held between two uses."""
@@ -86,7 +43,8 @@ def zones(root: Path = Path("/sys/class/thermal")) -> dict[str, Path]:
     """The thermal zones by type; of two of a type the first."""
     found: dict[str, Path] = {}
     for entry in sorted(root.glob("thermal_zone*")):
-        found.setdefault((entry / "type").read_text().strip(), entry / "temp")
+        with contextlib.suppress(OSError):  # it may go while we look
+            found.setdefault((entry / "type").read_text().strip(), entry / "temp")
     return found
 
 
@@ -97,12 +55,15 @@ def zone(kind: str, root: Path = Path("/sys/class/thermal")) -> KernelThermomete
     for name in wanted if kind == "auto" else [kind]:
         if name in found:
             return KernelThermometer(found[name], name)
-    raise FileNotFoundError(f"no thermal zone {kind}; there are: {', '.join(found)}")
+    raise FileNotFoundError(
+        f"no thermal zone {kind}; there are: {', '.join(found)} (thermometer.zone)"
+    )
 
 
 def hwmon(kind: str, root: Path = Path("/sys/class/hwmon")) -> KernelThermometer:
     """The thermometer in a chip the kernel's driver of that name has."""
     for entry in sorted(root.glob("hwmon*")):
-        if (entry / "name").read_text().strip() == kind:
-            return KernelThermometer(entry / "temp1_input", kind)
+        with contextlib.suppress(FileNotFoundError):  # one without a name
+            if (entry / "name").read_text().strip() == kind:
+                return KernelThermometer(entry / "temp1_input", kind)
     raise FileNotFoundError(f"no kernel driver has a {kind}")

@@ -123,7 +123,7 @@ class RtcSource(StrEnum):
     """Which battery clock."""
 
     AUTO = "auto"
-    """The kernel's if it has one, else a chip that answers on the bus."""
+    """Of the kernel's and a chip that answers on the bus the first that is set."""
     KERNEL = "kernel"
     """/dev/rtcN."""
     I2C = "i2c"
@@ -137,7 +137,7 @@ class RtcSettings:
 
     source: RtcSource = RtcSource.AUTO
     device: str = "auto"
-    """kernel: /dev/rtcN; "auto": /dev/rtc0."""
+    """kernel: /dev/rtcN; "auto": the first that is set."""
     bus: Annotated[int, Range(0, 255)] = 1
     """i2c: the N of /dev/i2c-N."""
     ageing: Literal["keep"] | Annotated[int, Range(-128, 127, "steps")] = "keep"

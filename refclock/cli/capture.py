@@ -28,6 +28,7 @@ from refclock.cli.run import (
 from refclock.cli.values import duration_s
 from refclock.config import ConfigError
 from refclock.engine.policy import ClockSettings
+from refclock.gnss.framer import proves
 
 HELP: Final = "record what receiver, pulse and thermometer say, to attach to a report"
 
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
             config.rtc,
             steer=False,
             watched=config.watched,
+            proves=proves,
         )
         try:
             daemon = compose(config, board, leaps, args.file)

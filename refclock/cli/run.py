@@ -20,6 +20,7 @@ from refclock.app.reload import Reload
 from refclock.cli import complain
 from refclock.config import ConfigError
 from refclock.daemon.daemon import Daemon
+from refclock.gnss.framer import proves
 
 HELP: Final = "discipline this machine's clock and serve NTP"
 
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
                 config.rtc,
                 steer=config.clock.steer,
                 watched=config.watched,
+                proves=proves,
             )
             daemon = compose(config, board, leaps, args.capture)
         except OSError as error:

@@ -21,6 +21,7 @@ from hw.sim.live import LiveWorld
 from hw.sim.scenarios import Scenario
 from refclock.board.ports import Board
 from refclock.config import Config, load
+from refclock.gnss.framer import proves
 
 Port = TypeVar("Port")
 Vendor = Callable[[pytest.FixtureRequest], Board]
@@ -84,7 +85,7 @@ def emulated_board(request: pytest.FixtureRequest) -> Board:
 def real_board(config: Config) -> Vendor:
     """This machine. It steers nothing."""
     wiring = config.receiver, config.pulse, config.thermometer, config.rtc
-    return lambda _request: linux_board(*wiring, steer=False)
+    return lambda _request: linux_board(*wiring, steer=False, proves=proves)
 
 
 def of_any_machine(make: Callable[..., Any], name: str) -> list[ParameterSet]:

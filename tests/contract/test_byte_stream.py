@@ -9,10 +9,11 @@ from itertools import pairwise
 import pytest
 
 from hw.linux.clock import FreeClock
-from hw.linux.line.uart import Uart, hunt, proves
+from hw.linux.line.uart import Uart, hunt
 from hw.sim.live import LiveWorld
 from hw.sim.scenarios import Scenario
 from refclock.board.ports import Board, ByteStream, Chunk
+from refclock.gnss.framer import proves
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 from tests.contract.conftest import opened
 
@@ -60,7 +61,7 @@ def test_it_has_a_name_and_perhaps_a_speed(stream: ByteStream) -> None:
 
 
 def test_the_emulated_line_is_found_at_its_speed(world: LiveWorld) -> None:
-    found = hunt(world.receiver_path)
+    found = hunt(world.receiver_path, proves)
     assert found.bits_per_second == 9_600  # the first tried: a pty takes any
     found.close()
 

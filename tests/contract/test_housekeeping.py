@@ -19,7 +19,8 @@ from hw.linux.i2c import (
     ageing,
     set_ageing,
 )
-from hw.linux.sensors import KernelRtc, KernelThermometer
+from hw.linux.rtc import KernelRtc
+from hw.linux.sensors import KernelThermometer
 from refclock.board.ports import Board
 from refclock.timebase import SECOND, Tai, Utc
 from tests.contract.conftest import Vendor, opened

@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 
 from hw.abi.timex import STA_INS, STA_UNSYNC
-from hw.linux.line.uart import proves
+from refclock.gnss.framer import proves
 from tests.kernel.machine import RTC_AT_BOOT, LiveGuest
 from tests.kernel.outside import Pulse, Weather, Words
 

@@ -22,6 +22,7 @@ from refclock.drivers.gnss import GnssDriver
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
 from refclock.events import LineLoad, PulseEdge, Tick
+from refclock.gnss.framer import proves
 from refclock.timebase import MILLISECOND, SECOND, LeapTable, Local, Mono, Utc
 
 pytestmark = pytest.mark.slow
@@ -78,7 +79,7 @@ def bridge(request: pytest.FixtureRequest) -> Iterator[Bridge]:
 def test_the_second_is_the_one_it_names(bridge: Bridge) -> None:
     """222 bytes are 231 ms of a line of 9600 Bd: by its speed they came before the
     second they name. 1.4 kB a second are more than it can carry."""
-    driver = GnssDriver(hunt(bridge.path))
+    driver = GnssDriver(hunt(bridge.path, proves))
     engine = Engine(EngineSettings(), TABLE, Utc.of(2020, 1, 1))
     edge, begun = int(time.time()), time.monotonic()
     loads: list[LineLoad] = []

@@ -15,12 +15,14 @@ from typing import Final, Protocol
 
 from smbus2 import i2c_msg
 
+from hw.linux.faults import Part
 from hw.linux.i2c import open_bus
 from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, Duration, Mono
 
 ADDRESS: Final = 0x42
 
+DDC: Final = Part("receiver.device", "i2c", "is dtparam=i2c_arm=on in config.txt?")
 _COUNT: Final = 0xFD
 _STREAM: Final = 0xFF
 _BLOCK: Final = 255
@@ -65,7 +67,10 @@ class Ddc:
         self._now = now
         self._sleep = sleep
         if all(self._fetch() for _ in range(_KEPT)):
-            raise OSError("what answers there never comes to an end")
+            raise OSError(
+                f"{self.name}: what answers there never comes to an end: is it a u-blox"
+                " (receiver.device)?"
+            )
         self._asked = Mono(now())
 
     def read(self, limit: Duration) -> Chunk | None:
@@ -79,15 +84,21 @@ class Ddc:
             pause = before + _EVERY - Mono(self._now())
             self._sleep(max(0.0, pause.seconds))
             self._asked = now = Mono(self._now())
-            if came := self._fetch():
+            with DDC.at(self.name):
+                came = self._fetch()
+            if came:
                 first = before + Duration((now - before).ns // 2)
                 return Chunk(came, first, now)
             if now >= until:
                 return None
 
     def write(self, data: bytes) -> None:
-        """Send to the receiver: two bytes at least, since one would be a register."""
-        self._bus.i2c_rdwr(i2c_msg.write(ADDRESS, data))
+        """Send to the receiver: two bytes at least, since one would be a register.
+
+        OSError: it does not answer any more.
+        """
+        with DDC.at(self.name):
+            self._bus.i2c_rdwr(i2c_msg.write(ADDRESS, data))
 
     def close(self) -> None:
         """Give the bus back."""
@@ -115,5 +126,5 @@ def open_ddc(number: int) -> Ddc:
         bus.close()
         raise FileNotFoundError(
             f"{path}: no u-blox answers at {ADDRESS:#x} ({error}): is it powered, and"
-            " are its SDA and SCL wired to this bus?"
+            " are its SDA and SCL wired to this bus? (receiver.device)"
         ) from error

@@ -13,14 +13,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import select
 import termios
 import time
+from collections.abc import Callable
 from typing import Final
 
 import serial
 
+from hw.linux.line.stream import RECEIVER
 from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
@@ -37,10 +38,10 @@ _BITS_PER_BYTE: Final = 10
 _LISTEN: Final = 2_200 * MILLISECOND
 """A receiver that speaks once a second is heard whole at least once."""
 _ENOUGH: Final = 600
-"""Bytes among which some sentence must be, were the speed right."""
-_SENTENCE: Final = re.compile(
-    rb"\$([\x20-\x23\x25-\x29\x2b-\x7e]{5,100})\*([\dA-F]{2})"
-)
+"""Bytes among which some sentence or frame must be, were the speed right."""
+
+Proof = Callable[[bytes], bool]
+"""Is there a sentence or a frame with a right checksum in these bytes?"""
 
 
 class Uart:
@@ -72,6 +73,10 @@ class Uart:
 
         Takes up to 150 ms more than the first byte did. OSError: unplugged.
         """
+        with RECEIVER.at(self._path):
+            return self._read(limit)
+
+    def _read(self, limit: Duration) -> Chunk | None:
         line = self._port.fileno()
         waiting = self._port.in_waiting
         if waiting:
@@ -89,7 +94,7 @@ class Uart:
         came = os.read(line, _BUFFER)
         self._looked = Mono(time.monotonic_ns())
         if not came:
-            raise OSError(errno.EIO, "the line hung up", self._path)
+            raise OSError(errno.EIO, "the line hung up")
         last = woke
         if len(came) > waiting:
             took = self._looked if self._usb else woke + self._on_line(len(came) - 1)
@@ -97,8 +102,12 @@ class Uart:
         return Chunk(came, first, last)
 
     def write(self, data: bytes) -> None:
-        """Send to the receiver."""
-        self._port.write(data)
+        """Send to the receiver. OSError: it takes nothing."""
+        with RECEIVER.at(self._path):
+            try:
+                self._port.write(data)
+            except serial.SerialException as error:
+                raise OSError(error.errno or errno.ETIMEDOUT, str(error)) from None
 
     def close(self) -> None:
         """Give the line back."""
@@ -109,15 +118,16 @@ class Uart:
         return Duration(max(count, 0) * _BITS_PER_BYTE * SECOND.ns // self._baud)
 
 
-def hunt(path: str, listen: Duration = _LISTEN) -> Uart:
-    """The line at the speed at which a sentence's checksum proves right.
+def hunt(path: str, proves: Proof, listen: Duration = _LISTEN) -> Uart:
+    """The line at the first speed at which what comes proves that it is the right one.
 
-    OSError says whether nothing comes or nothing decodes.
+    Each speed is listened at for `listen` at most. OSError says whether nothing comes
+    or nothing decodes.
     """
     for baud in RATES:
         uart = Uart(path, baud)
         try:
-            came = _hear(uart, listen)
+            came = _heard(uart, proves, listen)
         except OSError:
             uart.close()
             raise
@@ -127,28 +137,16 @@ def hunt(path: str, listen: Duration = _LISTEN) -> Uart:
         if not came:  # a wrong speed garbles; it does not silence
             raise TimeoutError(
                 f"{path}: no byte arrives: is the receiver powered, and its TX"
-                " wired to this RX?"
+                " wired to this RX? (receiver.device)"
             )
     raise OSError(
         f"{path}: bytes arrive but do not decode at any of"
-        f" {', '.join(map(str, sorted(RATES)))} Bd: not NMEA, or a console on the"
-        " line; a receiver that speaks only binary needs receiver.baud"
+        f" {', '.join(map(str, sorted(RATES)))} Bd: no receiver, a console on the"
+        " line, or another speed: set receiver.baud"
     )
 
 
-def proves(heard: bytes) -> bool:
-    """Is there a sentence with a right checksum in it?"""
-    return any(_xor(body) == int(told, 16) for body, told in _SENTENCE.findall(heard))
-
-
-def _xor(body: bytes) -> int:
-    checksum = 0
-    for byte in body:
-        checksum ^= byte
-    return checksum
-
-
-def _hear(uart: Uart, listen: Duration) -> bytes:
+def _heard(uart: Uart, proves: Proof, listen: Duration) -> bytes:
     until = Mono(time.monotonic_ns()) + listen
     heard = b""
     while len(heard) < _ENOUGH and not proves(heard):
@@ -161,23 +159,13 @@ def _hear(uart: Uart, listen: Duration) -> bytes:
 
 
 def _open(path: str, baud: int) -> serial.Serial:
-    try:
-        return serial.Serial(path, baud, write_timeout=2, exclusive=True)
-    except serial.SerialException as error:
-        if error.errno == errno.ENOENT:
-            raise FileNotFoundError(
-                f"{path}: no such device: is the receiver plugged in, or the serial"
-                " line switched on (enable_uart=1 in config.txt)?"
+    with RECEIVER.at(path):
+        try:
+            return serial.Serial(path, baud, write_timeout=2, exclusive=True)
+        except (ValueError, termios.error) as error:
+            raise OSError(
+                f"{path}: not a serial line of {baud} Bd ({error}): set receiver.device"
+                " and receiver.baud"
             ) from error
-        if error.errno == errno.EACCES:
-            raise PermissionError(
-                f"{path}: not allowed: the service needs the group of this device"
-                " (dialout), or the rules in udev/"
-            ) from error
-        if error.errno == errno.EWOULDBLOCK:
-            raise BlockingIOError(
-                f"{path}: another program holds it: gpsd, or a console?"
-            ) from error
-        raise
-    except (ValueError, termios.error) as error:
-        raise OSError(f"{path}: not a serial line of {baud} Bd: {error}") from error
+        except serial.SerialException as error:
+            raise OSError(error.errno or errno.ENOTTY, str(error)) from None

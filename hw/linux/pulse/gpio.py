@@ -17,6 +17,7 @@ import gpiod
 from gpiod.line import Clock, Direction
 from gpiod.line import Edge as LineEdge
 
+from hw.linux.faults import Part
 from refclock.board.ports import EdgeEvent, SystemClock
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
@@ -25,6 +26,9 @@ from refclock.timebase import Duration, Local, Mono
 HEADER: Final = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 """Labels of the chips behind a Pi's 40-pin header: Pi 5, Pi 4, all before."""
 
+LINE: Final = Part(
+    "pulse.chip, pulse.line", "gpio", "`gpiodetect` shows the chips there are"
+)
 _DETECT: Final = {
     WantedEdge.AUTO: LineEdge.BOTH,
     WantedEdge.ASSERT: LineEdge.RISING,
@@ -66,8 +70,9 @@ class GpioPulse:
 
         OSError: the chip is gone.
         """
-        if not self._fresh and self._request.wait_edge_events(limit.seconds):
-            self._fresh.extend(map(self._flank, self._request.read_edge_events()))
+        with LINE.at(self._name):
+            if not self._fresh and self._request.wait_edge_events(limit.seconds):
+                self._fresh.extend(map(self._flank, self._request.read_edge_events()))
         return self._fresh.popleft() if self._fresh else None
 
     def close(self) -> None:
@@ -99,7 +104,7 @@ def open_gpio(chip: str, line: str, edge: WantedEdge, clock: SystemClock) -> Gpi
     """
     path, offset = _find(chip, line)
     name = f"{path} {line}"
-    with _open(path) as opened:
+    with LINE.at(name), gpiod.Chip(path) as opened:
         try:
             request, realtime = _request(opened, offset, edge)
         except OSError as error:
@@ -117,10 +122,11 @@ def open_input(chip: str, line: str) -> tuple[gpiod.LineRequest, int, str]:
     """The line of that name or offset, to ask for its level: with its offset and its
     name for people. OSError says what is missing or in the way."""
     path, offset = _find(chip, line)
-    with _open(path) as opened:
+    name = f"{path} {line}"
+    with LINE.at(name), gpiod.Chip(path) as opened:
         settings = gpiod.LineSettings(direction=Direction.INPUT)
         request = opened.request_lines({offset: settings}, consumer="refclock")
-    return request, offset, f"{path} {line}"
+    return request, offset, name
 
 
 def _request(
@@ -141,20 +147,28 @@ def _request(
 
 
 def _find(chip: str, line: str) -> tuple[str, int]:
-    """Path of the chip and offset of the line; the header's chip before others."""
+    """Path of the chip and offset of the line; the header's chip before others.
+
+    A chip that cannot be opened is none, unless there is no other.
+    """
     found: list[tuple[bool, str, int]] = []
+    refusal: OSError = FileNotFoundError(
+        f"no GPIO line {line} on chip {chip}: `gpioinfo` shows what there is; set"
+        " pulse.chip and pulse.line"
+    )
     for path in [chip] if chip.startswith("/") else _all_chips():
-        with _open(path) as opened:
-            label = opened.get_info().label
-            if chip in {"auto", path, label}:
-                header = label in HEADER
-                offset = _offset(opened, line, numbered=header or chip != "auto")
-                if offset is not None:
-                    found.append((not header, path, offset))
+        try:
+            with LINE.at(path), gpiod.Chip(path) as opened:
+                label = opened.get_info().label
+                if chip in {"auto", path, label}:
+                    header = label in HEADER
+                    offset = _offset(opened, line, numbered=header or chip != "auto")
+                    if offset is not None:
+                        found.append((not header, path, offset))
+        except OSError as error:
+            refusal = error
     if not found:
-        raise FileNotFoundError(
-            f"no GPIO line {line} on chip {chip}: `gpioinfo` shows what there is"
-        )
+        raise refusal
     _, path, offset = min(found)
     return path, offset
 
@@ -173,13 +187,3 @@ def _offset(chip: gpiod.Chip, line: str, *, numbered: bool) -> int | None:
 def _all_chips() -> list[str]:
     paths = map(str, Path("/dev").glob("gpiochip*"))
     return sorted(path for path in paths if gpiod.is_gpiochip_device(path))
-
-
-def _open(path: str) -> gpiod.Chip:
-    try:
-        return gpiod.Chip(path)
-    except PermissionError as error:
-        raise PermissionError(
-            f"{path}: not allowed: the service needs the group of this device (gpio),"
-            " or the rules in udev/"
-        ) from error

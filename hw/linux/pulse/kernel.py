@@ -34,11 +34,13 @@ from hw.abi.pps import (
     TIMEOUT_AT,
     TSPEC,
 )
+from hw.linux.faults import Part
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Local, Mono
 
+PULSE: Final = Part("pulse.device", "refclock", "is dtoverlay=pps-gpio in config.txt?")
 _TICK: Final = 10 * MILLISECOND
 """The longest tick of a kernel (HZ=100); no shorter wait is asked for."""
 
@@ -60,16 +62,17 @@ class KernelPps:
     ) -> None:
         self._path = path
         self._ioctl = ioctl
-        self._file = _open(path)
-        try:
-            self._mode = self._capture(_WANTED[edge])
-            self._seen = dict.fromkeys(Edge, 0)
-            self._fresh: deque[EdgeEvent] = deque()
-            self._look(ZERO)
-            self._fresh.clear()  # whatever came before we asked
-        except OSError:
-            os.close(self._file)
-            raise
+        with PULSE.at(path):
+            self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                self._mode = self._capture(_WANTED[edge])
+                self._seen = dict.fromkeys(Edge, 0)
+                self._fresh: deque[EdgeEvent] = deque()
+                self._look(ZERO)
+                self._fresh.clear()  # whatever came before we asked
+            except OSError:
+                os.close(self._file)
+                raise
 
     @property
     def name(self) -> str:
@@ -81,11 +84,15 @@ class KernelPps:
 
         OSError: the device is gone.
         """
+        with PULSE.at(self._path):
+            return self._next(limit)
+
+    def _next(self, limit: Duration) -> EdgeEvent | None:
         until = Mono(time.monotonic_ns()) + limit
         left = ZERO
         while not self._fresh:
             if not self._look(left) and not os.path.exists(self._path):
-                raise OSError(errno.ENODEV, "the pulse device is gone", self._path)
+                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
             if not self._fresh:
                 left = until - Mono(time.monotonic_ns())
                 if left.ns <= 0:
@@ -103,7 +110,7 @@ class KernelPps:
         self._ioctl(self._file, GETCAP, able)
         mode = int.from_bytes(able, "little") & wanted
         if not mode:
-            raise OSError(errno.ENOTSUP, "it has no such edge", self._path)
+            raise OSError(f"{self._path}: it has no such edge (pulse.edge)")
         told = PARAMS.pack(API_VERSION, mode | TSPEC, 0, 0, 0, 0, 0, 0)
         with contextlib.suppress(PermissionError):  # it needs CAP_SYS_TIME:
             self._ioctl(self._file, SETPARAMS, bytearray(told))  # else as it is
@@ -157,7 +164,9 @@ def find(
     OSError: there is none, or none may be opened.
     """
     opens: str | None = None
-    refusal = OSError("no pulse device: is dtoverlay=pps-gpio in config.txt?")
+    refusal = OSError(
+        "no pulse device: is dtoverlay=pps-gpio in config.txt? Else set pulse.source"
+    )
     for path in candidates:
         try:
             if _ticks(path, edge, listen, ioctl):
@@ -176,13 +185,3 @@ def _ticks(path: str, edge: WantedEdge, listen: Duration, ioctl: Ioctl) -> bool:
         return line.wait(listen) is not None
     finally:
         line.close()
-
-
-def _open(path: str) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except PermissionError as error:
-        raise PermissionError(
-            f"{path}: not allowed: the service needs the group of this device, which"
-            " the rules in udev/ set"
-        ) from error

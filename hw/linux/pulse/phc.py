@@ -33,11 +33,15 @@ from hw.abi.ptp import (
     PtpClock,
     carried,
 )
+from hw.linux.faults import Part
 from refclock.board.ports import EdgeEvent
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import SECOND, Duration
 
+CARD: Final = Part(
+    "pulse.device", "refclock", "`ethtool -T INTERFACE` shows whether it has a clock"
+)
 _EVENTS: Final = 8
 
 
@@ -56,17 +60,19 @@ class PhcPulse:
 
         `pin`: name or number; "auto" is the first. OSError: the card cannot do it.
         """
-        self._path = device if device.startswith("/") else device_of(device)
+        with CARD.at(device):
+            self._path = device if device.startswith("/") else device_of(device)
         self._channel = channel
         self._edge = Edge.CLEAR if edge is WantedEdge.CLEAR else Edge.ASSERT
         self._count = 0
         self._fresh: deque[EdgeEvent] = deque()
-        self._clock = PtpClock(self._path, os.O_RDWR, ioctl)
-        try:
-            self._last = self._start(pin)
-        except OSError:
-            self._clock.close()
-            raise
+        with CARD.at(self._path):
+            self._clock = PtpClock(self._path, os.O_RDWR, ioctl)
+            try:
+                self._last = self._start(pin)
+            except OSError:
+                self._clock.close()
+                raise
 
     @property
     def name(self) -> str:
@@ -76,8 +82,13 @@ class PhcPulse:
     def wait(self, limit: Duration) -> EdgeEvent | None:
         """The next edge not yet told, or None when none came within `limit`.
 
-        The card does not say which edge it was: it is the one asked for.
+        The card does not say which edge it was: it is the one asked for. OSError: the
+        card is gone.
         """
+        with CARD.at(self._path):
+            return self._next(limit)
+
+    def _next(self, limit: Duration) -> EdgeEvent | None:
         if not self._fresh and select.select([self._clock], [], [], limit.seconds)[0]:
             events = os.read(self._clock.fileno(), _EVENTS * EVENT.size)
             cross = self._clock.cross()
@@ -102,11 +113,14 @@ class PhcPulse:
             self._clock.ask(GETCAPS, bytes(CAPS.size))
         )
         if not channels:
-            raise OSError(f"{self._path} cannot stamp what comes from outside")
+            raise OSError(
+                f"{self._path} cannot stamp what comes from outside: name another card"
+                " (pulse.device)"
+            )
         if self._channel >= channels:
             raise OSError(
                 f"{self._path} has {channels} channels for external timestamps, none"
-                f" is number {self._channel}"
+                f" is number {self._channel} (pulse.channel)"
             )
         if pins:
             number = self._pin(pin, pins)
@@ -126,4 +140,6 @@ class PhcPulse:
             names.append(PIN.unpack(answer)[0].rstrip(b"\0").decode("ascii", "replace"))
             if wanted in {"auto", names[-1], str(number)}:
                 return number
-        raise OSError(f"{self._path} has no pin {wanted}; it has {', '.join(names)}")
+        raise OSError(
+            f"{self._path} has no pin {wanted}; it has {', '.join(names)} (pulse.line)"
+        )

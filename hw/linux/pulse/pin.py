@@ -25,6 +25,7 @@ from typing import Final
 
 from gpiod.line import Value
 
+from hw.linux.faults import Part
 from hw.linux.pulse.gpio import open_input
 from refclock.timebase import Local
 
@@ -44,6 +45,7 @@ REGISTERS: Final = (
     Registers("/dev/gpiomem0", 0x30000, 0x10008),
     Registers("/dev/gpiomem", 0x1000, 0x34),
 )
+REGISTER: Final = Part("pulse.measure", "gpio", "set pulse.measure_line")
 _HEADER: Final = range(28)
 """GPIO0 to GPIO27."""
 _WORD: Final = 4
@@ -124,17 +126,12 @@ def open_pin(own: str | None, second: str, chip: str) -> WatchedPin:
 
 def _mapped(registers: Registers, number: int) -> WatchedPin:
     """One line, by the words in memory."""
-    try:
+    with REGISTER.at(registers.path):
         file = os.open(registers.path, os.O_RDONLY | os.O_SYNC | os.O_CLOEXEC)
-    except PermissionError as error:
-        raise PermissionError(
-            f"{registers.path}: not allowed: the service needs the group of this"
-            " device (gpio)"
-        ) from error
-    try:
-        memory = mmap.mmap(file, registers.size, mmap.MAP_SHARED, mmap.PROT_READ)
-    finally:
-        os.close(file)
+        try:
+            memory = mmap.mmap(file, registers.size, mmap.MAP_SHARED, mmap.PROT_READ)
+        finally:
+            os.close(file)
     words = memoryview(memory).cast("I")
     index, bit = registers.levels // _WORD, 1 << number
 

@@ -21,12 +21,16 @@ from pathlib import Path
 from typing import Final
 
 from hw.abi.tty import DISCIPLINE, N_PPS, N_TTY
+from hw.linux.faults import Part
 from hw.linux.pulse.kernel import KernelPps
 from refclock.board.ports import EdgeEvent, PpsLine
 from refclock.board.wiring import WantedEdge
 from refclock.events import Edge
 from refclock.timebase import MILLISECOND, Duration, Local
 
+PORT: Final = Part(
+    "pulse.device", "dialout", "is the adapter whose carrier detect it is plugged in?"
+)
 _SETTLE: Final = 20 * MILLISECOND
 _SETTLES: Final = 50
 """How long the rules for a new device may take to give it its group."""
@@ -89,7 +93,8 @@ class WatchedPps:
         except queue.Empty:
             return None
         if isinstance(told, OSError):
-            raise told
+            with PORT.at(self._path):
+                raise told
         return told
 
     def close(self) -> None:
@@ -124,7 +129,8 @@ class WatchedPps:
 
 def open_dcd(path: str, edge: WantedEdge) -> PpsLine:
     """The pulse on that port, stamped as well as may be. OSError: no such port."""
-    port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with PORT.at(path):
+        port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return DisciplinePps(port, _attach(port, os.path.realpath(path), edge))
     except OSError:

@@ -16,6 +16,7 @@ from hw.emu.i2c import SHEETS, Chip, ClockChip, UbloxPort
 from hw.linux import i2c, sensors
 from hw.linux.line.ddc import Ddc, open_ddc
 from hw.linux.pulse.serial import WatchedPps, open_dcd
+from hw.linux.rtc import KernelRtc
 from refclock.board.wiring import WantedEdge
 from refclock.timebase import MILLISECOND, SECOND, Tai, Utc
 from tests.kernel.guest.pulse import edges_of
@@ -143,7 +144,7 @@ def taken_by_the_kernel(name: str) -> dict[str, Any]:
         device = Path(f"/sys/bus/i2c/devices/i2c-{number}")
         (device / "new_device").write_text(f"{_DRIVERS[name]} 0x68")
         path = appeared("rtc*", before)
-        rtc = sensors.KernelRtc(path)
+        rtc = KernelRtc(path)
         fresh = rtc.read()
         rtc.write(_SET_TO)
         after = rtc.read()

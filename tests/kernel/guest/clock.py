@@ -7,7 +7,7 @@ from typing import Any
 
 from hw.abi.timex import Timex, clock_adjtime
 from hw.linux.clock import FreeClock, KernelClock
-from hw.linux.sensors import KernelRtc
+from hw.linux.rtc import KernelRtc
 from refclock.events import SetLeap, SetRate, SetStatus, Step
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Utc
 

@@ -12,7 +12,7 @@ from hw.abi.timex import Timex, clock_adjtime
 from hw.linux.clock import KernelClock
 from hw.linux.pulse.gpio import open_gpio
 from hw.linux.pulse.kernel import KernelPps
-from hw.linux.sensors import KernelRtc
+from hw.linux.rtc import KernelRtc
 from hw.net.ask import Asker
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket

@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from hw.linux.line.uart import Uart, hunt
+from refclock.gnss.framer import proves
 from refclock.timebase import MILLISECOND, Duration
 from tests.kernel.guest.refusal import refusal
 
@@ -14,7 +15,7 @@ UART: Final = "/dev/ttyAMA0"
 
 def hears(seconds: float) -> dict[str, Any]:
     """All that comes, at the speed that was hunted; how far apart first and last."""
-    line = hunt(UART)
+    line = hunt(UART, proves)
     try:
         why = refusal(lambda: Uart(UART, 9600))
         chunks = []
@@ -34,4 +35,4 @@ def hears(seconds: float) -> dict[str, Any]:
 
 def hunt_fails() -> str:
     """Why no speed is right."""
-    return refusal(lambda: hunt(UART, 1_100 * MILLISECOND))
+    return refusal(lambda: hunt(UART, proves, 1_100 * MILLISECOND))

@@ -65,7 +65,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(board, "PhcPulse", found.opener("PhcPulse"))
     monkeypatch.setattr(i2c, "open_rtc", found.opener("open_rtc"))
     monkeypatch.setattr(i2c, "open_thermometer", found.opener("open_thermometer"))
-    monkeypatch.setattr(sensors, "KernelRtc", found.opener("KernelRtc"))
+    monkeypatch.setattr(board, "KernelRtc", found.opener("KernelRtc"))
+    monkeypatch.setattr(board, "SetRtc", lambda ways: [each() for each in ways])
+    monkeypatch.setattr(
+        board,
+        "kernel_rtcs",
+        lambda: sorted(path for path in found.there if path.startswith("/dev/rtc")),
+    )
     return found
 
 
@@ -81,6 +87,7 @@ def made(
         thermometer or ThermometerSettings(),
         rtc or RtcSettings(),
         steer=False,
+        proves=bool,
     )
 
 
@@ -117,8 +124,8 @@ def test_the_device_tree_s_name_ends_in_nul(tmp_path: Path) -> None:
 
 def test_steering_is_a_choice() -> None:
     auto = ReceiverSettings(), PulseSettings(), ThermometerSettings(), RtcSettings()
-    assert isinstance(linux_board(*auto, steer=True).clock, KernelClock)
-    assert isinstance(linux_board(*auto, steer=False).clock, FreeClock)
+    assert isinstance(linux_board(*auto, steer=True, proves=bool).clock, KernelClock)
+    assert isinstance(linux_board(*auto, steer=False, proves=bool).clock, FreeClock)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +211,7 @@ def test_the_receiver_s_line_by_name_then_model(
     whole = made()
     assert whole.open_receiver
     whole.open_receiver()
-    assert machine.opened == [("hunt", path)]
+    assert machine.opened == [("hunt", path, bool)]
 
 
 def test_a_speed_that_is_set_is_not_hunted_for(machine: Machine) -> None:
@@ -304,25 +311,38 @@ def test_every_pulse_source_is_known(source: PulseSource) -> None:
 @pytest.mark.parametrize(
     ("source", "there", "opened"),
     [
-        (RtcSource.AUTO, {"/dev/rtc0", "/dev/i2c-1"}, ("KernelRtc", "/dev/rtc0")),
-        (RtcSource.AUTO, {"/dev/i2c-1"}, ("open_rtc", 1, None)),
-        (RtcSource.AUTO, set(), None),
-        (RtcSource.KERNEL, set(), ("KernelRtc", "/dev/rtc0")),
-        (RtcSource.I2C, set(), ("open_rtc", 1, None)),
-        (RtcSource.NONE, {"/dev/rtc0"}, None),
+        (RtcSource.AUTO, {"/dev/rtc0"}, [("KernelRtc", "/dev/rtc0")]),
+        (
+            RtcSource.AUTO,
+            {"/dev/rtc0", "/dev/rtc1", "/dev/i2c-1"},
+            [
+                ("KernelRtc", "/dev/rtc0"),
+                ("KernelRtc", "/dev/rtc1"),
+                ("open_rtc", 1, None),
+            ],
+        ),
+        (RtcSource.AUTO, {"/dev/i2c-1"}, [("open_rtc", 1, None)]),
+        (RtcSource.AUTO, set(), []),
+        (
+            RtcSource.KERNEL,
+            {"/dev/rtc1", "/dev/i2c-1"},
+            [("KernelRtc", "/dev/rtc1")],
+        ),
+        (RtcSource.I2C, {"/dev/rtc0"}, [("open_rtc", 1, None)]),
+        (RtcSource.NONE, {"/dev/rtc0"}, []),
     ],
 )
 def test_the_battery_clock_by_its_source(
     machine: Machine,
     source: RtcSource,
     there: set[str],
-    opened: tuple[Any, ...] | None,
+    opened: list[tuple[Any, ...]],
 ) -> None:
     machine.there |= there
     whole = made(rtc=RtcSettings(source))
     if whole.open_rtc:
         whole.open_rtc()
-    assert machine.opened == ([opened] if opened else [])
+    assert machine.opened == opened
 
 
 def test_a_battery_clock_by_its_device(machine: Machine) -> None:

@@ -274,19 +274,31 @@ def test_a_clock_never_steered_is_left_alone(
 COMMANDS: list[Command] = [Step(SECOND), SetRate(1.0)]
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.ENOSYS])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_not_allowed_says_what_is_missing(
-    machine: Kernel, clock: KernelClock, command: Command
+    machine: Kernel, clock: KernelClock, command: Command, number: int
 ) -> None:
-    machine.refuses = errno.EPERM
+    machine.refuses = number
     with pytest.raises(PermissionError, match="CAP_SYS_TIME"):
         clock.apply(command)
 
 
-def test_another_refusal_comes_out_as_it_is(
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+def test_a_container_that_forbids_even_reading_says_what_is_missing(
+    machine: Kernel, number: int
+) -> None:
+    def forbidden(_timex: Timex) -> int:
+        raise OSError(number, "forbidden")
+
+    with pytest.raises(PermissionError, match=r"clock.steer = false"):
+        KernelClock(forbidden, FreeClock(machine.now))
+
+
+def test_another_refusal_names_the_call_and_the_setting(
     machine: Kernel, clock: KernelClock
 ) -> None:
     machine.refuses = errno.EINVAL
-    with pytest.raises(OSError, match="refused") as refused:
+    with pytest.raises(OSError, match=r"adjtime\(2\): refused.*clock.steer") as refused:
         clock.apply(SetRate(1e12))
     assert refused.value.errno == errno.EINVAL

@@ -62,6 +62,11 @@ class Wire:
         self.closed = True
 
 
+TWELVE = [
+    *((bcd, False) for bcd in (0x12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x10, 0x11)),
+    *((bcd, True) for bcd in (0x12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x10, 0x11)),
+]
+"""Of hours 0 to 23: in twelves, and whether it is the afternoon."""
 FRESH = {
     # as a chip wakes with its battery just put in; from the data sheets
     DS3231: bytes.fromhex("00000001010100" + "00" * 7 + "1c88" + "001900"),
@@ -205,7 +210,7 @@ def test_the_name_the_kernel_gave_the_chip_is_told(tmp_path: Path) -> None:
     (tmp_path / "4-0068/rtc/rtc2").mkdir(parents=True)
     assert taken_as(3, tmp_path) == "/dev/rtc1"
     assert taken_as(5, tmp_path) == "/dev/rtc0"
-    with pytest.raises(OSError, match="use /dev/rtc7"):
+    with pytest.raises(OSError, match=r'rtc.device = "/dev/rtc7"'):
         identify(Wire(claimed={0x68}), CHIPS, "/dev/rtc7")
 
 
@@ -296,3 +301,34 @@ def test_not_allowed_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(i2c, "SMBus", refuse)
     with pytest.raises(PermissionError, match="group i2c"):
         open_bus(1)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("hour", range(24))
+def test_hours_that_count_to_twelve_are_read_and_written(chip: Chip, hour: int) -> None:
+    bus = wire(chip)
+    register, bit = chip.twelve
+    bus.chips[chip.address][register] |= bit
+    clock = ChipRtc(bus, chip)
+    utc = Utc.of(2028, 2, 29, hour, 30, 15)
+    clock.write(utc)
+    shown = bus.chips[chip.address][chip.time + 2]
+    assert (shown & 0x1F, shown & 0x20 != 0) == TWELVE[hour]
+    assert bus.chips[chip.address][register] & bit
+    assert clock.read() == utc
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_a_chip_whose_hours_count_to_twelve_is_known(chip: Chip) -> None:
+    bus = wire(chip)
+    register, bit = chip.twelve
+    bus.chips[chip.address][register] |= bit
+    bus.chips[chip.address][chip.time + 2] |= 0x32  # noon, or the half hour after
+    assert identify(bus, CHIPS) is chip
+
+
+@pytest.mark.parametrize("hour", [0x00, 0x13, 0x20, 0x1A])
+def test_an_hour_that_is_none_is_no_time(hour: int) -> None:
+    bus = wire(DS3231)
+    bus.chips[DS3231.address][0x02] = 0x40 | hour
+    assert ChipRtc(bus, DS3231).read() is None

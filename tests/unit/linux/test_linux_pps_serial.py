@@ -229,5 +229,5 @@ def test_a_terminal_without_such_lines_says_so() -> None:
 
 
 def test_no_such_port_is_an_os_error() -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="no such device"):
         open_dcd("/dev/no-port", WantedEdge.AUTO)

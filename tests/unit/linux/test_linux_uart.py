@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from hw.linux.line import uart
-from hw.linux.line.uart import RATES, Uart, hunt, proves
+from hw.linux.line.uart import RATES, Proof, Uart, hunt
 from refclock.board.ports import Chunk
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
 
@@ -220,7 +220,7 @@ def test_an_empty_read_is_a_hang_up(
 ) -> None:
     os.write(line.far, b"x")
     monkeypatch.setattr(os, "read", lambda _line, _most: b"")
-    with pytest.raises(OSError, match="hung up"):
+    with pytest.raises(OSError, match="does not answer"):
         port.read(SECOND)
 
 
@@ -236,7 +236,7 @@ def test_no_such_device_is_an_os_error() -> None:
 
 
 def test_no_terminal_is_an_os_error() -> None:
-    with pytest.raises(OSError, match="configure"):
+    with pytest.raises(OSError, match="is it the right device"):
         Uart("/dev/null", 9600)
 
 
@@ -254,19 +254,8 @@ def test_not_allowed_names_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
         Uart("/dev/ttyAMA0", 9600)
 
 
-@pytest.mark.parametrize(
-    ("heard", "proven"),
-    [
-        (RMC, True),
-        (b"\xb5\x62junk$GP" + RMC, True),
-        (RMC.replace(b"A*", b"V*"), False),
-        (RMC[:-5] + b"\r\n", False),
-        (b"\x00\xff$\x80*00", False),
-        (b"", False),
-    ],
-)
-def test_proof_is_a_checksum(heard: bytes, proven: bool) -> None:
-    assert proves(heard) is proven
+def proves(heard: bytes) -> bool:
+    return RMC in heard
 
 
 class Tuned:
@@ -308,7 +297,7 @@ def test_the_hunt_ends_at_the_right_speed(
 ) -> None:
     lines = Tuned(right)
     monkeypatch.setattr(uart, "Uart", lines)
-    found = hunt("/dev/gps0")
+    found = hunt("/dev/gps0", proves)
     assert found.bits_per_second == right
     assert lines.tried == list(RATES[: RATES.index(right) + 1])
     assert lines.reads == len(lines.tried)  # it does not dwell on any
@@ -320,7 +309,7 @@ def test_garbage_at_every_speed_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     lines = Tuned(0)
     monkeypatch.setattr(uart, "Uart", lines)
     with pytest.raises(OSError, match="bytes arrive but do not decode"):
-        hunt("/dev/gps0")
+        hunt("/dev/gps0", proves)
     assert lines.tried == list(RATES)
     assert lines.reads == len(RATES)
     assert lines.open == 0
@@ -330,7 +319,7 @@ def test_a_silent_line_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = Tuned(9600, silent=True)
     monkeypatch.setattr(uart, "Uart", lines)
     with pytest.raises(TimeoutError, match="no byte arrives"):
-        hunt("/dev/gps0", 50 * MILLISECOND)
+        hunt("/dev/gps0", proves, 50 * MILLISECOND)
     assert len(lines.tried) == 1
     assert lines.open == 0
 
@@ -339,10 +328,10 @@ def test_a_line_lost_in_the_hunt_is_closed(monkeypatch: pytest.MonkeyPatch) -> N
     lines = Tuned(9600)
     monkeypatch.setattr(uart, "Uart", lines)
 
-    def lost(_uart: Uart, _listen: Duration) -> bytes:
+    def lost(_uart: Uart, _proves: Proof, _listen: Duration) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(uart, "_hear", lost)
+    monkeypatch.setattr(uart, "_heard", lost)
     with pytest.raises(OSError, match="Input/output"):
-        hunt("/dev/gps0")
+        hunt("/dev/gps0", proves)
     assert lines.open == 0
