@@ -34,6 +34,7 @@ from refclock.engine.policy import (
 )
 from refclock.integrity.monitor import IntegritySettings
 from refclock.label.labeller import LabelSettings
+from refclock.ntp.mac import KeysSettings
 from refclock.server.settings import LeapMode, ServerSettings
 from refclock.settings import Range
 
@@ -83,6 +84,7 @@ class Config:
     integrity: IntegritySettings = field(default_factory=IntegritySettings)
     leap: LeapSettings = field(default_factory=LeapSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    keys: KeysSettings = field(default_factory=KeysSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     state: StateSettings = field(default_factory=StateSettings)
 

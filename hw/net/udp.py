@@ -21,7 +21,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ctypes import sizeof
 from typing import Final
 
@@ -108,17 +108,20 @@ class UdpSocket:
             address_of,
             (self._names, self._controls, self.requests, self.replies, self._tails),
         )
-        self._iovs = (Iov * (3 * BATCH))()
+        self._iovs = (Iov * (4 * BATCH))()
         self._messages, self._answers = (Message * BATCH)(), (Message * BATCH)()
         self._messages_at, self._answers_at = map(
             ctypes.addressof, (self._messages, self._answers)
         )
         for slot in range(BATCH):
-            at = ctypes.addressof(self._iovs) + 3 * slot * sizeof(Iov)
+            at = ctypes.addressof(self._iovs) + 4 * slot * sizeof(Iov)
             head = slot * HEADER_LENGTH
-            self._iovs[3 * slot] = Iov(requests + head, HEADER_LENGTH)
-            self._iovs[3 * slot + 1] = Iov(tails + slot * _TAIL, _TAIL)
-            self._iovs[3 * slot + 2] = Iov(replies + head, HEADER_LENGTH)
+            self._iovs[4 * slot : 4 * slot + 4] = [
+                Iov(requests + head, HEADER_LENGTH),
+                Iov(tails + slot * _TAIL, _TAIL),
+                Iov(replies + head, HEADER_LENGTH),
+                Iov(tails + slot * _TAIL, 0),
+            ]
             control = self._controls_at + slot * self._stride
             who = names + slot * space, name
             come, go = self._messages[slot], self._answers[slot]
@@ -133,6 +136,20 @@ class UdpSocket:
         self._found = self._told.cast("L")[
             Header.control_length.offset // _SIZE :: sizeof(Message) // _SIZE
         ]
+        self._parts = (
+            memoryview(self._answers)
+            .cast("B")
+            .cast("L")[Header.iov_count.offset // _SIZE :: sizeof(Message) // _SIZE]
+        )
+        self._trailer_lengths = (
+            memoryview(self._iovs)
+            .cast("B")
+            .cast("L")[
+                (3 * sizeof(Iov) + Iov.length.offset) // _SIZE :: 4
+                * sizeof(Iov)
+                // _SIZE
+            ]
+        )
         stamps = memoryview(self._controls)[CMSG_HEADER:].cast("q")
         self._seconds, self._ns, self._card_seconds, self._card_ns = (
             stamps[part :: self._stride // stamps.itemsize] for part in (0, 1, 4, 5)
@@ -145,6 +162,7 @@ class UdpSocket:
         self._lengths[:] = memoryview(struct.pack("I", HEADER_LENGTH) * BATCH).cast("I")
         self._usual = self._told.tobytes()
         self.odd: dict[int, bytes] = {}
+        self._heads, self._ends = memoryview(self.requests), memoryview(self._tails)
         self._watched: list[int] = []
 
     def now_ns(self) -> int:
@@ -196,8 +214,31 @@ class UdpSocket:
 
         Where the kernel refuses one (no route back) the next are still sent.
         """
+        runs = _runs(answered) if 0 in answered else [(0, len(answered))]
+        return self._send_runs(runs)
+
+    def send_sealed(self, trailers: Mapping[int, bytes]) -> int:
+        """Send reply i followed by `trailers[i]`; how many went out.
+
+        A trailer is not longer than what followed the request's 48 bytes; its place in
+        memory is the same.
+        """
+        tails, lengths, parts = self._tails, self._trailer_lengths, self._parts
+        answered = bytearray(max(trailers) + 1)
+        for place, trailer in trailers.items():
+            at = place * _TAIL
+            tails[at : at + len(trailer)] = trailer
+            lengths[place] = len(trailer)
+            parts[place] = 2
+            answered[place] = 1
+        sent = self._send_runs(_runs(answered))
+        for place in trailers:
+            parts[place] = 1
+        return sent
+
+    def _send_runs(self, runs: Iterable[tuple[int, int]]) -> int:
         wanted = sent = 0
-        for begin, end in _runs(answered) if 0 in answered else [(0, len(answered))]:
+        for begin, end in runs:
             wanted += end - begin
             sent += self._send_run(begin, end)
         if self._watched:
@@ -259,12 +300,14 @@ class UdpSocket:
     def _whole_of_the_odd(self, count: int) -> dict[int, bytes]:
         """Of the datagrams that are not as long as all others, all there is."""
         odd: dict[int, bytes] = {}
-        for slot, length in enumerate(self._lengths[:count]):
-            if length != HEADER_LENGTH:
+        heads, tails = self._heads, self._ends
+        for slot, length in enumerate(self._lengths[:count].tolist()):
+            if length > HEADER_LENGTH:
                 head, tail = slot * HEADER_LENGTH, slot * _TAIL
-                whole = self.requests[head : head + HEADER_LENGTH]
-                whole += self._tails[tail : tail + max(length - HEADER_LENGTH, 0)]
-                odd[slot] = bytes(whole[:length])
+                more = tails[tail : tail + length - HEADER_LENGTH]
+                odd[slot] = b"".join((heads[head : head + HEADER_LENGTH], more))
+            elif length < HEADER_LENGTH:
+                odd[slot] = bytes(heads[slot * HEADER_LENGTH :][:length])
         return odd
 
     def _straighten(self, count: int) -> None:

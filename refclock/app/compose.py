@@ -16,6 +16,7 @@ from typing import Final
 from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
+from refclock.app.authentication import Authentication
 from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
 from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.state import StateFile, recall
@@ -107,7 +108,12 @@ def compose(
         opened.callback(state.close)
         if recorder is not None:
             opened.callback(recorder.close)
-        for service in _services(config, daemon.snapshot, board.clock, leaps.leaps):
+        with _advising("keys.file may name another path", "keys.file: "):
+            authentication = Authentication(config.keys)
+        daemon.attach(reload=authentication.reload)
+        for service in _services(
+            config, daemon.snapshot, board.clock, leaps.leaps, authentication
+        ):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
         everyone = config.control.everyone
@@ -132,6 +138,7 @@ def _services(
     published: Callable[[], ClockSnapshot],
     clock: SystemClock,
     leaps: Sequence[LeapSecond],
+    authentication: Authentication | None = None,
 ) -> Iterator[NtpService | Workers | Broadcast | InKernel]:
     """A service for each address, or one that has workers for all of them; one that
     tells the time unasked, with the voice of the first of IPv4; and one that has the
@@ -139,10 +146,11 @@ def _services(
     settings = config.server
     responder = kernel_responder(settings)
     sockets: list[tuple[socket.socket, ListenerSettings]] = []
-    for service, heard in _by_socket(config, published, clock, leaps):
+    for service, heard in _by_socket(config, published, clock, leaps, authentication):
         sockets += heard
         yield service
     if responder is not None:
+        sockets = [each for each in sockets if settings.requirement(each[1]) is None]
         standing = [*standing_at(sockets, settings.port)]
         yield InKernel(responder, standing, published, clock, settings)
 
@@ -152,6 +160,7 @@ def _by_socket(
     published: Callable[[], ClockSnapshot],
     clock: SystemClock,
     leaps: Sequence[LeapSecond],
+    authentication: Authentication | None = None,
 ) -> Iterator[
     tuple[
         NtpService | Workers | Broadcast,
@@ -167,9 +176,10 @@ def _by_socket(
             for made in passed:
                 made.close()
             raise OSError("sockets passed on by systemd cannot be shared by workers")
-        workers = Workers(listeners, published, settings, leaps)
+        workers = Workers(listeners, published, settings, leaps, config.keys)
         yield workers, workers.sockets
         return
+    authenticators = () if authentication is None else authentication.authenticators()
     to = settings.broadcast
     for place, listener in _places(listeners, passed):
         bound = place.bound
@@ -183,6 +193,7 @@ def _by_socket(
             random.random,
             listener=listener,
             leaps=leaps,
+            authenticators=authenticators,
         )
         yield service, [(bound, listener)]
         if to and bound.family == socket.AF_INET:

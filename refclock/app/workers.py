@@ -29,6 +29,8 @@ from hw.net.hardware import cards_here
 from hw.net.listen import listen_shared
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
+from refclock.app.authentication import Authentication
+from refclock.ntp.mac import KeysSettings
 from refclock.published import ClockSnapshot
 from refclock.server.clients import ClientStatus, busiest
 from refclock.server.service import NtpService
@@ -53,6 +55,7 @@ class Orders:
     listeners: tuple[ListenerSettings, ...]
     """One for each of its sockets, in their order."""
     leaps: tuple[LeapSecond, ...]
+    keys: KeysSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,11 @@ class Workers:
         published: Callable[[], ClockSnapshot],
         settings: ServerSettings,
         leaps: Sequence[LeapSecond] = (),
+        keys: KeysSettings = KeysSettings(),  # noqa: B008 - a value
     ) -> None:
         """As many as `settings` say. OSError: a port cannot be had."""
         self._leaps = leaps
+        self._keys = keys
         with contextlib.ExitStack() as opened:
             self._sockets = [
                 (listener, [opened.enter_context(made) for made in group])
@@ -164,7 +169,7 @@ class Workers:
     def _order(self, settings: ServerSettings) -> None:
         """Have workers started from now on serve by these."""
         listeners = tuple(listener for listener, _ in self._sockets)
-        self._settings.set(Orders(settings, listeners, tuple(self._leaps)))
+        self._settings.set(Orders(settings, listeners, tuple(self._leaps), self._keys))
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         blocks = self._settings, self._snapshot, self._reports[number]
@@ -191,6 +196,7 @@ def main(arguments: Sequence[str]) -> None:
     assert orders is not None  # noqa: S101 - as above
     settings = orders.settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
+    authentication = Authentication(orders.keys)
     services = [
         NtpService(
             UdpSocket(
@@ -203,6 +209,7 @@ def main(arguments: Sequence[str]) -> None:
             random.random,
             listener=listener,
             leaps=orders.leaps,
+            authenticators=authentication.authenticators(),
         )
         for fd, listener in zip(fds[3:], orders.listeners, strict=True)
     ]

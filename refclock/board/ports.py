@@ -207,6 +207,11 @@ class Datagrams(Protocol):
         the address he had asked. How many went out."""
         ...
 
+    def send_sealed(self, trailers: Mapping[int, bytes]) -> int:
+        """Send reply i followed by `trailers[i]`, which is not longer than what
+        followed the 48 bytes of request i. How many went out."""
+        ...
+
     def dropped(self) -> int:
         """How many the kernel threw away, for want of room, since opening."""
         ...

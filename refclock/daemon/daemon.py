@@ -148,6 +148,7 @@ class Daemon:
         self._finish = finish
         self._services: list[Service] = []
         self._controls: list[Control] = []
+        self._reloads: list[Callable[[], None]] = []
         self._inbox: queue.SimpleQueue[Event | Call] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thinking = threading.Event()
@@ -223,9 +224,16 @@ class Daemon:
         return to_json(status, self.counters(), self.clients(shown), self.denied(shown))
 
     def attach(
-        self, *, service: Service | None = None, control: Control | None = None
+        self,
+        *,
+        service: Service | None = None,
+        control: Control | None = None,
+        reload: Callable[[], None] | None = None,
     ) -> None:
-        """Give it another door to the outside; before `run`."""
+        """Give it another door to the outside; before `run`. `reload` is called when
+        the settings were read anew."""
+        if reload is not None:
+            self._reloads.append(reload)
         if service is not None:
             self._services.append(service)
         if control is not None:
@@ -233,6 +241,8 @@ class Daemon:
 
     def reload_access(self, settings: ServerSettings) -> None:
         """From now on, whom to answer and how often is as `settings` say."""
+        for each in self._reloads:
+            each()
         for service in self._services:
             service.reload_access(settings)
 

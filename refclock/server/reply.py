@@ -10,9 +10,9 @@ While we are not synchronised the packet says leap 3 and stratum 0: RFC 5905
 section 7.3 maps our stratum 16 to 0 on the wire. The reference identifier is
 then all zeros, no kiss code, so that no client reads an order into it.
 
-We hold no keys, so a MAC or an extension field behind a request (RFC 7822) is
-skipped, and the reply has neither: who insists on one will not believe it, and who
-does not is served. A crypto-NAK would only be one more packet that anyone can forge.
+Behind a request that is not authenticated, extension fields (RFC 7822) are skipped, and
+a MAC where no keys are configured; the reply has neither. A crypto-NAK is never sent:
+it would only be one more packet that anyone can forge.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from refclock.timebase import (
 
 RATE: Final = b"RATE"
 DENY: Final = b"DENY"
+NTS_NAK: Final = b"NTSN"
+"""RFC 8915 section 5.7: the cookie could not be opened."""
 LEAST_KISS_POLL: Final = 6
 MOST_POLL: Final = 17
 
@@ -187,6 +189,10 @@ class ReplyTemplate:
             max(poll, LEAST_KISS_POLL),
             _ABOUT_US.pack(0, 0, 0, code, 0),
         )
+
+    def stamp(self, replies: bytearray, place: int, local_ns: int) -> None:
+        """Write the transmit stamp of one reply."""
+        _STAMP.pack_into(replies, place * HEADER_LENGTH + 40, self.wire(local_ns))
 
     def finish(
         self, replies: bytearray, answered: Sequence[int], first_ns: int, step_ns: int

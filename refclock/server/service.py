@@ -10,35 +10,32 @@ and the sending lie between T3 and the wire.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from refclock.board.ports import Datagrams, Left, SystemClock
-from refclock.ntp.packet import HEADER_LENGTH, PacketError, check_length
+from refclock.board.ports import Datagrams, SystemClock
+from refclock.ntp.auth import Authenticator, Opened
+from refclock.ntp.extension import read
+from refclock.ntp.packet import HEADER_LENGTH, PacketError
 from refclock.published import ClockSnapshot
 from refclock.server.admit import Admission, Decision
 from refclock.server.clients import Client, ClientStatus, busiest
-from refclock.server.reply import (
-    DENY,
-    RATE,
-    ReplyTemplate,
-    answers,
-    asks_interleaved,
-    interleave,
-    origin_of,
-    received_as_told,
+from refclock.server.reply import DENY, NTS_NAK, RATE, ReplyTemplate, answers
+from refclock.server.settings import (
+    LeapMode,
+    ListenerSettings,
+    Requirement,
+    ServerSettings,
 )
-from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from refclock.server.smear import Smear
-from refclock.server.transmit import TransmitDelay
+from refclock.server.transmit import Transmitter
 from refclock.timebase import MILLISECOND, SECOND, Duration, LeapSecond, Mono
 
 _LASTS_NS: Final = MILLISECOND.ns
-"""How long a `Moment` is good for, on the local clock: a step shows at once."""
+"""How long a `ReplyTemplate` is good for, on the local clock: a step shows at once."""
 _PLAIN: Final = ListenerSettings()
 _KISSES: Final = {Decision.DENIED_KISS: DENY, Decision.LIMITED_KISS: RATE}
 _COUNTED_AS: Final = {Decision.DENIED_KISS: Decision.DENIED}
@@ -56,10 +53,12 @@ class NtpService:
         draw: Callable[[], float],
         listener: ListenerSettings = _PLAIN,
         leaps: Sequence[LeapSecond] = (),
+        authenticators: Sequence[Authenticator] = (),
     ) -> None:
         """`draw`: a random number, 0 up to but not 1.
 
-        `listener`: what differs on this socket; `leaps`: known by now.
+        `listener`: what differs on this socket; `leaps`: known by now;
+        `authenticators`: asked in this order about requests longer than 48 bytes.
         """
         self._socket = socket
         self._listener = listener
@@ -69,9 +68,13 @@ class NtpService:
         self._kinds = answers(symmetric=settings.symmetric)
         self._draw = draw
         self.reload_access(settings)
-        self._learn = settings.learn_transmit_delay
-        self._interleaves = settings.interleaved
-        self._departures = TransmitDelay()
+        self._authenticators = authenticators
+        self._transmitter = Transmitter(
+            socket,
+            self._known,
+            learn=settings.learn_transmit_delay,
+            interleaves=settings.interleaved,
+        )
         self._snapshot = published()
         self._moment = self._told(self._snapshot)
         self._requests = 0
@@ -89,6 +92,7 @@ class NtpService:
         listener = settings.as_now(self._listener)
         self._listener = replace(self._listener, stratum_least=listener.stratum_least)
         access = settings.access(listener)
+        self._required = settings.requirement(listener)
         self._admission = Admission(
             access, settings.rate_limit, self._draw, kiss_denied=settings.tell_denied
         )
@@ -105,8 +109,11 @@ class NtpService:
         moment = self._template_at(now_ns)
         firsts = socket.requests[: count * HEADER_LENGTH : HEADER_LENGTH]
         answered = firsts.translate(self._kinds)
+        opened: dict[int, Opened] = {}
         if socket.odd or 0 in answered:
-            self._refuse_by_form(answered)
+            opened = self._refuse_by_form(answered)
+        if self._required is not None:
+            self._refuse_unproved(senders, answered, opened, self._required)
         if min(received_ns) < moment.oldest_ns or max(received_ns) > now_ns:
             self._refuse_out_of_reach(answered, received_ns, moment.oldest_ns, now_ns)
         kisses = self._admit(senders, answered, moment.mono_ns)
@@ -114,7 +121,10 @@ class NtpService:
             moment.begin(socket.requests, socket.replies, answered, received_ns)
             for place, code in kisses:
                 moment.kiss(socket.requests, socket.replies, place, code)
-            self._answered += self._send(moment, senders, answered)
+            self._answered += self._send(moment, senders, answered, opened)
+
+    def _known(self, sender: bytes) -> Client | None:
+        return self._admission.known(sender)  # of the admission in force now
 
     def counters(self) -> dict[str, int]:
         """What was asked, answered and, by reason, not answered with the time."""
@@ -156,15 +166,73 @@ class NtpService:
         """Give the socket back."""
         self._socket.close()
 
-    def _refuse_by_form(self, answered: bytearray) -> None:
+    def _send(
+        self,
+        template: ReplyTemplate,
+        senders: Sequence[bytes],
+        answered: bytearray,
+        opened: dict[int, Opened],
+    ) -> int:
+        """Send what is answered, the plain replies first; how many went out."""
+        opened = {place: each for place, each in opened.items() if answered[place]}
+        if not opened:
+            return self._transmitter.send(template, senders, answered)
+        for place, each in opened.items():
+            answered[place] = 0
+            if each.nak:
+                template.kiss(
+                    self._socket.requests, self._socket.replies, place, NTS_NAK
+                )
+        sent = 0
+        if any(answered):
+            sent = self._transmitter.send(template, senders, answered)
+        return sent + self._transmitter.send_sealed(template, senders, opened)
+
+    def _refuse_by_form(self, answered: bytearray) -> dict[int, Opened]:
+        """Leave out what has no answer by its form; the requests authenticated."""
         others = answered.count(0)
+        opened: dict[int, Opened] = {}
         for place, request in self._socket.odd.items():
-            if not _well_formed(request):
+            found: Opened | str | None
+            try:
+                found = self._open(request, answer=answered[place] != 0)
+            except PacketError:
                 others -= not answered[place]
+                found = "malformed"
+            if isinstance(found, Opened):
+                opened[place] = found
+            elif found is not None:
                 answered[place] = 0
-                self._dropped["malformed"] += 1
+                self._dropped[found] += 1
         if others:
             self._dropped["mode_or_version"] += others
+        return opened
+
+    def _open(self, request: bytes, *, answer: bool) -> Opened | str | None:
+        """Authenticated, a reason to drop it, or neither. PacketError: malformed.
+
+        A request that gets no `answer` anyway is only looked at for its shape.
+        """
+        for each in self._authenticators if answer else ():
+            if (found := each.open(request)) is not None:
+                return found
+        if not (answer and self._authenticators):
+            read(request)
+        return None
+
+    def _refuse_unproved(
+        self,
+        senders: Sequence[bytes],
+        answered: bytearray,
+        opened: Mapping[int, Opened],
+        required: Requirement,
+    ) -> None:
+        for place, sender in enumerate(senders):
+            found = opened.get(place)
+            proof = None if found is None else found.proof
+            if answered[place] and not required.met(sender, proof):
+                answered[place] = 0
+                self._dropped["not_authenticated"] += 1
 
     def _refuse_out_of_reach(
         self,
@@ -206,55 +274,6 @@ class NtpService:
                 self._dropped[_COUNTED_AS.get(verdict, verdict)] += 1
         return kisses
 
-    def _send(
-        self, moment: ReplyTemplate, senders: Sequence[bytes], answered: bytearray
-    ) -> int:
-        """Stamp the replies as they will leave, and send them."""
-        socket = self._socket
-        tell = self._departures.watch(answered, socket.now_ns()) if self._learn else {}
-        told: list[tuple[int, bytes]] = []
-        if self._interleaves and (
-            asked := asks_interleaved(socket.requests, len(senders))
-        ):
-            told = list(self._interleave(moment, senders, answered, asked, tell))
-        if tell:
-            socket.watch(tell)
-        first_ns, step_ns = socket.now_ns(), 0
-        if self._learn:
-            first_ns, step_ns = self._departures.leave(first_ns)
-        moment.finish(socket.replies, answered, first_ns, step_ns)
-        for place, left in told:
-            interleave(socket.requests, socket.replies, place, left)
-        return socket.send(answered)
-
-    def _interleave(
-        self,
-        moment: ReplyTemplate,
-        senders: Sequence[bytes],
-        answered: bytearray,
-        asked: Sequence[int],
-        tell: dict[int, list[Left]],
-    ) -> Iterator[tuple[int, bytes]]:
-        """Of those who `asked` for it and can have it: the place, and when our
-        previous reply left."""
-        requests, replies = self._socket.requests, self._socket.replies
-        for place in asked:
-            client = self._admission.known(senders[place])
-            if client is None or not answered[place]:
-                continue
-            left = client.departure(origin_of(requests, place))
-            keep = partial(
-                _keep_departure,
-                client,
-                received_as_told(replies, place),
-                moment,
-                continues=left is not None,
-            )
-            tell.setdefault(place, []).append(keep)
-            if left is not None:
-                client.interleaved += 1
-                yield place, left
-
     def _template_at(self, now_ns: int) -> ReplyTemplate:
         """What we say now; worked out anew each millisecond, after a step, and at once
         when something else is published."""
@@ -263,14 +282,6 @@ class NtpService:
         if not lasts or snapshot is not self._snapshot:
             self._snapshot, self._moment = snapshot, self._told(snapshot)
         return self._moment
-
-
-def _well_formed(request: bytes) -> bool:
-    try:
-        check_length(request)
-    except PacketError:
-        return False
-    return True
 
 
 def _status(client: Client, now: Mono) -> ClientStatus:
@@ -282,15 +293,3 @@ def _status(client: Client, now: Mono) -> ClientStatus:
         client.interleaved,
         client.limited,
     )
-
-
-def _keep_departure(
-    client: Client,
-    received: bytes,
-    template: ReplyTemplate,
-    left_ns: int,
-    *,
-    continues: bool,
-) -> None:
-    left = template.wire(left_ns).to_bytes(8, "big")
-    client.departed(received, left, continues=continues)

@@ -25,6 +25,7 @@ from ipaddress import (
 from itertools import combinations
 from typing import Annotated, Final, Literal
 
+from refclock.ntp.auth import Proof
 from refclock.settings import Form, Range
 
 PRIVATE: Final = (
@@ -164,6 +165,33 @@ class LeapMode(StrEnum):
     """Spread from noon to noon (UTC), and never mentioned."""
 
 
+class Require(StrEnum):
+    """How a request must be authenticated to be answered."""
+
+    NOTHING = "nothing"
+    """Not at all."""
+    KEY = "key"
+    """With a symmetric key."""
+    NTS = "nts"
+    ANY = "any"
+    """With either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Who must authenticate his requests, and how."""
+
+    how: Require
+    networks: Access | None
+    """Only hosts in these; None: every host."""
+
+    def met(self, source: bytes, proof: Proof | None) -> bool:
+        """May a request from this address, authenticated in this way, be answered?"""
+        if self.networks is not None and not self.networks.allows(source):
+            return True
+        return proof is not None and self.how in {Require.ANY, proof.value}
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
     """Addresses with rules of their own."""
@@ -180,6 +208,8 @@ class ListenerSettings:
     deny: tuple[Network, ...] | None = None
     leap: LeapMode | None = None
     """Not given: as [leap] has it."""
+    require: Require | None = None
+    """Not given: the server's."""
     stratum_least: Annotated[int, Range(1, 15)] = 1
     """Say at least this stratum."""
 
@@ -220,6 +250,11 @@ class ServerSettings:
     """Networks. The longest prefix decides; unnamed addresses are denied."""
     tell_denied: bool = False
     """Send a kiss-o'-death DENY instead of nothing, to one host every 4 s at most."""
+    require: Require = Require.NOTHING
+    """Answer only requests that are authenticated so."""
+    require_from: tuple[Network, ...] = ()
+    """Networks whose hosts must do so, if not all. Whoever answers in front of the
+    service leaves the requests of these to it."""
     symmetric: bool = True
     """Answer symmetric active peers (mode 1), without keeping state of them."""
     interleaved: bool = True
@@ -246,6 +281,7 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         Access(self.allow, self.deny)
+        Access(self.require_from, ())
         for address in self.broadcast:
             _ipv4(address)
         if self.broadcast and self.workers > 1:
@@ -270,6 +306,14 @@ class ServerSettings:
             self.allow if listener.allow is None else listener.allow,
             (*deny, *NO_HOST, *self.broadcast),
         )
+
+    def requirement(self, listener: ListenerSettings) -> Requirement | None:
+        """Who must authenticate his requests to `listener`; None: nobody."""
+        how = listener.require or self.require
+        if how is Require.NOTHING:
+            return None
+        networks = Access(self.require_from, ()) if self.require_from else None
+        return Requirement(how, networks)
 
     def as_now(self, listener: ListenerSettings) -> ListenerSettings:
         """`listener` as it stands in here; as it was, if it is not named any more."""

@@ -135,6 +135,39 @@ def test_only_what_is_answered_is_sent(ask: Callable[..., Asked]) -> None:
     assert asked.heard() == [replies[0], None, replies[2]]
 
 
+def test_a_sealed_reply_has_a_trailer(ask: Callable[..., Asked]) -> None:
+    asked = ask(PLAIN[0], LONG, PLAIN[1], LONG)
+    udp = asked.socket
+    udp.receive(SECOND)
+    left: list[int] = []
+    udp.watch({1: [left.append]})
+    assert udp.send_sealed({1: b"trailer!", 3: b"another trailer."}) == 2
+    assert len(left) == 1
+    heard = asked.heard()
+    assert [each and each[48:] for each in heard] == [
+        None,
+        b"trailer!",
+        None,
+        b"another trailer.",
+    ]
+
+
+def test_a_plain_reply_at_the_place_of_a_sealed_one_has_no_trailer() -> None:
+    (bound,) = listen(["127.0.0.1"], 0)
+    with (
+        closing(UdpSocket(bound)) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(1)
+        client.connect(bound.getsockname())
+        for request, length in ((LONG, 56), (PLAIN[0], 48), (LONG, 56)):
+            client.send(request)
+            udp.receive(SECOND)
+            sealed = len(request) > 48
+            assert (udp.send_sealed({0: b"trailer!"}) if sealed else udp.send([1])) == 1
+            assert len(client.recv(2048)) == length
+
+
 def test_those_of_another_length_are_told_whole(ask: Callable[..., Asked]) -> None:
     asked = ask(SHORT, PLAIN[0], LONG)
     asked.socket.receive(SECOND)

@@ -53,6 +53,16 @@ class Wire:
         self._tell = {}
         return len(places)
 
+    def send_sealed(self, trailers: Mapping[int, bytes]) -> int:
+        for earlier, (place, trailer) in enumerate(trailers.items()):
+            assert 48 + len(trailer) <= len(self.datagrams[place][2])
+            at = 48 * place
+            self.sent.append((place, bytes(self.replies[at : at + 48]) + trailer))
+            for left in self._tell.get(place, ()):
+                left(self.clock_ns + self.leaves_after_ns + self.each_ns * earlier)
+        self._tell = {}
+        return len(trailers)
+
     def dropped(self) -> int:
         return 7
 

@@ -22,6 +22,14 @@ from tests.rig.demo import ENDS_S, Demo, demo, query
 
 BEYOND: Final = "10.99.0.1"
 """The server on port 123, for clients in another network than its own."""
+KEYS: Final = """
+1 MD5 HEX:B028F91EA5C38D06C2E140B26C7F41EC
+2 SHA1 HEX:1DC764E0791B11FA67EFC7ECBC4B0D73F68A070C
+3 SHA256 ASCII:a-secret-of-both-sides
+4 SHA512 HEX:000102030405060708090A0B0C0D0E0F1011121314151617
+5 AES128 HEX:2B7E151628AED2A6ABF7158809CF4F3C
+6 AES256 HEX:603DEB1015CA71BE2B73AEF0857D77811F352C073B6108D72D9810A30914DFF4
+"""
 _NETWORK: Final = f"""
 ip link set lo up
 ip link add here type veth peer name there
@@ -73,7 +81,12 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """On a high port."""
-    with demo(tmp_path_factory.mktemp("demo"), settings=_UNLIMITED) as running:
+    folder = tmp_path_factory.mktemp("demo")
+    keys = folder / "keys"
+    keys.write_text(KEYS)
+    keys.chmod(0o600)
+    settings = f'{_UNLIMITED}keys.file = "{keys}"\n'
+    with demo(folder, settings=settings) as running:
         running.await_stratum(1)
         yield Server(running)
         _ends_well(running)

@@ -7,7 +7,7 @@ the packet's path, so that there is nothing for a guide by coverage to find.
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+import refclock.ntp.auth
+import refclock.ntp.extension
+import refclock.ntp.mac
 import refclock.ntp.packet
 import refclock.published
 import refclock.server.admit
@@ -26,9 +29,11 @@ import refclock.server.settings
 import refclock.server.transmit
 from refclock.board.ports import BATCH
 from refclock.events import Command
+from refclock.ntp.auth import AuthFault, Opened, Proof, SymmetricKeys
+from refclock.ntp.mac import key
 from refclock.published import STALE_AFTER
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.settings import RateLimitSettings, Require, ServerSettings
 from refclock.timebase import (
     DAY,
     HOUR,
@@ -52,6 +57,7 @@ TAI = 37 * SECOND
 PAIRS = {(4, 3), (2, 1), (4, 0)}
 ERA, SECOND_BITS = 1 << 64, 1 << 32
 
+KEY = key(7, "SHA1", b"a secret of the two")
 FIELD = b"\1\4\0\x1c" + bytes(24)
 SEEDS = [
     first + bytes(39) + b"asked me" + tail
@@ -80,6 +86,15 @@ PLACES = (
 """One that asks too often, more than there is room for, and some not let in."""
 
 
+class Refusing:
+    """As NTS with a cookie that cannot be opened."""
+
+    def open(self, request: bytes) -> Opened | AuthFault | None:
+        if len(request) >= 76 and request[48:52] == FIELD[:4]:
+            return Opened(Proof.NTS, lambda _: FIELD[:28], nak=True)
+        return AuthFault.NTS if request[48:50] == FIELD[:2] else None
+
+
 class Machine(Wire):
     """Its clock, what is published of it, and a socket that checks what goes out."""
 
@@ -90,7 +105,7 @@ class Machine(Wire):
         self.draw = draw
         self.boot = BEGIN
         self.told = bytes(8)
-        self.answered = self.kissed = self.interleaved = 0
+        self.answered = self.kissed = self.interleaved = self.sealed = 0
         self.publish()
 
     def publish(self, stratum: int = 1, leap: LeapSecond | None = None) -> None:
@@ -112,6 +127,8 @@ class Machine(Wire):
         data = bytearray(draw.choice(SEEDS))
         if draw.random() < 0.3:
             data[24:32] = self.told
+        if draw.random() < 0.2:
+            return bytes(data[:48]) + KEY.mac(bytes(data[:48]), data[0] >> 3 & 7)
         for _ in range(draw.randrange(5)):
             at = draw.randrange(len(data) + 1)
             match draw.randrange(6):
@@ -143,7 +160,13 @@ class Machine(Wire):
 
     def send(self, answered: Sequence[int]) -> int:
         """The laws."""
+        self.sent.clear()
         count = super().send(answered)
+        self._check()
+        self.answered += count
+        return count
+
+    def _check(self) -> None:
         local, mono = self.read()
         realtime_offset = Duration(local.ns - mono.ns)
         known = self.snapshot.synchronised(mono, realtime_offset)
@@ -151,6 +174,14 @@ class Machine(Wire):
         for earlier, (place, reply) in enumerate(self.sent):
             request = self.datagrams[place][2]
             assert len(reply) <= len(request)
+            if reply[12:16] == b"NTSN":
+                assert reply[48:] == FIELD
+                assert not reply[1]
+                continue
+            if len(reply) > 48:
+                assert KEY.proves(request[:-24], request[-24:])
+                assert KEY.proves(reply[:48], reply[48:])
+                self.sealed += 1
             assert (reply[0] & 7, request[0] & 7) in PAIRS
             assert reply[0] >> 3 & 7 == request[0] >> 3 & 7 <= 4
             if not reply[1]:
@@ -177,6 +208,12 @@ class Machine(Wire):
             leaves = begun + self.each_ns * earlier * SECOND_BITS // SECOND.ns
             assert (leaves + 8 - left) % ERA < ERA >> 1  # T3 <= when it leaves
             self.told = reply[32:40]
+
+    def send_sealed(self, trailers: Mapping[int, bytes]) -> int:
+        """The same laws."""
+        self.sent.clear()
+        count = super().send_sealed(trailers)
+        self._check()
         self.answered += count
         return count
 
@@ -189,10 +226,19 @@ def fuzzed(packets: int, seed: int) -> tuple[NtpService, Machine]:
         interval_s=0.02, burst=8, clients=64, network=1, kiss=draw.random() < 0.5
     )
     settings = ServerSettings(
-        deny=("fd00:0:0:7::/65",), rate_limit=pace, tell_denied=not pace.kiss
+        deny=("fd00:0:0:7::/65",),
+        require=Require.ANY,
+        require_from=("10.0.0.64/26",),
+        rate_limit=pace,
+        tell_denied=not pace.kiss,
     )
     service = NtpService(
-        machine, lambda: machine.snapshot, machine, settings, draw.random
+        machine,
+        lambda: machine.snapshot,
+        machine,
+        settings,
+        draw.random,
+        authenticators=[Refusing(), SymmetricKeys({7: KEY})],
     )
     leaps = [None] * 6 + [
         LeapSecond(TURN + TAI + until, TAI, TAI + SECOND)
@@ -229,6 +275,7 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows(seed: int) -> None:
     assert counters["answered"] == machine.answered > 200_000
     assert machine.interleaved > 500
     assert machine.kissed > 100
+    assert machine.sealed > 5_000
     clients = service._admission.clients()
     assert len(clients) <= 64
     assert all(len(each._chains) <= 8 and len(each._offers) <= 16 for each in clients)
@@ -237,9 +284,11 @@ def test_whatever_comes_the_laws_hold_and_nothing_grows(seed: int) -> None:
 PATH: dict[ModuleType, set[str]] = {
     refclock.server.service: {
         *("serve", "_refuse_by_form", "_refuse_out_of_reach", "_admit", "_send"),
-        *("_interleave", "_template_at", "_well_formed", "_keep_departure"),
+        *("_template_at", "_open", "_known"),
     },
-    refclock.ntp.packet: {"check_length"},
+    refclock.ntp.extension: {"read"},
+    refclock.ntp.auth: {"open"},
+    refclock.ntp.mac: {"mac", "proves", "digest"},
     refclock.server.settings: {"allows", "unmapped"},
     refclock.server.clients: {
         *("departed", "departure", "claim", "add", "_least", "take", "sit", "note"),
@@ -248,7 +297,10 @@ PATH: dict[ModuleType, set[str]] = {
         *("admit", "admit_run", "_newcomer", "_network_affords", "_beyond_pace"),
         "_may_kiss",
     },
-    refclock.server.transmit: {"learn", "first", "last", "watch", "leave"},
+    refclock.server.transmit: {
+        *("learn", "first", "last", "watch", "watch_places", "leave", "send"),
+        *("send_sealed", "_send_group", "_interleave", "_keep_departure"),
+    },
     refclock.server.reply: {
         *("__init__", "wire", "begin", "kiss", "finish", "_column"),
         *("asks_interleaved", "interleave", "origin_of", "received_as_told"),
