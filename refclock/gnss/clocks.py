@@ -62,6 +62,19 @@ class _Address:
     """Account of uneven steps."""
     back: int = 0
     """Account of steps back."""
+    contradicted: Mono | None = None
+    """When it last named another second than one that is no better."""
+    other: str = ""
+    """What that was."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return (
+            self.talker
+            if self.kind.startswith(self.talker)
+            else self.talker + self.kind
+        )
 
     @property
     def rank(self) -> tuple[bool, bool]:
@@ -110,7 +123,12 @@ class Clocks:
             return Standing.USED, ""
         if me.back > _TWICE:
             return Standing.CONTRADICTED, "it did a moment before"
-        return self._compare(me, burst)
+        standing, what = self._compare(me, burst)
+        if standing is Standing.USED and me.contradicted is not None:
+            if mono - me.contradicted <= _RECENT:
+                return Standing.CONTRADICTED, me.other
+            me.contradicted = None
+        return standing, what
 
     def _compare(self, me: _Address, burst: Mono | None) -> tuple[Standing, str]:
         for other in self._addresses.values():
@@ -122,9 +140,10 @@ class Clocks:
                 or not _clash(me, other, burst)
             ):
                 continue
-            what = f"{other.kind} of {other.talker}"
             if me.talker == other.talker or me.rank == other.rank:
-                return Standing.CONTRADICTED, what
+                me.contradicted = other.contradicted = me.mono
+                me.other, other.other = other.name, me.name
+                return Standing.CONTRADICTED, me.other
             if me.rank < other.rank:
                 self._foreign[me.talker] = other.talker
                 return Standing.FOREIGN, other.talker

@@ -37,7 +37,7 @@ _SHORT: Final = re.compile(r"(?:[3-9]|2(?=[45]))\d{4}(?:\.\d*)?")
 """The hour without its leading zero, where the first two digits are no hour: those of
 other hours can be read in several ways."""
 _DATE: Final = re.compile(r"(\d\d)(\d\d)(\d\d)|(\d\d?),(\d\d?),(\d{4})")
-_NUMBER: Final = re.compile(r"-?\d+(?:\.\d*)?")
+_NUMBER: Final = re.compile(r"-?\d{1,9}(?:\.\d*)?")
 _LEAPS: Final = re.compile(r"(\d{1,3})(D?)")
 _IDENTITY: Final = re.compile(
     r"..TXT,\d+,\d+,\d+,(?:MOD[ =]|HW +|SW=)(.+)"

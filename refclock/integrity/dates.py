@@ -23,6 +23,7 @@ from refclock.timebase import DAY, MINUTE, SECOND, Duration, Mono, Utc
 ROLLOVER: Final = 7 * 1024 * DAY
 BACKED: Final = 10 * MINUTE
 """A time is kept when it was served for so long (`engine.memory`)."""
+_GPS_BEGAN: Final = Utc.of(1980, 1, 6)
 _SLACK: Final = 7 * DAY
 _REACH: Final = 20 * 365 * DAY
 """Beyond the floor plus this no date is believed."""
@@ -149,9 +150,12 @@ class DateJudge:
 def unrolled(utc: Utc, floor: Utc) -> tuple[Utc, int] | None:
     """`utc` moved on by whole rollovers until not before `floor`, and by how many.
 
-    None: no date to be believed, however often it is moved. A date that the floor
-    shows to be past is checked for being a default before it is moved.
+    None: no date to be believed, however often it is moved: none of a count of weeks
+    is before GPS began. A date that the floor shows to be past is checked for being a
+    default before it is moved.
     """
+    if utc < _GPS_BEGAN:
+        return None
     floor -= _SLACK
     if utc < floor and any(start <= utc < start + long for start, long in _DEFAULTS):
         return None

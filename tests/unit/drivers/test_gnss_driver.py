@@ -186,7 +186,7 @@ def test_a_second_contradicted_within_a_burst_is_good_for_nothing() -> None:
     assert {m.fix for m in late} == {Fix.CONTRADICTION}
     named = [one for one in told if isinstance(one, Dropped)]
     assert {one.reason for one in named} == {DropReason.CONTRADICTION}
-    assert named[0].detail == "GNZDA names another second than RMC of GN"
+    assert named[0].detail == "GNZDA names another second than GNRMC"
 
 
 def test_binary_and_text_that_contradict_each_other_are_good_for_nothing() -> None:
