@@ -38,6 +38,7 @@ class Code(StrEnum):
 
     # a pulse without a second
     OTHER_EDGE = "other_edge"
+    EDGE_AMBIGUOUS = "edge_ambiguous"
     NO_FIX_FOR_PULSE = "no_fix_for_pulse"
     RECEIVER_SILENT_FOR_PULSE = "receiver_silent_for_pulse"
     PULSE_NOT_PERIODIC = "pulse_not_periodic"

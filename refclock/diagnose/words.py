@@ -198,6 +198,11 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
     Code.NO_FIX: _no_fix,
     Code.NO_PULSE: _no_pulse,
     Code.OTHER_EDGE: "the other edge of the pulse",
+    Code.EDGE_AMBIGUOUS: lambda p: (
+        f"the pulse is low for {seconds(p['apart_s'])} and high for the rest: a short "
+        "pulse turned round, or a long one. Which edge is the second cannot be known: "
+        'set pulse.edge to "assert" (rising) or "clear" (falling)'
+    ),
     Code.NO_FIX_FOR_PULSE: "pulses come, but without a fix they are not believed",
     Code.RECEIVER_SILENT_FOR_PULSE: (
         "pulses come, but the receiver says nothing that vouches for them: check its "

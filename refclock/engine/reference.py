@@ -32,7 +32,7 @@ from refclock.events import (
 from refclock.integrity.alarm import Alarm
 from refclock.integrity.monitor import Integrity, MessageRefused, PulseVerdict
 from refclock.label.labeller import (
-    OTHER_FLANK,
+    OTHER_EDGE,
     Labeller,
     Predicted,
     SentenceSample,
@@ -122,7 +122,7 @@ class Reference:
             self.labeller.carry(predicted.tai, mono)
         label = self.labeller.label(replace(edge, at=at, mono=mono), predicted)
         if isinstance(label, Unlabelled):
-            if label is not OTHER_FLANK:
+            if label is not OTHER_EDGE:
                 self.refusal = label.reason
             return None
         true = label.tai + self._sawtooth_of(label.tai, mono)

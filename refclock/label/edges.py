@@ -1,8 +1,10 @@
-"""Which flank of the pulse is the second, where a board tells both.
+"""Which edge of the pulse is the second, where a board stamps both.
 
-The receiver's pulse is short: the flank that begins the shorter state is the
-second, whichever way round it is wired. Of a pulse as long as its pause it is the
-rising one.
+A receiver's pulse rises with the second, and is mostly short. Where the shorter state
+begins with the rising edge, both speak for that edge; a pulse as long as its pause is
+taken to rise, too. Where the shorter state begins with the falling edge, it is a short
+pulse turned round on its way, or one longer than its pause: that cannot be told from
+the widths, so other evidence must decide, and without any there is no second.
 """
 
 from __future__ import annotations
@@ -10,46 +12,62 @@ from __future__ import annotations
 from typing import Final
 
 from refclock.events import Edge, PulseEdge
-from refclock.timebase import MILLISECOND, Duration, Mono
+from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
 
 _HALF: Final = 500 * MILLISECOND
 _ALIKE: Final = 20 * MILLISECOND
 _WHOLE: Final = 950 * MILLISECOND
-"""After a state this long a flank was missed: it tells nothing."""
+"""After a state this long an edge was missed: it tells nothing."""
 _GONE: Final = 3000 * MILLISECOND
 _AGAINST: Final = 4
 """So many states in a row must speak against what was learned."""
 
 
 class EdgeSelector:
-    """Learns from both flanks. Used by one thread."""
+    """Learns from both edges. Used by one thread."""
 
     def __init__(self) -> None:
         self._last: dict[Edge, Mono] = {}
         self._wanted: Edge | None = None
         self._against = 0
+        self.apart = _HALF
+        """Length of the shorter state, as last seen."""
 
-    def begins(self, flank: PulseEdge) -> bool:
-        """Is this flank the second? Of a line that tells one kind only, it is."""
-        other = Edge.CLEAR if flank.edge is Edge.ASSERT else Edge.ASSERT
-        self._last[flank.edge] = flank.mono
+    def begins(self, edge: PulseEdge) -> bool | None:
+        """Is this edge the second? Where one kind alone is stamped, it is.
+
+        None: the widths do not tell; who knows otherwise says so by `choose`.
+        """
+        other = Edge.CLEAR if edge.edge is Edge.ASSERT else Edge.ASSERT
+        self._last[edge.edge] = edge.mono
         before = self._last.get(other)
-        if before is None or flank.mono - before > _GONE:
+        if before is None or edge.mono - before > _GONE:
             return True
-        lasted = flank.mono - before
+        lasted = edge.mono - before
         if lasted < _WHOLE:
-            self._learn(_shorter(flank.edge, other, lasted))
-        return flank.edge is self._wanted
+            self.apart = min(lasted, abs(SECOND - lasted))
+            self._learn(rises=_rises(edge.edge, lasted))
+        return None if self._wanted is None else edge.edge is self._wanted
 
-    def _learn(self, edge: Edge) -> None:
-        self._against = 0 if edge is self._wanted else self._against + 1
-        if self._wanted is None or self._against >= _AGAINST:
-            self._wanted, self._against = edge, 0
+    def choose(self, edge: Edge) -> None:
+        """Other evidence says that the second is this edge."""
+        self._wanted, self._against = edge, 0
+
+    def _learn(self, *, rises: bool) -> None:
+        """One more state: do the widths speak for the rising edge?"""
+        if rises is (self._wanted is not Edge.CLEAR):
+            self._against = 0
+        else:
+            self._against += 1
+        if self._wanted is None and rises:
+            self.choose(Edge.ASSERT)
+        elif self._against >= _AGAINST:
+            self._wanted, self._against = (Edge.ASSERT if rises else None), 0
 
 
-def _shorter(edge: Edge, other: Edge, lasted: Duration) -> Edge:
-    """The flank that begins the shorter state: `other` began one, and `edge` ended it
-    after `lasted`."""
+def _rises(edge: Edge, lasted: Duration) -> bool:
+    """Does the shorter state begin with the rising edge? `edge` ended a state that
+    `lasted`."""
     if abs(lasted - _HALF) < _ALIKE:
-        return Edge.ASSERT
-    return other if lasted < _HALF else edge
+        return True
+    return (edge is Edge.CLEAR) is (lasted < _HALF)

@@ -80,7 +80,7 @@ class SentenceSample:
     """How far the lag may be off, alike each time: no average takes that away."""
 
 
-OTHER_FLANK: Final = Unlabelled(Reason.of(Code.OTHER_EDGE))
+OTHER_EDGE: Final = Unlabelled(Reason.of(Code.OTHER_EDGE))
 OWN_CLOCK: Final = "our own clock"
 _WARM: Final = 50 * MILLISECOND
 """Our own clock labels while its sigma is below this."""
@@ -122,7 +122,7 @@ class Labeller:
         """Start cold: the monotonic clock no longer carries what was heard."""
         settings = self._settings
         self._vote = Vote(settings.guard_ms * MILLISECOND, settings.agree)
-        self._flanks = EdgeSelector()
+        self._edges = EdgeSelector()
         self._before: Mono | None = None
         """When the last pulse came, labelled or not."""
         self._anchor: Heard | None = None
@@ -177,14 +177,12 @@ class Labeller:
 
     def label(self, edge: PulseEdge, predicted: Predicted | None) -> Label | Unlabelled:
         """The second that `edge` begins, or why nobody knows."""
-        if not self._flanks.begins(edge):
-            return OTHER_FLANK
-        if (
-            predicted is not None
-            and predicted.sigma < _WARM
-            and self._anchor is not None
-        ):
-            return self._by_our_clock(edge, predicted)
+        warm = predicted is not None and predicted.sigma < _WARM
+        known = predicted if warm and self._anchor is not None else None
+        if (passed_over := self._passed_over(edge, known)) is not None:
+            return passed_over
+        if known is not None:
+            return self._by_our_clock(edge, known)
         before = self._before
         if before is not None and edge.mono - before < _HALF:
             return Unlabelled(Reason.of(Code.SEVERAL_PULSES))
@@ -236,6 +234,25 @@ class Labeller:
             return self._vouched or (self._settings.trust_zda_alone and not self._doubt)
         self._doubt = None if message.fix.good else Reason.of(Code.NO_FIX)
         return message.fix.good
+
+    def _passed_over(
+        self, edge: PulseEdge, known: Predicted | None
+    ) -> Unlabelled | None:
+        """Why this edge is not the second; None: it is. Where the widths do not tell,
+        our own clock does, or lags learned before."""
+        begins = self._edges.begins(edge)
+        if begins is None:
+            near = Duration(self._edges.apart.ns // 2)
+            if known is not None:
+                begins = abs(known.tai - whole(known.tai)) < near
+            else:
+                begins = self._vote.fits(edge.mono, self._lags, near)
+            if begins:
+                self._edges.choose(edge.edge)
+        if begins is None:
+            apart_s = self._edges.apart.seconds
+            return Unlabelled(Reason.of(Code.EDGE_AMBIGUOUS, apart_s=apart_s))
+        return None if begins else OTHER_EDGE
 
     def _by_our_clock(
         self, edge: PulseEdge, predicted: Predicted

@@ -115,11 +115,7 @@ class Vote:
 
     def second(self, edge: Mono, lags: Mapping[str, Lag]) -> tuple[Tai, str] | Doubt:
         """The second the edge begins and who says so."""
-        running: dict[str, list[Tai]] = {}
-        for kind, words in self._heard.items():
-            at = [each.at(edge) for each in words if edge - each.mono < _FRESH]
-            if len(at) == self._agree:
-                running[kind] = sorted(at)
+        running = self._running(edge)
         if not running:
             return Doubt(Reason.of(Code.TOO_FEW_SENTENCES, needed=self._agree))
         votes = {kind: self._by(kind, at, lags) for kind, at in running.items()}
@@ -137,6 +133,17 @@ class Vote:
         if witness is None or not _near(witness[0], running.values()):
             return next(doubt for doubt in votes.values() if isinstance(doubt, Doubt))
         return witness
+
+    def fits(self, edge: Mono, lags: Mapping[str, Lag], near: Duration) -> bool | None:
+        """Is that edge within `near` of a second, by lags learned before? None: none is
+        known well enough to tell."""
+        away = [
+            abs(middle - whole(middle)) < near
+            for kind, at in self._running(edge).items()
+            if (lag := lags.get(kind)) and lag.known and 3 * lag.spread < near
+            for middle in [at[len(at) // 2] + lag.mean]
+        ]
+        return None if not away else all(away)
 
     def witnessed(self, edge: Mono) -> tuple[Tai, str] | None:
         """The second that more than half of the witnesses name that can name one."""
@@ -174,6 +181,15 @@ class Vote:
             balance += testimony.excludes(ours, edge)
             balance -= testimony.excludes(theirs, edge)
         return balance > 0 if balance else None
+
+    def _running(self, edge: Mono) -> dict[str, list[Tai]]:
+        """By kind, where its last sentences would put the edge, if there are enough."""
+        running = {}
+        for kind, words in self._heard.items():
+            at = [each.at(edge) for each in words if edge - each.mono < _FRESH]
+            if len(at) == self._agree:
+                running[kind] = sorted(at)
+        return running
 
     def _by(self, kind: str, at: list[Tai], lags: Mapping[str, Lag]) -> Tai | Doubt:
         """What one kind of sentence says of an edge it would put between the first

@@ -10,29 +10,41 @@ SHORT_HIGH = (100, 900)
 """How long the line is up and down, ms."""
 
 
-def accepted(*lasting_ms: int) -> Edge:
-    """After such states, the first of them up: of the last flanks, which begins."""
+def accepted(*lasting_ms: int, chosen: Edge | None = None) -> Edge | None:
+    """After such states, the first of them up: of the last edges, which begins; None:
+    the widths do not tell."""
     flanks, at, last = EdgeSelector(), ZERO, {}
+    if chosen is not None:
+        flanks.choose(chosen)
     for number, ms in enumerate(lasting_ms):
         edge = Edge.CLEAR if number % 2 else Edge.ASSERT
         last[edge] = flanks.begins(
             PulseEdge(Local(at.ns), Mono(at.ns), number, 0, edge)
         )
         at += ms * MILLISECOND
+    if None in last.values():
+        return None
     (begins,) = (edge for edge, answer in last.items() if answer)
     return begins
 
 
 def test_the_shorter_state_begins_with_the_second() -> None:
     assert accepted(*[*SHORT_HIGH] * 3) is Edge.ASSERT
-    assert accepted(*[900, 100] * 3) is Edge.CLEAR
+    assert accepted(*[500, 500] * 3) is Edge.ASSERT
+
+
+def test_where_it_begins_with_the_falling_edge_the_widths_do_not_tell() -> None:
+    for high in (900, 800, 550):
+        assert accepted(*[high, 1000 - high] * 3) is None
+        assert accepted(*[high, 1000 - high] * 3, chosen=Edge.CLEAR) is Edge.CLEAR
+        assert accepted(*[high, 1000 - high] * 3, chosen=Edge.ASSERT) is None
 
 
 def test_it_takes_four_states_in_a_row_to_change_ones_mind() -> None:
     """A flank that was missed makes the others look turned for a moment."""
     learned, against = [*SHORT_HIGH] * 5, [900, 100] * 3
     assert accepted(*learned, *against[:4]) is Edge.ASSERT  # of three: the last lasts
-    assert accepted(*learned, *against) is Edge.CLEAR
+    assert accepted(*learned, *against) is None
     assert accepted(*learned, *against[:3], 900, *against[:3]) is Edge.ASSERT
 
 

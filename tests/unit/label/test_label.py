@@ -9,7 +9,7 @@ import pytest
 from refclock.diagnose.words import sentence
 from refclock.events import Edge, Fix, PulseEdge, SourceId, TimeMessage, Witness
 from refclock.label.labeller import (
-    OTHER_FLANK,
+    OTHER_EDGE,
     OWN_CLOCK,
     Label,
     Labeller,
@@ -409,13 +409,36 @@ def test_of_both_flanks_the_rising_one_of_a_short_pulse(width: float) -> None:
     assert len(sky.labels) > 20
     assert not [1 for true, label in sky.labels if true - label.tai > MILLISECOND]
     clear = PulseEdge(LOCAL, mono(START + s(29 + width)), 0, 0, Edge.CLEAR)
-    assert sky.labeller.label(clear, None) is OTHER_FLANK
+    assert sky.labeller.label(clear, None) is OTHER_EDGE
 
 
-def test_of_both_flanks_the_falling_one_where_the_wire_is_inverted() -> None:
-    sky = Sky(flanks=((Edge.CLEAR, 0.0), (Edge.ASSERT, 0.1))).run(30)
+TURNED_ROUND = ((Edge.CLEAR, 0.0), (Edge.ASSERT, 0.1))
+LONG = ((Edge.ASSERT, 0.0), (Edge.CLEAR, 0.8))
+"""Of both the shorter state begins with the falling edge."""
+LEARNED = {"RMC": Lag(s(0.2), s(0.004), 60)}
+by_widths_alone = pytest.mark.parametrize("edges", [TURNED_ROUND, LONG])
+
+
+@by_widths_alone
+def test_a_short_pulse_turned_round_or_a_long_one_cannot_be_told(
+    edges: tuple[tuple[Edge, float], ...],
+) -> None:
+    sky = Sky(flanks=edges).run(30)
+    assert not sky.labels
+    assert 'set pulse.edge to "assert"' in sky.reasons[-1]
+
+
+@by_widths_alone
+def test_a_lag_learned_before_tells(edges: tuple[tuple[Edge, float], ...]) -> None:
+    sky = Sky((Says(lag=lambda _: 0.2),), flanks=edges, lags=dict(LEARNED)).run(30)
     assert len(sky.labels) > 20
-    assert not [1 for true, label in sky.labels if true - label.tai > MILLISECOND]
+    assert not [1 for true, label in sky.labels if abs(true - label.tai) > MILLISECOND]
+
+
+def test_a_lag_that_scatters_as_far_as_the_edges_are_apart_does_not() -> None:
+    loose = {"RMC": Lag(s(0.2), s(0.03), 60)}
+    says = (Says(lag=lambda _: 0.2),)
+    assert not Sky(says, flanks=TURNED_ROUND, lags=loose).run(30).labels
 
 
 def test_a_line_that_tells_falling_flanks_only() -> None:
