@@ -1,11 +1,11 @@
-"""An emulated receiver in real time, drifting against this machine's clock.
+"""Emulated receivers in real time, drifting against this machine's clock.
 
 The machine's clock is never touched. It is taken for the emulated oscillator, and
-true time is reckoned from it: a receiver that tells that time, and a pulse that
+true time is reckoned from it: a receiver that names that time, and a pulse that
 marks it, drift against the machine as the true ones would against an oscillator
 like the emulated one. So the truth is known for every reading of the clock.
 
-The receiver's bytes come from a real pty, at the pace of a serial line, and what it
+A receiver's bytes come from a real pty, at the pace of a serial line, and what it
 is told there it does, in the dialect of its make. A pulse is stamped as reckoned:
 how late a thread here wakes up does not enter.
 """
@@ -14,39 +14,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from hw.emu.faults import Kind, Timeline
-from hw.emu.gnss.dialects import Airoha, Casic, CommandParser, Mediatek, VendorProtocol
-from hw.emu.gnss.receiver import Make, Receiver, ReceiverModel
-from hw.emu.gnss.ublox import Ublox8, Ublox10
+from hw.emu.gnss.receiver import Receiver, ReceiverModel
+from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.emu.oscillator import Oscillator
-from hw.emu.world import second_after
-from hw.linux.pulse.pin import WatchedPin
-from hw.sim.pty import Pty, pieces
+from hw.linux.i2c import DS3231, ChipRtc
+from hw.linux.line.uart import Uart
+from hw.sim.machine import LiveTime, SteppedClock
 from hw.sim.scenarios import Scenario
-from refclock.board.ports import EdgeEvent, SystemClock
-from refclock.events import Edge
-from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai, Utc
+from hw.sim.station import LivePin, LivePulse, Station
+from refclock.board.ports import Board, SystemClock
+from refclock.timebase import MICROSECOND, Duration, Mono, Tai, Utc
 
-_TOO_OLD: Final = 500 * MILLISECOND
-"""An edge nobody waited for was overwritten by the next."""
-_LISTENS_S: Final = 0.2
-"""It looks for the end of its world so often while it waits for a command."""
-_TONGUES: Final[Mapping[Make, Callable[[ReceiverModel], VendorProtocol]]] = {
-    Make.UBLOX_8: Ublox8,
-    Make.UBLOX_8T: Ublox8,
-    Make.UBLOX_10: Ublox10,
-    Make.UBLOX_F9T: Ublox10,
-    Make.MEDIATEK: Mediatek,
-    Make.AIROHA: Airoha,
-    Make.CASIC: Casic,
-}
+_ANY_BAUD: Final = 115_200
+"""What a line without a speed is opened at."""
 
 
 class LiveWorld:
@@ -59,195 +45,123 @@ class LiveWorld:
         clock: SystemClock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """It begins now. `sleep`: how whoever waits for a pulse passes the time."""
-        local, self._mono_0 = clock.read()
+        """It begins now: at the time that `clock` shows, or at the scenario's own.
+
+        `sleep`: how whoever waits for a pulse passes the time.
+        """
+        local, mono = clock.read()
+        self.scenario = scenario
         self.leaps = scenario.leaps
-        self._start = scenario.begins
-        if not scenario.live_at_start:
-            error = Duration.from_seconds(scenario.clock_error_s)
-            self._start = self.leaps.tai(Utc(local.ns) - error)
-        self._clock = clock
-        self._sleep = sleep
-        self._faults = Timeline(scenario.faults_of(scenario.receiver_model.name))
+        start = scenario.start if scenario.live_at_start else Utc(local.ns)
         self._oscillator = Oscillator.of(scenario.oscillator, seed)
-        self._receiver = Receiver(
-            scenario.receiver_model, self._start, self.leaps, self._faults, seed
+        self._time = LiveTime(
+            self.leaps.tai(start), mono, self._oscillator, _sleeps(scenario)
         )
-        self._ear = CommandParser(
-            _TONGUES[scenario.receiver_model.make](scenario.receiver_model)
+        error = Duration.from_seconds(scenario.clock_error_s)
+        self.clock = SteppedClock(
+            clock, Duration(start.ns - local.ns) + error, list(self._steps())
         )
-        self._first = second_after(self._start)
+        """The machine's clock in this world."""
+        self._sleep = sleep
         self._place = Path(tempfile.mkdtemp(prefix="refclock-"))
-        self._pty = Pty(self._place / "gps")
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(
-            target=self._speak, name="emulated", daemon=True
+        self.stations = tuple(
+            self._station(model, seed, f"{model.name}/" if number else "")
+            for number, model in enumerate(scenario.receivers)
         )
 
     @property
     def receiver_path(self) -> str:
-        """What to open as a serial line; it is gone while unplugged."""
-        return str(self._pty.path)
+        """What to open as the first receiver's line; it is gone while unplugged."""
+        return self.stations[0].path
 
     def start(self) -> None:
-        """Let the receiver speak."""
-        self._pty.plug()
-        self._thread.start()
+        """Let the receivers speak."""
+        for station in self.stations:
+            station.start()
 
     def stop(self) -> None:
-        """Silence it and clear away what it left."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._pty.unplug()
+        """Silence them and clear away what they left."""
+        for station in self.stations:
+            station.stop()
         shutil.rmtree(self._place)
 
     def truth(self, mono: Mono) -> Tai:
         """True time when the machine's CLOCK_MONOTONIC showed that."""
-        counted = mono - self._mono_0
-        return self._start + Duration(self._oscillator.elapsed(counted.ns))
+        return self._time.truth(mono)
 
     def mono(self, true: Tai) -> Mono:
         """The inverse of `truth`."""
-        elapsed = true - self._start
-        strayed = round(self._oscillator.phase(elapsed.ns))
-        return self._mono_0 + elapsed + Duration(strayed)
+        return self._time.mono(true)
+
+    def now(self) -> Tai:
+        """True time."""
+        return self.truth(self.clock.read()[1])
+
+    def board(self, *, measure: bool = False) -> Board:
+        """The emulated hardware, for the real drivers. `measure`: the pulse's pin can
+        be watched."""
+        model = self.scenario.receiver_model
+        return Board(
+            name="an emulated receiver",
+            clock=self.clock,
+            open_receiver=self.open_receiver,
+            open_pulse=self.open_pulse,
+            open_thermometer=self.open_thermometer,
+            open_rtc=self._battery() if self.scenario.battery else None,
+            open_pin=self.open_pin if measure else None,
+            pulse_latency=Duration.from_seconds(model.pulse.latency_s),
+            pulse_latency_spread=MICROSECOND,
+        )
+
+    def open_receiver(self) -> Uart:
+        """The first receiver's line."""
+        rate = self.scenario.receiver_model.line_rate
+        return Uart(self.receiver_path, rate or _ANY_BAUD)
 
     def open_pulse(self) -> LivePulse:
-        """The pulse line. One at a time."""
-        return LivePulse(self, self._receiver, self._clock, self._sleep)
+        """The first receiver's pulse. One at a time."""
+        return self.stations[0].open_pulse(self._sleep)
 
     def open_pin(self) -> LivePin:
-        """The pulse's pin."""
-        return LivePin(self)
+        """The pin of that pulse."""
+        return self.stations[0].open_pin()
 
     def open_thermometer(self) -> LiveThermometer:
         """A thermometer beside the emulated crystal."""
-        return LiveThermometer(self)
+        return LiveThermometer(self._time, self.clock)
 
-    def second_after_now(self) -> Tai:
-        """The next true second to begin."""
-        return second_after(self.truth(self._clock.read()[1]))
+    def _station(self, model: ReceiverModel, seed: int, apart: str) -> Station:
+        faults = Timeline(self.scenario.faults_of(model.name))
+        start = self._time.start
+        receiver = Receiver(model, start, self.leaps, faults, seed, apart)
+        path = self._place / model.name
+        return Station(model, receiver, faults, self._time, self.clock, path)
 
-    def next_rise(self) -> Mono | None:
-        """When the pin rises in the next true second, if it does."""
-        rise = self._receiver.rises(self.second_after_now())
-        return None if rise is None else self.mono(rise)
+    def _battery(self) -> Callable[[], ChipRtc]:
+        """A battery clock's opener; it has kept its time since the start."""
+        assert self.scenario.battery is not None  # noqa: S101
+        chip = ClockChip(SHEETS[DS3231.name], self.now)
+        error = Duration.from_seconds(self.scenario.battery.error_s)
+        chip.set(self.leaps.posix(self.now()) + error)
+        return lambda: ChipRtc(Bus(chip), DS3231)
 
-    def celsius(self) -> float:
-        """The crystal's temperature now."""
-        now = self.truth(self._clock.read()[1])
-        return self._oscillator.celsius((now - self._start).ns)
-
-    def _speak(self) -> None:
-        second = self._first
-        while self._listen_until(second):
-            unplugged = self._faults.on(Kind.UNPLUGGED, (second - self._start).seconds)
-            (self._pty.unplug if unplugged else self._pty.plug)()
-            for line in self._receiver.lines(second):
-                if not self._listen_until(line.begins):
-                    return
-                for at, data in pieces(line):
-                    if not self._wait_for(at):
-                        return
-                    self._pty.write(data)
-            second += SECOND
-
-    def _wait_for(self, true: Tai) -> bool:
-        """False: we are to stop."""
-        return not self._stopping.wait(max(self._until(true), 0.0))
-
-    def _listen_until(self, true: Tai) -> bool:
-        """Do what we are told meanwhile, and answer. False: we are to stop."""
-        while not self._stopping.is_set():
-            left = max(self._until(true), 0.0)
-            held = self._pty.open
-            if told := self._pty.read(min(left, _LISTENS_S) if held else 0.0):
-                for answer in self._ear.observe(told):
-                    self._pty.write(answer)
-                self._receiver.obey(self._ear.tongue.receiver_model)
-            elif left == 0.0:
-                return True
-            elif not held:
-                return self._wait_for(true)
-        return False
-
-    def _until(self, true: Tai) -> float:
-        """Seconds left."""
-        return (self.mono(true) - self._clock.read()[1]).seconds
+    def _steps(self) -> Iterator[tuple[Mono, Duration]]:
+        """When the machine's clock is stepped, and by how much, in their order."""
+        for fault in sorted(self.scenario.faults, key=lambda each: each.at_s):
+            when = self._time.start + Duration.from_seconds(fault.at_s)
+            if fault.kind is Kind.STEP_S:
+                yield self.mono(when), Duration.from_seconds(fault.size)
+            elif fault.kind is Kind.SLEEP:
+                yield self.mono(when), Duration.from_seconds(fault.for_s)
 
 
-class LivePulse:
-    """The emulated pulse as a `PpsLine`. Used by one thread."""
-
-    name = "emulated pulse"
-
-    def __init__(
-        self,
-        world: LiveWorld,
-        receiver: Receiver,
-        clock: SystemClock,
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._world = world
-        self._receiver = receiver
-        self._clock = clock
-        self._sleep = sleep
-        self._second = world.second_after_now()
-        self._due: deque[tuple[Mono, Edge]] = deque()
-        self._seq = dict.fromkeys(Edge, 0)
-
-    def wait(self, limit: Duration) -> EdgeEvent | None:
-        """The next edge, stamped as reckoned, or None within `limit`."""
-        local, now = self._clock.read()
-        until = now + limit
-        while (when := self._next(now)) is None or when > now:
-            wake = self._world.mono(self._second - SECOND) if when is None else when
-            if wake > until:
-                self._sleep(max((until - now).seconds, 0.0))
-                return None
-            self._sleep(max((wake - now).seconds, 0.0))
-            local, now = self._clock.read()
-        _, edge = self._due.popleft()
-        self._seq[edge] += 1
-        return EdgeEvent(self._seq[edge], Local(when.ns + local.ns - now.ns), edge)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def _next(self, now: Mono) -> Mono | None:
-        """When the next edge is due, if it is known yet: a second ahead."""
-        while True:
-            while self._due and self._due[0][0] < now - _TOO_OLD:
-                self._seq[self._due.popleft()[1]] += 1
-            if self._due:
-                return self._due[0][0]
-            if self._world.mono(self._second - SECOND) > now:
-                return None
-            edges = self._receiver.edges(self._second)
-            self._due.extend((self._world.mono(at), edge) for at, edge in edges)
-            self._second += SECOND
-
-
-class LivePin:
-    """The emulated pulse's pin, looked at by the real loop. Used by one thread."""
-
-    name = "emulated pin"
-
-    def __init__(self, world: LiveWorld) -> None:
-        self._world = world
-
-    def change(self, until: Local) -> tuple[Local, Local] | None:
-        """Between which readings of the clock it rose, or None until then."""
-        rise = self._world.next_rise()
-
-        def risen() -> bool:
-            return rise is not None and time.monotonic_ns() >= rise.ns
-
-        return WatchedPin(self.name, risen, self.close).change(until)
-
-    def close(self) -> None:
-        """Nothing is held."""
+def _sleeps(scenario: Scenario) -> list[tuple[Duration, Duration]]:
+    """When after the start the machine is suspended, and for how long."""
+    return sorted(
+        (Duration.from_seconds(fault.at_s), Duration.from_seconds(fault.for_s))
+        for fault in scenario.faults
+        if fault.kind is Kind.SLEEP
+    )
 
 
 class LiveThermometer:
@@ -255,12 +169,13 @@ class LiveThermometer:
 
     name = "emulated crystal"
 
-    def __init__(self, world: LiveWorld) -> None:
-        self._world = world
+    def __init__(self, live: LiveTime, clock: SteppedClock) -> None:
+        self._time = live
+        self._clock = clock
 
     def celsius(self) -> float:
         """The temperature now."""
-        return round(self._world.celsius(), 1)
+        return round(self._time.celsius(self._clock.read()[1]), 1)
 
     def close(self) -> None:
         """Nothing is held."""

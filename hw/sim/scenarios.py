@@ -13,13 +13,13 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from hw.emu.faults import Fault
+from hw.emu.faults import KINDS, Fault
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import OscillatorModel
 from refclock.config import ConfigError, read
 from refclock.settings import Dated, Range
 from refclock.shipped import shipped
-from refclock.timebase import SECOND, LeapSecond, LeapTable, Tai, Utc
+from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Tai, Utc
 
 _UTC_BEHIND_TAI: Final = 37 * SECOND
 """Since 2017."""
@@ -77,6 +77,17 @@ class NetworkClient:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that goes wrong, for people."""
+
+    words: str
+    at_s: float
+    """After the start."""
+    for_s: float = inf
+    """0: it is over at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One world, from its start to its troubles. Times are in true time."""
 
@@ -89,8 +100,7 @@ class Scenario:
     live_at_start: bool = False
     """A live world begins at `start` too, and not at the machine's own time."""
     moment_s: Annotated[float, Range(0.0, 1e7, "s")] | None = None
-    """When what it is about happens, after the start; None: when its first fault
-    comes that is not there from the start on."""
+    """When what it is about happens, after the start; None: its faults tell."""
     clock_error_s: Annotated[float, _YEARS] = 0.037
     """Local clock less UTC at the start."""
     battery: Battery | None = None
@@ -142,18 +152,30 @@ class Scenario:
         return self.leaps.tai(self.start)
 
     @property
-    def trouble_s(self) -> float | None:
-        """When what it is about happens; None: it is there from the start on."""
-        if self.moment_s is not None:
-            return self.moment_s
-        moments = [fault.at_s for fault in self.faults]
-        moments.append(self.oscillator.environment.step_at_s)
+    def troubles(self) -> tuple[Trouble, ...]:
+        """All that goes wrong, in its order."""
+        found = [
+            Trouble(f.words, f.at_s, 0.0 if KINDS[f.kind].once else f.for_s)
+            for f in self.faults
+        ]
+        environment = self.oscillator.environment
+        if environment.step_c and environment.step_at_s < inf:
+            words = f"it gets {environment.step_c:g} K warmer"
+            found.append(Trouble(words, environment.step_at_s))
         if self.leap is not None:
-            moments.append((self.leap.second.at - self.begins).seconds)
-        return min((at for at in moments if 0 < at < inf), default=None)
+            at_s = (self.leap.second.at - self.begins).seconds
+            found.append(Trouble(f"a leap second ({self.leap.kind})", at_s, 1.0))
+        if self.moment_s is not None:
+            found.append(Trouble(self.description, self.moment_s, 0.0))
+        return tuple(sorted(found, key=lambda trouble: trouble.at_s))
+
+    @property
+    def trouble_s(self) -> float | None:
+        """When the first comes that is not there from the start on; None: all are."""
+        return next((each.at_s for each in self.troubles if each.at_s > 0), None)
 
     def sooner(self, by_s: float) -> Scenario:
-        """The same, all its troubles `by_s` sooner; at once at most."""
+        """The same, all its faults `by_s` sooner; at once at most."""
         environment = self.oscillator.environment
         environment = replace(environment, step_at_s=environment.step_at_s - by_s)
         return replace(
@@ -161,6 +183,12 @@ class Scenario:
             faults=tuple(_sooner(fault, by_s) for fault in self.faults),
             oscillator=replace(self.oscillator, environment=environment),
         )
+
+    def begun_late(self, by_s: float) -> Scenario:
+        """The same world without its first `by_s` seconds: all comes sooner."""
+        moment_s = None if self.moment_s is None else max(self.moment_s - by_s, 0.0)
+        start = self.start + Duration.from_seconds(by_s)
+        return replace(self.sooner(by_s), start=start, moment_s=moment_s)
 
 
 def _sooner(fault: Fault, by_s: float) -> Fault:
@@ -177,11 +205,6 @@ _EXPIRED: Final = LeapTable(
     (), _UTC_BEHIND_TAI, Utc.of(2025, 7, 7), Utc.of(2026, 6, 28)
 )
 """Of a machine nobody has updated for a while."""
-
-
-def folder() -> Traversable:
-    """Where the worlds of the catalogue are."""
-    return shipped("config", "worlds")
 
 
 class Catalogue(Mapping[str, Scenario]):
@@ -232,4 +255,4 @@ def find(name: str) -> Scenario:
     raise ConfigError(f"no scenario is named {name!r}, and no file; {hint}")
 
 
-SCENARIOS: Final = Catalogue(folder())
+SCENARIOS: Final = Catalogue(shipped("config", "worlds"))

@@ -8,6 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -72,8 +73,21 @@ def _text(path: Path) -> str:
         return file.read(_LARGEST_LEAP_FILE).decode("ascii", errors="replace")
 
 
+@dataclass(frozen=True, slots=True)
+class PacketClock:
+    """What stamps packets, where that is not the board's clock but another one."""
+
+    clock: SystemClock
+    moved: Callable[[ClockSnapshot], ClockSnapshot]
+    """The same time, for readings of that clock."""
+
+
 def compose(
-    config: Config, board: Board, leaps: LeapTable, record: Path | None = None
+    config: Config,
+    board: Board,
+    leaps: LeapTable,
+    record: Path | None = None,
+    packets: PacketClock | None = None,
 ) -> Daemon:
     """The daemon, its doors open. OSError: a port, socket or file cannot be had.
 
@@ -111,9 +125,11 @@ def compose(
         with _advising("keys.file may name another path", "keys.file: "):
             authentication = Authentication(config.keys)
         daemon.attach(reload=authentication.reload)
-        for service in _services(
-            config, daemon.snapshot, board.clock, leaps.leaps, authentication
-        ):
+        published, clock = daemon.snapshot, board.clock
+        if packets is not None:
+            move = packets.moved
+            published, clock = (lambda: move(daemon.snapshot())), packets.clock
+        for service in _services(config, published, clock, leaps.leaps, authentication):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
         everyone = config.control.everyone

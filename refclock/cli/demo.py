@@ -1,4 +1,4 @@
-"""`refclock demo`: the real daemon on an emulated receiver, pulse and oscillator.
+"""`refclock demo`: the real daemon on emulated receivers, pulses and oscillator.
 
 Real threads, a real pty read by pyserial, real sockets. The machine's clock is not
 touched: the emulated sky drifts against it, which to the daemon is a drifting
@@ -11,42 +11,38 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
-import secrets
 import sys
 import tempfile
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf, isinf
 from pathlib import Path
 from typing import Any, Final
 
 from hw.linux.clock import FreeClock
-from hw.linux.line.uart import Uart
-from hw.net.ask import Asker
+from hw.sim.client import TruthClient, ask_as
 from hw.sim.live import LiveWorld
-from hw.sim.scenarios import SCENARIOS, Scenario
-from refclock.app.compose import compose
-from refclock.board.ports import Board
+from hw.sim.scenarios import Scenario, Trouble
+from refclock.app.compose import PacketClock, compose
 from refclock.cli import complain
 from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_told
-from refclock.cli.terminal import Screen, silence
+from refclock.cli.simulate import scenario_options
+from refclock.cli.terminal import Screen
 from refclock.cli.values import address, duration_s, port
 from refclock.config import Config, ConfigError, load, parse
 from refclock.daemon.daemon import Daemon
-from refclock.ntp.exchange import Measurement, Question, measure
-from refclock.ntp.packet import Packet
 from refclock.observe.status import to_json
 from refclock.observe.text import seconds, to_text
-from refclock.timebase import MICROSECOND, MILLISECOND, Duration
 
 HELP: Final = "the whole server on emulated hardware: no receiver, no root"
 
 _PORT: Final = 11_123
-_EVERY_S: Final = 0.25
-_EXCHANGES: Final = 4
-_PATIENCE: Final = 500 * MILLISECOND
+_TROUBLE_S: Final = 15.0
+"""When the first trouble comes, at the latest."""
+_STANDS: Final = 4
+"""Troubles that a page tells of at once."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,15 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--duration", type=duration_s, metavar="S", help="end by itself after so long"
     )
     parser.add_argument("--seed", type=int, default=1, help="other dice, other noise")
-    parser.add_argument(
-        "--scenario",
-        choices=sorted(SCENARIOS),
-        default="nominal",
-        metavar="NAME",
-        help="; ".join(
-            f"{name}: {each.description}" for name, each in SCENARIOS.items()
-        ),
-    )
+    scenario_options(parser, default="nominal")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings laid over the demo's own"
     )
@@ -84,9 +72,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until the time is up or a signal comes; then say how good it was."""
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    scenario = soon(args.scenario)
     with tempfile.TemporaryDirectory(prefix="refclock-") as folder:
         try:
-            config = _config(args, Path(folder))
+            config = _config(args, scenario, Path(folder))
         except ConfigError as error:
             complain(None, error)
             return EX_CONFIG
@@ -94,21 +83,30 @@ def run(args: argparse.Namespace) -> int:
             complain("demo", error)
             return EX_CONFIG
         clock = FreeClock()
-        scenario = SCENARIOS[args.scenario]
         world = LiveWorld(scenario, args.seed, clock)
         world.start()
         try:
-            board = _board(config, scenario, world, clock)
-            daemon = compose(config, board, scenario.table, args.capture)
-            return _show(args, daemon, DemoClient(config, clock, world))
+            board = world.board(measure=config.pulse.measure)
+            packets = PacketClock(clock, world.clock.of_machine)
+            daemon = compose(config, board, scenario.table, args.capture, packets)
         except OSError as error:
+            world.stop()
             complain("demo", error)
             return EX_UNAVAILABLE
+        try:
+            place = config.server.listen[0], config.server.port
+            return _show(args, daemon, world, TruthClient(place, clock, world))
         finally:
             world.stop()
 
 
-def _config(args: argparse.Namespace, folder: Path) -> Config:
+def soon(scenario: Scenario) -> Scenario:
+    """The same world, so that its first trouble comes within `_TROUBLE_S`."""
+    trouble_s = scenario.trouble_s or 0.0
+    return scenario.begun_late(max(trouble_s - _TROUBLE_S, 0.0))
+
+
+def _config(args: argparse.Namespace, scenario: Scenario, folder: Path) -> Config:
     own: dict[str, Any] = {
         "clock": {"steer": False},
         "server": {
@@ -119,117 +117,29 @@ def _config(args: argparse.Namespace, folder: Path) -> Config:
         "control": {"socket": str(folder / "control.sock")},
         "state": {"file": str(folder / "state.json")},
     }
+    if scenario.battery is not None:
+        own["rtc"] = {"spread_s": scenario.battery.spread_s}
     over: dict[str, Any] = {}
     if args.port is not None:
         over["port"] = args.port
     if args.bind is not None:
-        over["listen"] = [args.bind]
+        over["listen"] = (args.bind,)
     config = load(args.config, own) if args.config else parse(b"", "demo", own)
     return replace(config, server=replace(config.server, **over))
 
 
-def _board(
-    config: Config, scenario: Scenario, world: LiveWorld, clock: FreeClock
-) -> Board:
-    """The emulated hardware, read by the real drivers."""
-    return Board(
-        name="an emulated receiver",
-        clock=clock,
-        open_receiver=lambda: Uart(
-            world.receiver_path, scenario.receiver_model.line_rate or 115_200
-        ),
-        open_pulse=world.open_pulse,
-        open_thermometer=world.open_thermometer,
-        open_pin=world.open_pin if config.pulse.measure else None,
-        pulse_latency=Duration.from_seconds(scenario.receiver_model.pulse.latency_s),
-        pulse_latency_spread=MICROSECOND,
-    )
-
-
-class DemoClient:
-    """Asks as any client does, and compares with the emulator's own truth.
-
-    Of some exchanges the quickest counts (RFC 5905 section 10): the others were
-    held up on the way, on a busy machine between two threads of it.
-    """
-
-    def __init__(self, config: Config, clock: FreeClock, world: LiveWorld) -> None:
-        self._place = (config.server.listen[0], config.server.port)
-        self._clock = clock
-        self._world = world
-        self.errors_s: list[float] = []
-        """Served - true, where true has a name (not inside an inserted second)."""
-        self.within = 0
-        """How many of them lay within the bound the client could reckon."""
-        self.stratum1_after_s: float | None = None
-
-    def ask(self, stop: threading.Event) -> None:
-        """Once a second the quickest of four exchanges, until told to stop."""
-        began = time.monotonic()
-        with closing(Asker(self._place)) as asker:
-            while not stop.is_set():
-                exchanges = []
-                for _ in range(_EXCHANGES):
-                    stop.wait(_EVERY_S)
-                    if (measured := _measure(asker)) is None:
-                        continue
-                    exchanges.append(measured)
-                    if self.stratum1_after_s is None:
-                        self.stratum1_after_s = time.monotonic() - began
-                if exchanges:
-                    self._compare(min(exchanges, key=lambda each: each.delay))
-
-    def _compare(self, measured: Measurement) -> None:
-        """The exchange's middle, on our clock, as the server told it and as it was."""
-        local, mono = self._clock.read()
-        middle = measured.received - Duration(measured.delay.ns // 2)
-        true = self._world.leaps.utc(self._world.truth(mono - (local - middle)))
-        if true is None:
-            return
-        error = Duration(middle.ns + measured.offset.ns - true.ns)
-        self.errors_s.append(error.seconds)
-        self.within += abs(error) <= measured.error
-
-    def figures(self) -> dict[str, Any]:
-        """The errors in short."""
-        errors = self.errors_s
-        if not errors:
-            unknown = ("stratum1_after_s", "rms_s", "max_s", "within_bound")
-            return {"samples": 0, **dict.fromkeys(unknown)}
-        return {
-            "samples": len(errors),
-            "stratum1_after_s": self.stratum1_after_s,
-            "rms_s": math.sqrt(math.fsum(e * e for e in errors) / len(errors)),
-            "max_s": max(map(abs, errors)),
-            "within_bound": self.within / len(errors),
-        }
-
-
-def _measure(asker: Asker) -> Measurement | None:
-    """One exchange; None: no time was served."""
-    question = Question.ask(4, secrets.randbits(64))
-    try:
-        sent = asker.send(question.packet.encode())
-        for data, received in asker.replies(_PATIENCE):
-            reply = question.judge(data)
-            if isinstance(reply, Packet):
-                measured = measure(reply, sent, received)
-                return measured if isinstance(measured, Measurement) else None
-            if not reply.stray:
-                return None
-    except OSError:  # not listening yet, or no more
-        return None
-    return None
-
-
-def _show(args: argparse.Namespace, daemon: Daemon, client: DemoClient) -> int:
-    """Run the daemon, with the client and the view beside it."""
+def _show(
+    args: argparse.Namespace, daemon: Daemon, world: LiveWorld, client: TruthClient
+) -> int:
+    """Run the daemon, with the clients and the view beside it."""
     stop = threading.Event()
+    view = View(args.scenario.name, daemon, world, client)
     beside = [threading.Thread(target=client.ask, args=(stop,))]
+    if crowd := world.scenario.clients:
+        words = (crowd, client.place, stop)
+        beside.append(threading.Thread(target=ask_as, args=words))
     if not args.json:
-        beside.append(
-            threading.Thread(target=_watch, args=(args, daemon, client, stop))
-        )
+        beside.append(threading.Thread(target=view.watch, args=(stop,)))
     timer = threading.Timer(args.duration or 0.0, daemon.stop)
     try:  # a signal may end it from here on
         if args.duration:
@@ -243,6 +153,8 @@ def _show(args: argparse.Namespace, daemon: Daemon, client: DemoClient) -> int:
         for thread in beside:
             if thread.ident is not None:
                 thread.join()
+    if view.failure is not None:
+        raise view.failure
     counters = daemon.counters()
     figures = client.figures() | {
         "mode": daemon.status().mode,
@@ -252,38 +164,101 @@ def _show(args: argparse.Namespace, daemon: Daemon, client: DemoClient) -> int:
     return code
 
 
-def _watch(
-    args: argparse.Namespace, daemon: Daemon, client: DemoClient, stop: threading.Event
-) -> None:
+class View:
     """The live view: a page redrawn on a terminal, a line a second elsewhere.
 
-    The demo ends with whoever reads it.
+    Used by one thread.
     """
-    began = time.monotonic()
-    try:
-        with Screen(sys.stdout).opened() as screen:
-            while not stop.wait(1.0):
-                age = time.monotonic() - began
-                status = json.loads(to_json(daemon.status(), daemon.counters()))
-                if screen.live:
-                    head = f"demo       {args.scenario}, {age:.0f} s; Ctrl-C ends it"
-                    screen.show(f"{head}\n{_truth(client)}\n{to_text(status)}")
-                else:
-                    screen.show(_line(age, status, client))
-    except OSError:  # the terminal, or the pipe's reader, is gone
-        silence(sys.stdout)
-        daemon.stop()
+
+    def __init__(
+        self, name: str, daemon: Daemon, world: LiveWorld, client: TruthClient
+    ) -> None:
+        self._about = f"{name}: {world.scenario.description}"
+        self._daemon = daemon
+        self._world = world
+        self._client = client
+        self._began = world.now()
+        self._alarms: set[str] = set()
+        """Those that a line told of."""
+        self._after_s = -inf
+        """Up to when lines told of troubles."""
+        self.failure: OSError | None = None
+        """What became of the terminal or pipe; it ends the demo."""
+
+    def watch(self, stop: threading.Event) -> None:
+        """Show it every second until told to stop."""
+        began = time.monotonic()
+        try:
+            with Screen(sys.stdout).opened() as screen:
+                while not stop.wait(1.0):
+                    age = time.monotonic() - began
+                    daemon = self._daemon
+                    status = json.loads(to_json(daemon.status(), daemon.counters()))
+                    now_s = (self._world.now() - self._began).seconds
+                    page = self._page if screen.live else self._lines
+                    screen.show("\n".join(page(age, now_s, status)))
+        except OSError as failure:
+            self.failure = failure
+            self._daemon.stop()
+
+    def _page(self, age: float, now_s: float, status: dict[str, Any]) -> Iterator[str]:
+        first, *rest = to_text(status).splitlines()
+        yield first
+        yield from standing(self._world.scenario.troubles, now_s)
+        yield _truth(self._client)
+        yield from rest
+        yield f"scenario   {self._about}"
+        yield f"demo       {age:.0f} s; Ctrl-C ends it"
+
+    def _lines(self, age: float, now_s: float, status: dict[str, Any]) -> Iterator[str]:
+        if isinf(self._after_s):
+            yield f"{age:4.0f} s  {self._about}"
+        for told in passed(self._world.scenario.troubles, self._after_s, now_s):
+            yield f"{age:4.0f} s  {told}"
+        self._after_s = now_s
+        error_s = self._client.latest_s
+        served = "-" if error_s is None else f"error {seconds(error_s)}"
+        yield (
+            f"{age:4.0f} s  {status['mode']:<8} stratum {status['stratum']:<2}  "
+            f"bound {seconds(status['bound_s'])}  served {served}  {status['reason']}"
+        )
+        alarms = {alarm["text"] for alarm in status["alarms"]}
+        for text in sorted(alarms - self._alarms):
+            yield f"{age:4.0f} s  ALARM    {text}"
+        for text in sorted(self._alarms - alarms):
+            yield f"{age:4.0f} s  alarm over: {text}"
+        self._alarms = alarms
 
 
-def _line(age: float, status: dict[str, Any], client: DemoClient) -> str:
-    error = f"error {seconds(client.errors_s[-1])}" if client.errors_s else "-"
-    return (
-        f"{age:4.0f} s  {status['mode']:<8} stratum {status['stratum']:<2}  "
-        f"bound {seconds(status['bound_s'])}  served {error}  {status['reason']}"
-    )
+def standing(troubles: Sequence[Trouble], now_s: float) -> list[str]:
+    """How things stand with the troubles: those that last first, then what comes."""
+    going, coming, over = [], [], []
+    for each in troubles:
+        until_s = each.at_s + each.for_s
+        if now_s < each.at_s:
+            coming.append(f"trouble    in {each.at_s - now_s:.0f} s: {each.words}")
+        elif now_s < until_s:
+            left = "" if isinf(until_s) else f", for {until_s - now_s:.0f} s more"
+            going.append(f"TROUBLE    {each.words}{left}")
+        else:
+            over.append(f"trouble    {now_s - until_s:.0f} s ago: {each.words}")
+    return [*going, *coming, *reversed(over)][:_STANDS]
 
 
-def _truth(client: DemoClient) -> str:
+def passed(troubles: Sequence[Trouble], after_s: float, now_s: float) -> Iterator[str]:
+    """What began or ended since `after_s`; at the very first also what will come."""
+    for each in troubles:
+        until_s = each.at_s + each.for_s
+        lasting = "" if isinf(each.for_s) or not each.for_s else f", {each.for_s:g} s"
+        if isinf(after_s) and now_s < each.at_s:
+            yield f"in {each.at_s - now_s:.0f} s: {each.words}{lasting}"
+        if after_s < each.at_s <= now_s:
+            yield f"TROUBLE  {each.words}{lasting}"
+        if each.for_s and after_s < until_s <= now_s:
+            yield f"over     {each.words}"
+
+
+def _truth(client: TruthClient) -> str:
     """What the emulator knows and the daemon does not."""
     if not client.errors_s:
         return "truth      nothing was served yet"

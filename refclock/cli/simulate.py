@@ -6,22 +6,25 @@ import argparse
 import csv
 import json
 import math
+import shutil
 import statistics
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final
 
 from hw.emu.faults import Fault, Kind
 from hw.sim.fast import fast
-from hw.sim.scenarios import SCENARIOS
+from hw.sim.scenarios import SCENARIOS, Scenario, find
 from hw.sim.trace import figures, run_trace
 from refclock.app.plot import PlotError, Series, draw
 from refclock.cli import complain
 from refclock.cli.values import LONGEST_S, number
+from refclock.config import ConfigError
 from refclock.discipline.bound import BoundSettings
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
@@ -45,14 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="CSV (or .gz) with t_s, free_phase_ns, pps_noise_ns, and if they are "
         "there temperature_c and pulse (0: missing)",
     )
-    what.add_argument(
-        "--scenario",
-        choices=sorted(SCENARIOS),
-        metavar="NAME",
-        help="; ".join(
-            f"{each.name}: {each.description}" for each in SCENARIOS.values()
-        ),
-    )
+    scenario_options(what)
     parser.add_argument(
         "--hours",
         type=number(0.001, 1e5),
@@ -77,6 +73,57 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=Path, metavar="FILE", help="draw it: .svg or .png"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def scenario_options(
+    parser: argparse._ActionsContainer, default: str | None = None
+) -> None:
+    """Declare `--scenario` and `--list-scenarios`."""
+    parser.add_argument(
+        "--scenario",
+        type=_scenario_named,
+        default=default,
+        metavar="NAME|FILE",
+        help="a world of the catalogue, or a file like those in config/worlds"
+        + (f" (default: {default})" if default else ""),
+    )
+    parser.add_argument(
+        "--list-scenarios", action=_List, nargs=0, help="print the catalogue and end"
+    )
+
+
+def _scenario_named(name: str) -> Scenario:
+    try:
+        return find(name)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error.strerror}") from error
+
+
+class _List(argparse.Action):
+    """Print the catalogue and end."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        columns = max(shutil.get_terminal_size().columns, 40)
+        print("\n".join(catalogue(columns)))
+        parser.exit()
+
+
+def catalogue(columns: int) -> Iterator[str]:
+    """The worlds as a table: name, when its first trouble comes, what happens."""
+    width = max(map(len, SCENARIOS))
+    yield f"{'NAME':<{width}}  {'TROUBLE':<9}  WHAT HAPPENS"[:columns]
+    for name, world in SCENARIOS.items():
+        trouble_s = world.trouble_s
+        comes = "at once" if trouble_s is None else f"{trouble_s:.0f} s"
+        if world == Scenario(name, world.description):
+            comes = "none"
+        head = f"{name:<{width}}  {comes:<9}  "
+        indent = len(head) if columns > len(head) + 30 else 4
+        yield from wrap(
+            head + world.description, columns, subsequent_indent=" " * indent
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,7 +163,7 @@ def engine(leaps: LeapTable) -> Engine:
 
 def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     """The figures of a scenario: served time, 10 ms before the end of each second."""
-    scenario = SCENARIOS[args.scenario]
+    scenario: Scenario = args.scenario
     if args.holdover_at is not None:
         must_not_serve = tuple(
             Fault(kind, args.holdover_at) for kind in (Kind.NO_PULSE, Kind.SILENT)

@@ -64,7 +64,8 @@ def board(request: pytest.FixtureRequest) -> Board:
 @pytest.fixture
 def world() -> Iterator[LiveWorld]:
     """A healthy emulated receiver, in real time."""
-    live = LiveWorld(Scenario("contract", "healthy"), 1, FreeClock())
+    healthy = Scenario("contract", "healthy", clock_error_s=0.0)
+    live = LiveWorld(healthy, 1, FreeClock())
     live.start()
     yield live
     live.stop()
@@ -74,7 +75,7 @@ def emulated_board(request: pytest.FixtureRequest) -> Board:
     world: LiveWorld = request.getfixturevalue("world")
     return Board(
         name="emulated",
-        clock=FreeClock(),
+        clock=world.clock,
         open_receiver=lambda: Uart(world.receiver_path, 9600),
         open_pulse=world.open_pulse,
         open_pin=world.open_pin,

@@ -46,14 +46,13 @@ class Site:
     def __init__(self, make: Make) -> None:
         factory = SCENARIOS["factory-set"]
         receiver_model = replace(factory.receiver_model, make=make)
-        self.clock = FreeClock()
-        self.world = LiveWorld(factory.having(receiver_model), 1, self.clock)
+        self.world = LiveWorld(factory.having(receiver_model), 1, FreeClock())
 
     def serve(self, config: Config, until: Callable[[Daemon], bool]) -> Daemon:
         """Run the daemon until that is so, and end it as a signal would."""
         board = Board(
             name="emulated",
-            clock=self.clock,
+            clock=self.world.clock,
             open_receiver=lambda: Uart(self.world.receiver_path, 9600),
             open_pulse=self.world.open_pulse,
             pulse_latency_spread=MICROSECOND,
@@ -83,7 +82,7 @@ def test_it_changes_and_is_put_back(
 ) -> None:
     caplog.set_level(logging.INFO, "refclock")
     site = Site(make)
-    tongue = site.world._ear.tongue
+    tongue = site.world.stations[0].commands.tongue
     before = tongue.receiver_model
     during = []
 
@@ -116,5 +115,5 @@ def test_off_by_default_not_a_byte_is_sent(tmp_path: Path) -> None:
         site.serve(quiet, lambda daemon: daemon.snapshot().stratum == 1)
     finally:
         site.world.stop()
-    assert site.world._ear.heard == []
+    assert site.world.stations[0].commands.heard == []
     assert not parse(b"", "test").receiver.configure

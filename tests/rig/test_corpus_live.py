@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.emu.world import second_after
 from hw.linux.clock import FreeClock
 from hw.linux.line.uart import Uart
 from hw.sim.live import LiveWorld
@@ -89,11 +90,9 @@ def stamped(burst: bytes, utc: Utc) -> bytes:
 class Player:
     """One recording at its daemon's line, second after second."""
 
-    def __init__(
-        self, name: str, world: LiveWorld, clock: FreeClock, folder: Path
-    ) -> None:
+    def __init__(self, name: str, world: LiveWorld, folder: Path) -> None:
         self.name = name
-        self._world, self._clock = world, clock
+        self._world, self._clock = world, world.clock
         self._pty = Pty(folder / "gps")
         self._pty.plug()
         config: Config = parse(
@@ -108,7 +107,7 @@ class Player:
         )
         board = Board(
             name=name,
-            clock=clock,
+            clock=world.clock,
             open_receiver=lambda: Uart(str(self._pty.path), BAUD),
             open_pulse=world.open_pulse,
             pulse_latency_spread=MICROSECOND,
@@ -150,7 +149,7 @@ class Player:
             raise
 
     def _play(self) -> None:
-        second = self._world.second_after_now() + SECOND
+        second = second_after(self._world.now()) + SECOND
         for burst in bursts(self.name):
             if not self._until(second + LAG):
                 return
@@ -167,12 +166,11 @@ class Player:
 
 @pytest.fixture
 def players(tmp_path: Path) -> Iterator[dict[str, Player]]:
-    clock = FreeClock()
-    world = LiveWorld(SCENARIOS["nominal"], 1, clock)
+    world = LiveWorld(SCENARIOS["nominal"], 1, FreeClock())
     made: dict[str, Player] = {}
     for name in (*FIXED, *NEVER_FIXED):
         (tmp_path / name).mkdir()
-        made[name] = Player(name, world, clock, tmp_path / name)
+        made[name] = Player(name, world, tmp_path / name)
     world.start()
     for player in made.values():
         player.start()

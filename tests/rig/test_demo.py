@@ -1,15 +1,21 @@
 """`refclock demo` as a user meets it: a process, its signals and its exit codes."""
 
+import fcntl
 import json
 import os
+import re
+import select
 import signal
 import socket
+import struct
+import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.rig.demo import ENDS_S, STARTS_S, demo, free_port, refclock
+from tests.rig.demo import ENDS_S, REFCLOCK, STARTS_S, demo, free_port, refclock
 
 pytestmark = pytest.mark.slow
 
@@ -95,3 +101,108 @@ def test_a_taken_port_names_its_holder() -> None:
     assert f"UDP port {port}" in told.stderr
     assert f"process {os.getpid()}" in told.stderr
     assert len(told.stderr.splitlines()) == 1
+
+
+def lines(*words: str, seconds: int) -> list[str]:
+    """What it prints into a pipe within so many seconds."""
+    port = str(free_port())
+    told = refclock(
+        "demo", "--port", port, "--duration", str(seconds), *words, limit_s=seconds + 20
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    return told.stdout.splitlines()
+
+
+def test_it_announces_its_trouble_marks_it_and_tells_of_alarms() -> None:
+    told = lines("--scenario", "wrong-second", seconds=22)
+    assert "wrong-second: for 30 s" in told[0]
+    assert re.fullmatch(
+        r" *\d+ s  in 1\d s: the time named is 1 s ahead.*, 30 s", told[1]
+    )
+    (begins,) = (line for line in told if "TROUBLE" in line)
+    assert 14 <= int(begins.split()[0]) <= 17
+    (alarm,) = (line for line in told if "ALARM" in line)
+    assert "+1 s from the second our clock carries" in alarm
+    assert told.index(alarm) > told.index(begins)
+    assert "stratum 1 after" in told[-1]
+
+
+def test_a_clock_years_off_is_served_right_by_its_battery_clock() -> None:
+    """And the machine's clock is stepped for it alone."""
+    port = str(free_port())
+    words = ("demo", "--scenario", "battery", "--port", port, "--duration", "14")
+    figures = json.loads(refclock(*words, "--json", limit_s=40).stdout)
+    assert figures["samples"] >= 3
+    assert figures["max_s"] < 5e-3
+
+
+def test_another_program_steps_the_clock(tmp_path: Path) -> None:
+    with demo(tmp_path, "--scenario", "clock-stepped") as running:
+        running.await_stratum(1)
+        time.sleep(1)
+        running.await_stratum(16)
+        status = running.status()
+        assert status is not None
+        assert [alarm["kind"] for alarm in status["alarms"]] == ["stepped"]
+        running.await_stratum(1)
+        figures = running.end().figures
+    assert figures["max_s"] < 5e-3
+
+
+def test_it_ends_with_its_reader() -> None:
+    command = [*REFCLOCK, "demo", "--port", str(free_port())]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 24)])
+def test_its_page_fits_the_terminal_and_it_ends_with_it(
+    columns: int, rows: int
+) -> None:
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    command = [*REFCLOCK, "demo", "--port", str(free_port()), "--scenario", "unplug"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=os.environ | {"TERM": "xterm", "NO_COLOR": ""},
+        preexec_fn=own_terminal,  # noqa: PLW1509 - no thread of ours forks here
+    ) as process:
+        os.close(slave)
+        shown = drawn(master, 8.0)
+        os.close(master)
+        assert process.wait(10) in {0, 1, 129}
+    assert shown.startswith("\x1b[?1049h")
+    assert "\x1b[32mTRACK" in shown
+    pages = shown.split("\x1b[H")[1:]
+    assert len(pages) >= 5
+    for page in pages:
+        seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", page).split("\r\n")
+        assert len(seen) <= rows
+        assert max(map(len, seen)) <= columns
+    assert "trouble " in pages[-1]
+    assert "truth " in pages[-1]
+
+
+def own_terminal() -> None:
+    """The terminal on standard input becomes the one whose end ends us."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def drawn(master: int, seconds: float) -> str:
+    """All that is written to the terminal within so long."""
+    until, came = time.monotonic() + seconds, b""
+    while (left := until - time.monotonic()) > 0:
+        if select.select([master], [], [], left)[0]:
+            came += os.read(master, 4096)
+    return came.decode(errors="replace")

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from hw.sim.scenarios import SCENARIOS
 from refclock.cli import main
+from refclock.cli.simulate import catalogue
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str | Path) -> dict[str, Any]:
@@ -106,8 +108,8 @@ def test_of_a_short_run_the_second_half_is_judged(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "one of the arguments --trace --scenario is required"),
-        (["--scenario", "sunny"], "invalid choice: 'sunny'"),
+        ([], "one of the arguments --trace --scenario --list-scenarios is required"),
+        (["--scenario", "sunny"], "no scenario is named 'sunny'"),
         (["--scenario", "nominal", "--trace", "x"], "not allowed with"),
     ],
 )
@@ -118,3 +120,58 @@ def test_it_wants_one_thing_to_simulate(
         main(["simulate", *words])
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_scenario_may_be_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[[faults]]\nkind = "no_pulse"\n')
+    figures = told(capsys, "--scenario", path, "--hours", "0.02")
+    assert (figures["mode"], figures["synchronised"]) == ("COLD", 0.0)
+
+
+def test_a_file_at_fault_is_told_by_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('\n[[faults]]\nkind = "no_puls"\n')
+    for given, says in (
+        (path, f"{path}:3: faults[1].kind: "),
+        (tmp_path / "none.toml", "none.toml: No such file"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["simulate", "--scenario", str(given)])
+        assert ended.value.code == 2
+        assert says in capsys.readouterr().err
+
+
+def test_what_is_scored_of_a_short_run_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["--scenario", "nominal", "--hours", "0.02"]
+    assert told(capsys, *words)["scored_from_s"] == 36
+    assert told(capsys, *words, "--score-from", "20")["scored_from_s"] == 20
+    assert main(["simulate", *words, "--score-from", "80"]) == 1
+    assert "the run ends after 72 s" in capsys.readouterr().err
+
+
+def test_the_catalogue_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--list-scenarios"])
+    assert ended.value.code == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["NAME", "TROUBLE", "WHAT", "HAPPENS"]
+    first = {row.split("  ")[0]: row for row in rows if not row.startswith(" ")}
+    assert list(first) == list(SCENARIOS)
+    assert " none  " in first["nominal"]
+    assert " 40 s  " in first["fix-lost"]
+    assert " at once  " in first["lag-20ms"]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_catalogue_fits(columns: int) -> None:
+    lines = list(catalogue(columns))
+    assert max(map(len, lines)) <= columns
+    words = " ".join(" ".join(lines).split())
+    assert SCENARIOS["battery"].description in words

@@ -20,7 +20,7 @@ from hw.linux.clock import FreeClock
 from hw.linux.line.uart import Uart
 from hw.sim.live import LiveWorld
 from hw.sim.pty import Pty
-from hw.sim.scenarios import SCENARIOS, Scenario
+from hw.sim.scenarios import SCENARIOS, Battery, Scenario
 from refclock.board.ports import EdgeEvent
 from refclock.events import Command, Edge
 from refclock.timebase import (
@@ -66,11 +66,12 @@ def build(
     return LiveWorld(scenario, 1, hand, hand.sleep), hand
 
 
-def test_it_begins_at_the_machine_s_time_less_the_clock_s_error() -> None:
+def test_it_begins_at_the_machine_s_time_and_the_clock_errs() -> None:
     world, hand = build()
     local, mono = hand.read()
     true = world.leaps.posix(world.truth(mono))
-    assert Duration(local.ns - true.ns) == 37 * MILLISECOND
+    assert true.ns == local.ns
+    assert world.clock.read()[0] - local == 37 * MILLISECOND
     world.stop()
 
 
@@ -112,7 +113,8 @@ def flanks(world: LiveWorld, count: int) -> list[EdgeEvent]:
 
 
 def trues(world: LiveWorld, hand: Hand, found: list[EdgeEvent]) -> list[Tai]:
-    return [world.truth(Mono(flank.at.ns - hand.ahead)) for flank in found]
+    ahead = hand.ahead + world.clock.ahead(Mono(hand.mono)).ns
+    return [world.truth(Mono(flank.at.ns - ahead)) for flank in found]
 
 
 def test_a_pulse_is_stamped_at_its_true_second_whenever_the_thread_wakes() -> None:
@@ -187,6 +189,79 @@ def test_the_thermometer_is_beside_the_crystal() -> None:
     hand.sleep(60)
     assert thermometer.celsius() == pytest.approx(46.3)
     thermometer.close()
+    world.stop()
+
+
+def test_a_pulse_is_told_late_and_stamped_in_time() -> None:
+    world, hand = build(Fault(Kind.TOLD_LATE_S, 3, 2, size=0.02))
+    start = world.now()
+    pulse, late = world.open_pulse(), []
+    for _ in range(8):
+        flank = pulse.wait(2 * SECOND)
+        assert flank is not None
+        late.append((world.clock.read()[0] - flank.at).seconds)
+        (true,) = trues(world, hand, [flank])
+        assert abs((true.ns + SECOND.ns // 2) % SECOND.ns - SECOND.ns // 2) <= 1
+    second = (world.now() - start).seconds
+    assert second == pytest.approx(8, abs=1)
+    assert [each > 0.015 for each in late].count(True) == 2
+    world.stop()
+
+
+def test_the_clock_is_stepped_and_the_truth_is_not() -> None:
+    world, hand = build(Fault(Kind.STEP_S, 5.5, size=2.5))
+    start, era = world.now(), world.clock.era
+    local, _ = world.clock.read()
+    hand.sleep(10)
+    assert (world.now() - start).seconds == pytest.approx(10, abs=1e-3)
+    assert (world.clock.read()[0] - local).seconds == pytest.approx(12.5, abs=1e-3)
+    assert world.clock.era == era + 1
+    world.stop()
+
+
+def test_a_machine_asleep_misses_what_happens_meanwhile() -> None:
+    world, hand = build(Fault(Kind.SLEEP, 5.5, 600))
+    start, era, before = world.now(), world.clock.era, hand.mono
+    local, _ = world.clock.read()
+    found = flanks(world, 10)
+    after = [(true - start).seconds for true in trues(world, hand, found[-1:])]
+    assert after[0] > 600
+    assert (hand.mono - before) * 1e-9 < 12
+    assert (world.now() - start).seconds == pytest.approx(
+        600 + (hand.mono - before) * 1e-9, abs=0.01
+    )
+    assert (world.clock.read()[0] - local).seconds > 600
+    assert world.clock.era == era + 1
+    assert [flank.seq for flank in found] == list(range(1, 11))
+    world.stop()
+
+
+def test_a_battery_clock_keeps_its_own_time() -> None:
+    hand = Hand()
+    scenario = Scenario("t", "t", clock_error_s=-1e8, battery=Battery(2.0))
+    world = LiveWorld(scenario, 1, hand, hand.sleep)
+    board = world.board()
+    assert board.open_rtc is not None
+    hand.sleep(30)
+    shown = board.open_rtc().read()
+    assert shown is not None
+    true = world.leaps.posix(world.now())
+    assert (shown - true).seconds == pytest.approx(1.0, abs=1)  # whole seconds
+    local, _ = world.clock.read()
+    assert (local.ns - true.ns) * 1e-9 == pytest.approx(-1e8, abs=1)
+    world.stop()
+
+
+def test_two_receivers_have_lines_and_dice_of_their_own() -> None:
+    hand = Hand()
+    two = (ReceiverModel(), ReceiverModel(name="gps1"))
+    lost = Fault(Kind.NO_PULSE, 0, receiver="gps0")
+    world = LiveWorld(Scenario("t", "t", (lost,), two), 1, hand, hand.sleep)
+    first, second = world.stations
+    assert first.path != second.path
+    assert first.open_pulse(hand.sleep).wait(2 * SECOND) is None
+    flank = second.open_pulse(hand.sleep).wait(2 * SECOND)
+    assert flank is not None
     world.stop()
 
 

@@ -93,15 +93,13 @@ def test_the_second_after() -> None:
 
 @pytest.mark.slow
 def test_in_real_time_the_real_loop_looks_at_it() -> None:
-    clock = FreeClock()
     receiver_model = replace(
         SCENARIOS["nominal"].receiver_model, pulse_without_fix=True
     )
-    world = LiveWorld(SCENARIOS["nominal"].having(receiver_model), 1, clock)
+    world = LiveWorld(SCENARIOS["nominal"].having(receiver_model), 1, FreeClock())
     pin = world.open_pin()
-    rise = world.next_rise()
-    assert rise is not None
-    local, now = clock.read()
+    rise = world.mono(second_after(world.now()))
+    local, now = world.clock.read()
     time.sleep(max((rise - now - 50 * MILLISECOND).seconds, 0.0))
     edge = local + (rise - now)
     found = pin.change(edge + 5 * MILLISECOND)

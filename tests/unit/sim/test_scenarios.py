@@ -21,10 +21,10 @@ from hw.sim.scenarios import (
     Scenario,
     Upstream,
     find,
-    folder,
     parse,
 )
 from refclock.config import ConfigError
+from refclock.shipped import shipped
 from refclock.timebase import SECOND, Utc
 
 
@@ -214,7 +214,7 @@ def test_a_leap_second_goes_either_way() -> None:
 
 
 def test_the_manual_names_every_key_and_every_fault() -> None:
-    manual = (Path(str(folder())) / "README.md").read_text()
+    manual = shipped("config", "worlds", "README.md").read_text()
     named = set(re.findall(r"`(\w+)`", manual))
     tables = (
         *(Scenario, Battery, LeapEvent, Upstream, NetworkClient, ReceiverModel),
