@@ -153,7 +153,7 @@ def test_what_is_scored_of_a_short_run_is_said(
     assert told(capsys, *words)["scored_from_s"] == 36
     assert told(capsys, *words, "--score-from", "20")["scored_from_s"] == 20
     assert main(["simulate", *words, "--score-from", "80"]) == 1
-    assert "the run ends after 72 s" in capsys.readouterr().err
+    assert "the run has only 72 s" in capsys.readouterr().err
 
 
 def test_the_catalogue_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
