@@ -44,6 +44,9 @@ from refclock.timebase import SECOND, LeapSecond, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")
 
+_SEEK_AFTER: Final = 15 * SECOND
+"""A receiver unreadable for so long may speak at another speed now."""
+
 _SYSTEM_LEAP_FILES: Final = (
     Path("/usr/share/zoneinfo/leap-seconds.list"),
     Path("/var/lib/refclock/leap-seconds.list"),
@@ -265,15 +268,16 @@ def _sources(
     """Every device the board has, and how a driver is put on it."""
     if open_receiver := board.open_receiver:
         found: dict[str, bytes] = {}
+        seek = _SEEK_AFTER if config.receiver.baud == "auto" else None
 
         def receiver() -> tuple[Driver, str]:
             stream = open_receiver()
             heard = stream if recorder is None else RecordedStream(stream, recorder)
             if not config.receiver.configure:
-                return GnssDriver(heard), stream.name
+                return GnssDriver(heard, seek_after=seek), stream.name
             configurator = Configurator(profile(stream.bits_per_second), found)
             tell = partial(log.info, "receiver: %s")
-            return GnssDriver(heard, configurator, tell), stream.name
+            return GnssDriver(heard, configurator, tell, seek), stream.name
 
         yield Device(GPS0, receiver)
     if open_pulse := board.open_pulse:

@@ -27,7 +27,7 @@ from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.sky import Sky
 from refclock.gnss.ubx import Ubx
 from refclock.receiver.configurator import Configurator
-from refclock.timebase import DAY, MILLISECOND, SECOND, Duration, Mono
+from refclock.timebase import DAY, MILLISECOND, SECOND, ZERO, Duration, Mono
 
 _SILENCE: Final = 2 * SECOND
 _ANSWER: Final = 100 * MILLISECOND
@@ -50,9 +50,14 @@ class GnssDriver:
         stream: ByteStream,
         configurator: Configurator | None = None,
         tell: Callable[[str], None] = _nobody,
+        seek_after: Duration | None = None,
     ) -> None:
         """`configurator`: None leaves the receiver as it is. `tell`: who hears, at
-        the end, that it was put back."""
+        the end, that it was put back. `seek_after`: without anything readable for so
+        long the line is given up, to be opened anew at the speed it has now."""
+        self._seek_after = seek_after
+        self._unreadable = ZERO
+        """For how long nothing was readable."""
         self._stream = stream
         self._configurator = configurator
         self._tell_operator = tell
@@ -71,14 +76,16 @@ class GnssDriver:
     def poll(self) -> Iterator[Event]:
         """What the next bytes tell, or nothing within two seconds.
 
-        OSError: the receiver is gone.
+        OSError: the receiver is gone, or speaks at another speed.
         """
         chunk = self._stream.read(_SILENCE)
         if chunk is None:
             self._now += _SILENCE
+            self._seek(_SILENCE)
             yield from self._told(self._epochs.finish())
             yield from self._configure(())
             return
+        passed = chunk.last - self._now
         gained = (chunk.last.ns - self._now.ns) * _BYTES_PER_S // SECOND.ns
         self._now = chunk.last
         if (load := self._line.took(chunk)) is not None:
@@ -90,6 +97,10 @@ class GnssDriver:
             chunk = replace(chunk, data=chunk.data[: self._allowed])
             self._allowed = 0
         items = self._framer.feed(chunk)
+        if any(isinstance(item, Sentence | Binary) for item in items):
+            self._unreadable = ZERO
+        else:
+            self._seek(passed)
         for item in items:
             for event in self._read(item):
                 if isinstance(event, TimeMessage) and self._line.queued(event.mono):
@@ -97,6 +108,15 @@ class GnssDriver:
                 else:
                     yield event
         yield from self._configure(items)
+
+    def _seek(self, passed: Duration) -> None:
+        """OSError: nothing was readable for `seek_after`."""
+        self._unreadable += min(passed, _SILENCE)
+        after = self._seek_after
+        if after is not None and self._unreadable > after:
+            raise OSError(
+                f"nothing readable for {after.seconds:.0f} s: its speed is sought anew"
+            )
 
     def close(self) -> None:
         """Give the line back, the receiver set as it was found."""

@@ -304,3 +304,30 @@ def test_a_line_without_a_speed_has_neither_load_nor_queue() -> None:
     told = events(GnssDriver(Wire(chunks, speed=None)))
     assert not any(one.queued for one in told if isinstance(one, TimeMessage))
     assert not any(isinstance(one, LineLoad) for one in told)
+
+
+NOISE = on_line(b"\x00\xe6\x98" * 6000, 1000 * SECOND)
+SEEK = 15 * SECOND
+
+
+@pytest.mark.parametrize("wire", [[None] * 9, NOISE])
+def test_a_line_unreadable_for_long_is_given_up(wire: list[Chunk | None]) -> None:
+    """The receiver may have come back at another speed."""
+    driver = GnssDriver(Wire(wire), seek_after=SEEK)
+    with pytest.raises(OSError, match="its speed is sought anew"):
+        events(driver)
+
+
+def test_where_its_speed_is_set_it_is_not() -> None:
+    driver = GnssDriver(Wire([None] * 9))
+    assert [event for _ in range(9) for event in driver.poll()] == []
+
+
+def test_a_line_that_says_something_now_and_then_is_kept() -> None:
+    text = sealed("GPTXT,01,01,02,hello")
+    wire: list[Chunk | None] = []
+    for k in range(10):
+        wire += [*[None] * 7, *on_line(text, (1000 + 20 * k) * SECOND)]
+    driver = GnssDriver(Wire(wire), seek_after=SEEK)
+    for _ in wire:
+        list(driver.poll())
