@@ -327,7 +327,7 @@ def test_a_line_that_says_something_now_and_then_is_kept() -> None:
     text = sealed("GPTXT,01,01,02,hello")
     wire: list[Chunk | None] = []
     for k in range(10):
-        wire += [*[None] * 7, *on_line(text, (1000 + 20 * k) * SECOND)]
+        wire += [*[None] * 6, *on_line(text, (1000 + 20 * k) * SECOND)]
     driver = GnssDriver(Wire(wire), seek_after=SEEK)
     for _ in wire:
         list(driver.poll())
