@@ -1,10 +1,7 @@
 """From settings to a `Board`: what is wired to this machine, and what is known of it.
 
-Stable names made by the rules in udev/ come first, then what the model's
-documentation says, then what is there. Latency priors are of pulses stamped by
-an idle machine, measured by others:
-Pi 3 and 4: PPS-Client, twenty boards, Linux 5.4 (means 5.1-7.6 us and 3.5-4.7 us);
-Pi 5: SatPulse, echo pin, 2026 (11.7-12 us idle, to 20 us under load).
+Stable names made by the rules in udev/ come first, then what the device tree says,
+then what is there.
 """
 
 from __future__ import annotations
@@ -12,16 +9,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
-from hw.linux import i2c, sensors
+from hw.linux import i2c, priors, sensors
 from hw.linux.clock import FreeClock, KernelClock
 from hw.linux.line.ddc import open_ddc
 from hw.linux.line.stream import Stream, is_serial
 from hw.linux.line.uart import Proof, Uart, hunt
+from hw.linux.priors import Prior
+from hw.linux.probe.tree import DeviceTree
 from hw.linux.pulse.gpio import open_gpio
 from hw.linux.pulse.kernel import KernelPps, find, sources
 from hw.linux.pulse.phc import PhcPulse
@@ -49,55 +47,15 @@ from refclock.board.wiring import (
     ThermometerSource,
 )
 from refclock.events import SourceId, SourcePair
-from refclock.timebase import MICROSECOND, NANOSECOND, Duration
+from refclock.timebase import Duration
 
 STABLE_RECEIVER: Final = "/dev/gps0"
 STABLE_PULSE: Final = "/dev/gpspps0"
 USUAL_LINE: Final = "GPIO18"
 """Where most hats have the pulse."""
 USUAL_PHC: Final = "eth0"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What is known of a kind of machine."""
-
-    names: tuple[str, ...]
-    """How its name in /proc/device-tree/model begins."""
-    uart: str
-    """The header's."""
-    latency: Duration
-    """How late it stamps a pulse, + is late."""
-    spread: Duration
-    """How far a single machine may be from that, either way."""
-
-
-_PI = "Raspberry Pi "
-MODELS: Final = (
-    Model(
-        (f"{_PI}5", f"{_PI}Compute Module 5"),
-        "/dev/ttyAMA0",  # /dev/serial0 is its debug plug
-        12 * MICROSECOND,
-        8 * MICROSECOND,
-    ),
-    Model(
-        (f"{_PI}4", f"{_PI}Compute Module 4"),
-        "/dev/serial0",
-        3_700 * NANOSECOND,
-        1_000 * NANOSECOND,
-    ),
-    Model(
-        (f"{_PI}3", f"{_PI}Compute Module 3", f"{_PI}Zero 2"),
-        "/dev/serial0",
-        6_600 * NANOSECOND,
-        1_500 * NANOSECOND,
-    ),
-)
-UNKNOWN: Final = Model((), "/dev/serial0", 5 * MICROSECOND, 5 * MICROSECOND)
-_DCD: Final = Model((), "", 100 * MICROSECOND, 100 * MICROSECOND)
-"""Carrier detect, built in or over USB: 12 to 218 us seen (SatPulse)."""
-_PHC: Final = Model((), "", 0 * MICROSECOND, 25 * MICROSECOND)
-"""Stamped in hardware; but a CM4's clock takes 50 us to be read."""
+USUAL_PORT: Final = "/dev/serial0"
+"""Of a machine whose device tree names no port."""
 
 
 def linux_board(
@@ -117,20 +75,23 @@ def linux_board(
     """
     clock: SystemClock = KernelClock() if steer else FreeClock()
     machine = name()
-    known = model(machine)
-    latency, spread = _latency(pulse, known)
+    prior = _prior(pulse, receiver, machine)
     return Board(
         name=machine,
         clock=clock,
-        open_receiver=_receiver(receiver, known, proves),
-        open_pulse=_pulse(pulse, receiver, known, clock),
+        open_receiver=_receiver(receiver, proves),
+        open_pulse=_pulse(pulse, receiver, clock),
         open_thermometer=_thermometer(thermometer, rtc.bus),
         open_rtc=_rtc(rtc),
         open_pin=_pin(pulse),
-        pulse_latency=latency,
-        pulse_latency_spread=spread,
+        pulse_latency=prior.latency
+        if pulse.latency_ns == "auto"
+        else Duration(pulse.latency_ns),
+        pulse_latency_spread=prior.spread
+        if pulse.latency_spread_ns == "auto"
+        else Duration(pulse.latency_spread_ns),
         watched=tuple(
-            _watched(number, each, known, clock, proves)
+            _watched(number, each, clock, proves)
             for number, each in enumerate(watched, 1)
         ),
     )
@@ -139,15 +100,14 @@ def linux_board(
 def _watched(
     number: int,
     settings: PairSettings,
-    known: Model,
     clock: SystemClock,
     proves: Proof,
 ) -> Pair:
     """The receiver of that number, whose device has a name, and its pulse."""
     return Pair(
         SourcePair(SourceId(f"gps{number}"), SourceId(f"pps{number}")),
-        partial(_opened_receiver, settings.receiver, known, proves),
-        _pulse(settings.pulse, settings.receiver, known, clock),
+        partial(_opened_receiver, settings.receiver, proves),
+        _pulse(settings.pulse, settings.receiver, clock),
     )
 
 
@@ -159,34 +119,38 @@ def name(path: str = "/proc/device-tree/model") -> str:
         return f"{os.uname().sysname} on {os.uname().machine}"
 
 
-def model(machine: str) -> Model:
-    """What is known of the machine of that name."""
-    return next((each for each in MODELS if machine.startswith(each.names)), UNKNOWN)
-
-
-def _latency(pulse: PulseSettings, known: Model) -> tuple[Duration, Duration]:
-    """How late pulses are stamped, and how far that may be wrong."""
-    prior = {PulseSource.SERIAL: _DCD, PulseSource.PHC: _PHC}.get(pulse.source, known)
-    return (
-        prior.latency if pulse.latency_ns == "auto" else Duration(pulse.latency_ns),
-        prior.spread
-        if pulse.latency_spread_ns == "auto"
-        else Duration(pulse.latency_spread_ns),
-    )
+def _prior(pulse: PulseSettings, receiver: ReceiverSettings, machine: str) -> Prior:
+    """How late pulses are stamped on the way they come."""
+    match pulse.source:
+        case PulseSource.PHC:
+            return priors.CARD
+        case PulseSource.SERIAL:
+            port = pulse.device
+            if port == "auto":
+                port = receiver.device if receiver.device != "auto" else STABLE_RECEIVER
+            return priors.on_port(port)
+        case PulseSource.GPIO | PulseSource.NONE:
+            return priors.on_gpio(machine)
+        case PulseSource.KERNEL | PulseSource.AUTO:
+            found = _pulse_paths() if pulse.device == "auto" else [pulse.device]
+            device = next(iter(found), None)
+            if device is None:
+                return priors.on_gpio(machine)
+            return priors.of_source(device, machine)
+        case _:
+            assert_never(pulse.source)
 
 
 def _receiver(
-    settings: ReceiverSettings, known: Model, proves: Proof
+    settings: ReceiverSettings, proves: Proof
 ) -> Callable[[], ByteStream] | None:
     if settings.device == "none":
         return None
-    return partial(_opened_receiver, settings, known, proves)
+    return partial(_opened_receiver, settings, proves)
 
 
-def _opened_receiver(
-    settings: ReceiverSettings, known: Model, proves: Proof
-) -> ByteStream:
-    path = _receiver_path(settings, known)
+def _opened_receiver(settings: ReceiverSettings, proves: Proof) -> ByteStream:
+    path = _receiver_path(settings)
     if bus := re.fullmatch(r"/dev/i2c-(\d+)", path):
         return open_ddc(int(bus[1]))
     if not is_serial(path):
@@ -196,10 +160,17 @@ def _opened_receiver(
     return Uart(path, settings.baud)
 
 
-def _receiver_path(settings: ReceiverSettings, known: Model) -> str:
+def _receiver_path(settings: ReceiverSettings) -> str:
+    """By its stable name, else the header's port, else the first on USB."""
     if settings.device != "auto":
         return settings.device
-    usual = (STABLE_RECEIVER, known.uart, "/dev/ttyACM0", "/dev/ttyUSB0")
+    header = DeviceTree().header_uart()
+    port = USUAL_PORT if header is None else header.device
+    usual = [
+        path
+        for path in (STABLE_RECEIVER, port, "/dev/ttyACM0", "/dev/ttyUSB0")
+        if path is not None
+    ]
     for path in usual:
         if os.path.exists(path):
             return path
@@ -212,7 +183,6 @@ def _receiver_path(settings: ReceiverSettings, known: Model) -> str:
 def _pulse(
     settings: PulseSettings,
     receiver: ReceiverSettings,
-    known: Model,
     clock: SystemClock,
 ) -> Callable[[], PpsLine] | None:
     device, line, edge = settings.device, settings.line, settings.edge
@@ -229,7 +199,7 @@ def _pulse(
         return gpio() if auto and not _pulse_paths() else kernel()
 
     def serial() -> PpsLine:
-        return open_dcd(_receiver_path(receiver, known) if auto else device, edge)
+        return open_dcd(_receiver_path(receiver) if auto else device, edge)
 
     def phc() -> PpsLine:
         card = USUAL_PHC if auto else device

@@ -33,6 +33,7 @@ FREE_LINE: Final = 2
 
 _MODULES: Final = (
     *("pps-gpio", "pps-ldisc", "i2c-dev", "i2c-tiny-usb", "ftdi_sio", "cdc-acm"),
+    *("gnss-usb",),
     *("vhci-hcd", "rtc-pcf8523"),
     *("virtio_net", "igb", "8021q", "9pnet_virtio", "9p"),
 )

@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 WIRED: Final = {
-    "byte_stream": {"overlays", "direct", "usb"},
+    "byte_stream": {"overlays", "direct", "usb", "gnss"},
     "pps_line": {"overlays", "direct", "usb"},
     "housekeeping": {"overlays", "direct"},
     "pin": {"overlays"},

@@ -144,11 +144,12 @@ def sources(root: Path = Path("/sys/class/pps")) -> Iterator[str]:
 
     A network card's clock is a pulse device too, and often the first of them.
     """
-    found = [
-        (not name.startswith("pps"), entry.name)
-        for entry in root.glob("pps*")
-        if not (name := (entry / "name").read_text().strip()).startswith("ptp")
-    ]
+    found: list[tuple[bool, str]] = []
+    for entry in root.glob("pps*"):
+        with contextlib.suppress(OSError):  # it may go while we look
+            name = (entry / "name").read_text().strip()
+            if not name.startswith("ptp"):
+                found.append((not name.startswith("pps"), entry.name))
     for _, device in sorted(found):
         yield f"/dev/{device}"
 

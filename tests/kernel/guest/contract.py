@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import pytest
 
 from hw.emu.i2c import UbloxPort
 from tests.kernel.guest.chips import bus_with, chip_of, pulsing_port
+from tests.kernel.guest.usb import GnssReceiver, appeared, nodes
 
 _SUITE: Final = "tests/contract"
 _BOARDS: Final = Path("/run/boards")
@@ -52,8 +53,19 @@ source = "none"
 [thermometer]
 source = "none"
 """
-_WIRED: Final = {"overlays": _OVERLAYS, "direct": _DIRECT, "usb": _USB}
-"""By the kernel's own drivers; by gpiod and smbus2; what hangs on USB and the bus."""
+_GNSS: Final = """
+[receiver]
+device = "{gnss}"
+[pulse]
+source = "none"
+[rtc]
+source = "none"
+[thermometer]
+source = "none"
+"""
+_WIRED: Final = {"overlays": _OVERLAYS, "direct": _DIRECT, "usb": _USB, "gnss": _GNSS}
+"""By the kernel's own drivers; by gpiod and smbus2; what hangs on USB and the bus; a
+receiver that is no serial port."""
 
 
 class Verdicts:
@@ -76,12 +88,13 @@ def kept() -> list[dict[str, str]]:
         speaking_receiver() as receiver,
         bus_with(chip_of("DS3231", celsius=25.25), receiver) as (bus, _),
         pulsing_port(every_s=1.0) as (port, _),
+        plugged_receiver() as gnss,
     ):
         _BOARDS.mkdir(exist_ok=True)
         options = ["--may-set"]
         for name, text in _WIRED.items():
             file = _BOARDS / f"{name}.toml"
-            file.write_text(text.format(bus=bus, port=port))
+            file.write_text(text.format(bus=bus, port=port, gnss=gnss))
             options += ["--board", str(file)]
         options += ["-q", "-m", "hardware", "-p", "no:cacheprovider", "--tb=short"]
         pytest.main([*options, _SUITE], plugins=[verdicts])
@@ -92,16 +105,37 @@ def kept() -> list[dict[str, str]]:
 def speaking_receiver() -> Iterator[UbloxPort]:
     """On the bus, a sentence a second."""
     receiver = UbloxPort()
+    with speaking(receiver.say):
+        yield receiver
+
+
+@contextmanager
+def plugged_receiver() -> Iterator[str]:
+    """The device of one on USB that is no serial port; a sentence a second."""
+    before = nodes("gnss*")
+    receiver = GnssReceiver()
+    receiver.plug(3)
+    try:
+        path = appeared("gnss*", before)
+        with speaking(receiver.say):
+            yield path
+    finally:
+        receiver.unplug()
+
+
+@contextmanager
+def speaking(say: Callable[[bytes], None]) -> Iterator[None]:
+    """A sentence a second."""
     done = threading.Event()
 
     def speak() -> None:
         while not done.wait(1):
-            receiver.say(_WORDS)
+            say(_WORDS)
 
     voice = threading.Thread(target=speak)
     voice.start()
     try:
-        yield receiver
+        yield
     finally:
         done.set()
         voice.join()

@@ -245,6 +245,32 @@ class SerialAdapter(Device):
         return bytes((0x31 | 0x80 * self._carrier, 0x60))
 
 
+class GnssReceiver(Device):
+    """A Sierra Wireless XM1210, which the kernel's GNSS class has (drivers/gnss/usb.c):
+    /dev/gnssN, and no serial port."""
+
+    vendor_id = 0x1199
+    product = 0xB000
+    faces = (_face(0, _PRIVATE, *_BULK),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words = b""
+
+    def say(self, words: bytes) -> None:
+        """Have them received."""
+        with self._lock:
+            self._words += words
+        self.tell()
+
+    def gives(self) -> bytes | None:
+        """What was said, 64 bytes at once."""
+        if not self._words:
+            return None
+        words, self._words = self._words[:64], self._words[64:]
+        return words
+
+
 class UbloxUsb(Device):
     """A u-blox on USB, as far as the kernel looks at it (USB CDC 1.2, PSTN 1.2)."""
 
