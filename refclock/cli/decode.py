@@ -29,7 +29,7 @@ _WORDS: Final = {
     "epoch_repeated": "an epoch was repeated",
     "gap": "a hole in time",
     "two_dates_in_epoch": "two dates for one moment",
-    "status_contradicts_quality": "one sentence says fix, another says none",
+    "status_contradicts_quality": "one sentence has a fix, another has none",
     "second_60": "second 60: a leap second",
     "midnight_ok": "midnight, date and time turned together",
     "midnight_without_date": "midnight, and no date to turn with it",
@@ -78,9 +78,9 @@ def _recorded(file: Path) -> date | None:
         header = Path(f"{file}.header.txt").read_text("utf-8", "replace")
     except OSError:
         return None
-    said = _RECORDED.search(header)
+    found = _RECORDED.search(header)
     try:
-        return date.fromisoformat(said[1]) if said else None
+        return date.fromisoformat(found[1]) if found else None
     except ValueError:
         return None
 
@@ -145,15 +145,15 @@ def _lines(file: Path, report: StreamReport) -> Iterator[str]:
     history = report.history
     yield f"{file}: {report.bytes} bytes"
     yield f"receiver   {'; '.join(report.names) or 'does not say what it is'}"
-    yield f"sentences  {report.types.total()} good{_told(report.types)}"
+    yield f"sentences  {report.types.total()} good{_listed(report.types)}"
     if report.rejected:
-        yield f"refused    {report.rejected.total()}{_told(report.rejected)}"
+        yield f"refused    {report.rejected.total()}{_listed(report.rejected)}"
     if report.unreadable:
         yield f"unreadable {report.unreadable} with a good checksum and a bad field"
     if report.frames:
-        yield f"binary     {report.frames.total()} frames{_told(report.frames)}"
+        yield f"binary     {report.frames.total()} frames{_listed(report.frames)}"
     step = f" every {history.nominal.seconds:g} s" if history.nominal else ""
-    yield f"epochs     {history.epochs}{step}{_told(report.fixes)}"
+    yield f"epochs     {history.epochs}{step}{_listed(report.fixes)}"
     for source, utc in ("time", report.valid_utc), ("UBX time", report.ubx_utc):
         if utc is not None:
             yield f"{source:<10} {utc[0]} to {utc[1]}"
@@ -180,13 +180,13 @@ def _without_sentences(report: StreamReport) -> Iterator[str]:
         yield "nothing decodes, for there is nothing: no receiver, or a wire amiss"
 
 
-def _told(counts: dict[str, int]) -> str:
-    told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-    return f" ({told})" if told else ""
+def _listed(counts: dict[str, int]) -> str:
+    listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    return f" ({listed})" if listed else ""
 
 
 def _advice(report: StreamReport) -> Iterator[str]:
-    """What a first glance tells, for whoever has to make it work."""
+    """What to do about what is amiss."""
     sentences, refused = report.types.total(), report.rejected.total()
     if not sentences:
         yield from _without_sentences(report)

@@ -34,7 +34,7 @@ _TYPE: Final = re.compile(rb"[A-Z\d]{1,10}", re.IGNORECASE)
 _READ: Final = ("UBX", "CASIC")
 """Binary protocols of which messages are read."""
 _NO_TIME: Final = Mono(0)
-"""A recording does not tell when its bytes came."""
+"""A recording has no arrival times."""
 _WEEK_EPOCHS: Final = {
     Date(1980, 1, 6): "GPS week 0",
     Date(1999, 8, 22): "the first week rollover",
@@ -135,8 +135,8 @@ class StreamReport:
                 self.protocols[item.kind] += 1
             case Binary():
                 self.frames[f"{item.kind}-{item.cls:02X}-{item.id:02X}"] += 1
-                for told in [*self._ubx.facts(item), *self._casic.facts(item)]:
-                    self._note(told)
+                for each in [*self._ubx.facts(item), *self._casic.facts(item)]:
+                    self._note(each)
             case Dropped() if item.reason is not DropReason.BINARY:
                 self.rejected[item.reason.value] += 1
             case _:
@@ -165,8 +165,8 @@ class StreamReport:
             case _:
                 pass
 
-    def _close(self, heard: list[TimeMessage | Epoch]) -> Iterator[EpochRow]:
-        for epoch in heard:
+    def _close(self, completed: list[TimeMessage | Epoch]) -> Iterator[EpochRow]:
+        for epoch in completed:
             if isinstance(epoch, Epoch):
                 row = _row(self.history.epochs, epoch)
                 self.fixes[row.fix if row.tod else "no_time"] += 1
@@ -219,7 +219,7 @@ class History:
         self.epochs += 1
 
     def finish(self, recorded: Date | None) -> None:
-        """What only the whole tells: holes, and dates far from the true one."""
+        """What needs the whole recording: gaps, and dates far from the true one."""
         forward = Counter(step for step in self._steps if step > 0)
         if forward:
             ns = forward.most_common(1)[0][0]
@@ -235,8 +235,8 @@ class History:
     def _look_at(self, epoch: Epoch) -> None:
         i = self.epochs
         if len(epoch.dates) > 1:
-            told = ", ".join(f"{kind} {date}" for date, kind in epoch.dates.items())
-            self._add(i, "two_dates_in_epoch", told)
+            detail = ", ".join(f"{kind} {date}" for date, kind in epoch.dates.items())
+            self._add(i, "two_dates_in_epoch", detail)
         if epoch.fix is Fix.CONTRADICTION:
             self._add(i, "status_contradicts_quality", ">".join(epoch.order))
         if epoch.tod is None:
@@ -280,8 +280,8 @@ class History:
     def _look_at_date(self, date: Date) -> None:
         self._dates.add(date)
         if date in _WEEK_EPOCHS:
-            told = f"{date} is {_WEEK_EPOCHS[date]}"
-            self._add(self.epochs, "date_is_week_epoch", told)
+            detail = f"{date} is {_WEEK_EPOCHS[date]}"
+            self._add(self.epochs, "date_is_week_epoch", detail)
         if date < _SERVICE:
             self._add(self.epochs, "date_before_gps_service", f"{date}")
 
@@ -289,11 +289,11 @@ class History:
         behind = (recorded - date).days
         turns = round(behind / _ROLLOVER_DAYS)
         if turns and abs(behind - turns * _ROLLOVER_DAYS) < _NEAR_ROLLOVER_DAYS:
-            told = f"{date} is {turns} x 1024 weeks before the true {recorded}"
-            self._add(None, "week_number_rollover", told)
+            detail = f"{date} is {turns} x 1024 weeks before the true {recorded}"
+            self._add(None, "week_number_rollover", detail)
         elif abs(behind) > _FAR_DAYS:
-            told = f"{date}, but it was recorded on {recorded}"
-            self._add(None, "date_far_from_declared", told)
+            detail = f"{date}, but it was recorded on {recorded}"
+            self._add(None, "date_far_from_declared", detail)
 
     def _add(self, epoch: int | None, kind: str, detail: str) -> None:
         self.counts[kind] += 1

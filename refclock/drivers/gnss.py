@@ -52,15 +52,15 @@ class GnssDriver:
         tell: Callable[[str], None] = _nobody,
         seek_after: Duration | None = None,
     ) -> None:
-        """`configurator`: None leaves the receiver as it is. `tell`: who hears, at
-        the end, that it was put back. `seek_after`: without anything readable for so
-        long the line is given up, to be opened anew at the speed it has now."""
+        """`configurator`: None leaves the receiver as it is. `tell`: is called at the
+        end with what was put back. `seek_after`: without anything readable for so long
+        the line is given up, to be opened anew at the speed it has now."""
         self._seek_after = seek_after
         self._unreadable = ZERO
         """For how long nothing was readable."""
         self._stream = stream
         self._configurator = configurator
-        self._tell_operator = tell
+        self._tell = tell
         self._now = Mono(0)
         """As of the last byte, or the end of a silence."""
         self._line = LineTiming(stream.bits_per_second)
@@ -74,7 +74,7 @@ class GnssDriver:
         self._sky = Sky()
 
     def poll(self) -> Iterator[Event]:
-        """What the next bytes tell, or nothing within two seconds.
+        """The facts in the next bytes, or nothing within two seconds.
 
         OSError: the receiver is gone, or speaks at another speed.
         """
@@ -82,7 +82,7 @@ class GnssDriver:
         if chunk is None:
             self._now += _SILENCE
             self._seek(_SILENCE)
-            yield from self._told(self._epochs.finish())
+            yield from self._completed(self._epochs.finish())
             yield from self._configure(())
             return
         passed = chunk.last - self._now
@@ -127,11 +127,11 @@ class GnssDriver:
     def _configure(self, items: Sequence[Item]) -> Iterator[Event]:
         if self._configurator is None:
             return
-        for said in self._configurator.observe(items, self._now):
-            if isinstance(said, bytes):
-                self._stream.write(said)
+        for output in self._configurator.observe(items, self._now):
+            if isinstance(output, bytes):
+                self._stream.write(output)
             else:
-                yield Configured(self._now, said)
+                yield Configured(self._now, output)
 
     def _put_back(self) -> None:
         undo = self._configurator.undo() if self._configurator else {}
@@ -139,7 +139,7 @@ class GnssDriver:
             self._stream.write(command)
             self._stream.read(_ANSWER)
         if undo:
-            self._tell_operator(f"put back as it was found: {', '.join(undo)}")
+            self._tell(f"put back as it was found: {', '.join(undo)}")
 
     def _read(self, item: Item) -> Iterator[Event]:
         match item:
@@ -161,27 +161,29 @@ class GnssDriver:
             case _:
                 yield item
 
-    def _timed(self, told: nmea.Timed) -> Iterator[Event]:
+    def _timed(self, timed: nmea.Timed) -> Iterator[Event]:
         """A sentence that may name the time."""
         standing, other = Standing.USED, ""
-        if told.tod is not None:
+        if timed.tod is not None:
             standing, other = self._clocks.observe(
-                told.talker, told.kind, told.tod, told.mono, self._line.burst
+                timed.talker, timed.kind, timed.tod, timed.mono, self._line.burst
             )
-        elif not told.unreadable:
-            yield NoTime(told.mono, Fix.NONE)
+        elif not timed.unreadable:
+            yield NoTime(timed.mono, Fix.NONE)
             yield from self._sky.view()
         if standing is Standing.FOREIGN:
-            detail = f"{told.address} is another clock than {other}"
-            yield Dropped(told.mono, DropReason.FOREIGN_CLOCK, detail)
+            detail = f"{timed.address} is another clock than {other}"
+            yield Dropped(timed.mono, DropReason.FOREIGN_CLOCK, detail)
             return
         contradicted = standing is Standing.CONTRADICTED
         if contradicted:
-            detail = f"{told.address} names another second than {other}"
-            yield Dropped(told.mono, DropReason.CONTRADICTION, detail)
-        yield from self._told(self._epochs.observe(told, contradicted=contradicted))
+            detail = f"{timed.address} names another second than {other}"
+            yield Dropped(timed.mono, DropReason.CONTRADICTION, detail)
+        yield from self._completed(
+            self._epochs.observe(timed, contradicted=contradicted)
+        )
 
-    def _told(self, found: list[TimeMessage | Epoch]) -> Iterator[Event]:
+    def _completed(self, found: list[TimeMessage | Epoch]) -> Iterator[Event]:
         for one in found:
             if isinstance(one, Epoch):
                 if one.tod is not None and one.date is None:

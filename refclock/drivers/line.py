@@ -2,7 +2,7 @@
 
 A receiver that has more to send than its line can carry in a second falls behind: the
 bursts run into each other and a sentence arrives when its turn comes. Its text is as
-good as ever; its arrival tells nothing.
+good as ever; its arrival has no meaning.
 
 A speed may be set that is none: on a pseudo terminal, over Bluetooth, USB or a network
 bytes come as fast as they are written. Evidence decides. Bytes that came faster than
@@ -33,7 +33,7 @@ _BUFFERED: Final = 256
 _TOLERANCE: Final = 1.05
 """A sender's baud rate generator may be off by so much."""
 _LONG: Final = 64
-"""Bytes of a chunk whose pace can be told."""
+"""Bytes of a chunk whose pace can be measured."""
 _HASTY, _PACED = 0.5, 0.8
 """Of the time that a chunk needs at the line's speed."""
 _REFUTED: Final = 3
@@ -56,7 +56,7 @@ class LineTiming:
     @property
     def burst(self) -> Mono | None:
         """When the present burst began: the first byte after a pause of 100 ms. None:
-        no pause was heard yet."""
+        there was no pause yet."""
         return self._burst
 
     def took(self, chunk: Chunk) -> float | None:

@@ -1,1 +1,1 @@
-"""What the receiver says: bytes to facts."""
+"""A receiver's bytes -> sentences, frames and facts."""

@@ -35,12 +35,12 @@ class Casic:
         self._fix: tuple[Fix, Mono] | None = None
 
     def facts(self, frame: Binary) -> list[TimeMessage | NoTime | Dropped]:
-        """What a frame tells; nothing for one about other things."""
+        """The facts in a frame; nothing for one about other things."""
         try:
             return self._read(frame)
         except (StructError, ValueError) as why:
-            told = f"CASIC {frame.cls:02X} {frame.id:02X}: {why}"
-            return [Dropped(frame.mono, DropReason.FIELD, told)]
+            detail = f"CASIC {frame.cls:02X} {frame.id:02X}: {why}"
+            return [Dropped(frame.mono, DropReason.FIELD, detail)]
 
     def _read(self, frame: Binary) -> list[TimeMessage | NoTime | Dropped]:
         match frame.cls, frame.id:

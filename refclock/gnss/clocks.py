@@ -90,7 +90,7 @@ class Clocks:
         self._foreign: dict[str, str] = {}
         """Talkers not used, each with the one used in its place."""
         self._used: dict[str, Mono] = {}
-        """When those were last heard."""
+        """When each talker was last heard."""
 
     def observe(
         self, talker: str, kind: str, tod: Duration, mono: Mono, burst: Mono | None

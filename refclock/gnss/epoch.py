@@ -1,11 +1,11 @@
 """Sentences that name the same moment form an epoch, and an epoch has one verdict.
 
-No sentence tells everything. RMC has a status and a date, GGA a quality and no date,
+No sentence has everything. RMC has a status and a date, GGA a quality and no date,
 ZDA a date and nothing on validity; order and number are each receiver's own. So
 consecutive sentences with the same time of day form an epoch, and each takes from the
 others what it lacks: a GGA its date from a ZDA, a ZDA its validity from a GGA. Nothing
-is passed on before all kinds of sentence were heard that were part of recent epochs, or
-the next epoch begins: the verdict does not depend on the order of the sentences.
+is passed on before all kinds of sentence came that were part of recent epochs, or the
+next epoch begins: the verdict does not depend on the order of the sentences.
 """
 
 from __future__ import annotations
@@ -63,19 +63,19 @@ class Epoch:
         self._qualities: set[str] = set()
         self._systems: set[str] = set()
 
-    def add(self, told: Timed) -> None:
+    def add(self, timed: Timed) -> None:
         """One more sentence of it."""
         if len(self.order) < _ORDER:
-            own = told.address.startswith("P")
-            self.order.append(told.address if own else told.kind)
-        self.kinds.add(told.kind)
-        self.addresses[told.address] += 1
-        if told.date is not None:
-            self.dates.setdefault(told.date, told.kind)
-        self._statuses.update(told.status)
-        self._modes.update(told.mode)
-        self._qualities.update(told.quality)
-        self._systems.update(told.systems)
+            own = timed.address.startswith("P")
+            self.order.append(timed.address if own else timed.kind)
+        self.kinds.add(timed.kind)
+        self.addresses[timed.address] += 1
+        if timed.date is not None:
+            self.dates.setdefault(timed.date, timed.kind)
+        self._statuses.update(timed.status)
+        self._modes.update(timed.mode)
+        self._qualities.update(timed.quality)
+        self._systems.update(timed.systems)
 
     @property
     def date(self) -> Date | None:
@@ -110,7 +110,7 @@ class Epoch:
 
     @property
     def fix(self) -> Fix:
-        """What its own sentences, taken together, tell of the time's validity."""
+        """What its own sentences, taken together, state about the time's validity."""
         if self._statuses:
             active = bool(self._statuses & (_ACTIVE | _DOUBTFUL))
             return self._fix_by_status(active=active)
@@ -158,7 +158,7 @@ class Epochs:
         self._dated: tuple[Utc, Mono] | None = None
 
     def observe(
-        self, told: Timed, *, contradicted: bool = False
+        self, timed: Timed, *, contradicted: bool = False
     ) -> list[TimeMessage | Epoch]:
         """The messages this sentence completes, and the epoch it ends, if any.
 
@@ -169,15 +169,15 @@ class Epochs:
         out: list[TimeMessage | Epoch] = []
         if contradicted:
             self.contradict()
-        if self._epoch is None or self._epoch.tod != told.tod:
+        if self._epoch is None or self._epoch.tod != timed.tod:
             out = self.finish()
-            self._epoch = Epoch(told)
+            self._epoch = Epoch(timed)
             self._epoch.contradicted = contradicted
-        if told.tod is not None and told.kind not in self._epoch.kinds:
-            self._waiting.append((told.tod, told))
-        self._epoch.add(told)
+        if timed.tod is not None and timed.kind not in self._epoch.kinds:
+            self._waiting.append((timed.tod, timed))
+        self._epoch.add(timed)
         if self._usual and self._epoch.kinds >= self._usual:
-            out += self._tell(self._epoch)
+            out += self._messages(self._epoch)
         return out
 
     def contradict(self) -> None:
@@ -186,11 +186,11 @@ class Epochs:
             self._epoch.contradicted = True
 
     def finish(self) -> list[TimeMessage | Epoch]:
-        """The epoch ends: what waits is told as it stands."""
+        """The epoch ends: what waits becomes messages as it stands."""
         epoch, self._epoch = self._epoch, None
         if epoch is None:
             return []
-        out: list[TimeMessage | Epoch] = [*self._tell(epoch), epoch]
+        out: list[TimeMessage | Epoch] = [*self._messages(epoch), epoch]
         self._waiting.clear()
         if epoch.tod is not None:
             self._kinds.append(frozenset(epoch.kinds))
@@ -200,24 +200,24 @@ class Epochs:
             self._dated = epoch.utc, epoch.mono
         return out
 
-    def _tell(self, epoch: Epoch) -> Iterator[TimeMessage]:
+    def _messages(self, epoch: Epoch) -> Iterator[TimeMessage]:
         """The messages of it whose date is known; the others go on waiting."""
         fix = epoch.verdict
         waiting, self._waiting = self._waiting, []
-        for tod, told in waiting:
-            date = told.date or epoch.date
-            utc = midnight(date) + tod if date else self._carried(tod, told.mono)
+        for tod, timed in waiting:
+            date = timed.date or epoch.date
+            utc = midnight(date) + tod if date else self._carried(tod, timed.mono)
             if utc is None:
-                self._waiting.append((tod, told))
+                self._waiting.append((tod, timed))
             else:
-                yield TimeMessage(utc, told.mono, told.kind, fix, told.leap_second)
+                yield TimeMessage(utc, timed.mono, timed.kind, fix, timed.leap_second)
 
-    def _carried(self, tod: Duration, seen: Mono) -> Utc | None:
+    def _carried(self, tod: Duration, mono: Mono) -> Utc | None:
         """By the date last named, and over midnight, but not for long."""
         if self._dated is None:
             return None
         last, at = self._dated
         half = DAY.ns // 2
         step = Duration((tod.ns - last.ns + half) % DAY.ns - half)
-        near = abs(step) <= _CARRY and seen - at <= _CARRY
+        near = abs(step) <= _CARRY and mono - at <= _CARRY
         return last + step if near else None

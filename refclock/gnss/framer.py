@@ -28,7 +28,7 @@ from refclock.gnss.frames import NOT_YET, OPENING, protocol_at
 from refclock.timebase import SECOND, Mono
 
 LONGEST: Final = 1024
-"""Bytes between '$' and the line end. The standard says 79; receivers reach 205."""
+"""Bytes between '$' and the line end. The standard allows 79; receivers reach 205."""
 
 _PATIENCE: Final = SECOND
 """A frame not complete after so long was none: receivers speak once a second, so a
@@ -127,9 +127,9 @@ class Framer:
             if data[i] == 0x24 and data[i + 1 : i + 2] != b"@":
                 end, item = self._sentence(data, i, last=stale is None)
             else:
-                seen = self._seen(i)
-                end, item = self._frame(data, i, seen)
-                if end == 0 and (stale is None or seen < stale):
+                mono = self._arrival(i)
+                end, item = self._frame(data, i, mono)
+                if end == 0 and (stale is None or mono < stale):
                     end = i + 1
             if end == 0:
                 break
@@ -160,16 +160,16 @@ class Framer:
         sealed = _SEALED.fullmatch(bare)
         good = sealed is not None and _xor(sealed[1]) == int(sealed[2], 16)
         if sealed and good and why in {None, DropReason.TRUNCATED}:
-            return end, Sentence(sealed[1], self._seen(i), self._start + i)
+            return end, Sentence(sealed[1], self._arrival(i), self._start + i)
         if _ADDRESS.match(text) is None:
             return end, None  # a '$' in binary junk
         if why is None:
             why = _fault(bare)
         elif good and why is DropReason.INTERRUPTED:
             why = DropReason.GLUED
-        return end, Dropped(self._seen(i), why, text[:_SHOWN].decode("ascii"))
+        return end, Dropped(self._arrival(i), why, text[:_SHOWN].decode("ascii"))
 
-    def _frame(self, data: bytes, i: int, seen: Mono) -> tuple[int, Item | None]:
+    def _frame(self, data: bytes, i: int, mono: Mono) -> tuple[int, Item | None]:
         """What begins at the sync and where it ends; 0: not here yet."""
         protocol = protocol_at(data, i)
         size = NOT_YET if protocol is None else protocol.measure(data, i)
@@ -186,10 +186,10 @@ class Framer:
                     cls, number = whole[protocol.number_at : protocol.number_at + 2]
                 payload = whole[protocol.head : size - protocol.tail]
                 name = protocol.name
-                return i + size, Binary(name, cls, number, payload, seen, at)
-        return i + 1, Dropped(seen, DropReason.BINARY, whole[:6].hex(" "))
+                return i + size, Binary(name, cls, number, payload, mono, at)
+        return i + 1, Dropped(mono, DropReason.BINARY, whole[:6].hex(" "))
 
-    def _seen(self, i: int) -> Mono:
+    def _arrival(self, i: int) -> Mono:
         """When held byte `i` came. Asked in ascending order only."""
         self._forget(self._start + i)
         return self._marks[0].at(self._start + i)
@@ -218,9 +218,9 @@ def _fault(bare: bytes) -> DropReason:
     )
 
 
-def proves(heard: bytes) -> bool:
+def proves(data: bytes) -> bool:
     """Is there a sentence or a frame with a right checksum in it? No wrong speed of a
     line makes one."""
     framer = Framer()
-    items = framer.feed(Chunk(heard, Mono(0), Mono(0))) + framer.finish()
+    items = framer.feed(Chunk(data, Mono(0), Mono(0))) + framer.finish()
     return any(isinstance(item, Sentence | Binary) for item in items)

@@ -143,8 +143,8 @@ def _sirf(data: bytes, i: int) -> int:
 
 
 def _sirf_right(frame: bytes) -> bool:
-    told = int.from_bytes(frame[-4:-2], "big")
-    return frame.endswith(b"\xb0\xb3") and sum(frame[4:-4]) & 0x7FFF == told
+    checksum = int.from_bytes(frame[-4:-2], "big")
+    return frame.endswith(b"\xb0\xb3") and sum(frame[4:-4]) & 0x7FFF == checksum
 
 
 def _skytraq(data: bytes, i: int) -> int:

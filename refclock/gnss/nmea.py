@@ -1,7 +1,7 @@
-"""A sentence whose checksum was right -> what it says.
+"""A sentence whose checksum was right -> facts.
 
-pynmea2 knows which field is where; what a field means we read ourselves, by
-patterns that match it whole. pynmea2's own readings do not serve for time: its
+The position of each field comes from pynmea2; its meaning is read here, by patterns
+that match it whole. pynmea2's own readings do not serve for time: its
 clock raises TypeError on second 60 and on an empty date, and its RMC.is_valid is
 False for every healthy receiver of NMEA 4.1.
 
@@ -64,7 +64,7 @@ _GPS_BEGAN: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What a sentence says of the time, and how far it may be believed.
+    """The time in a sentence, and its validity.
 
     Of the letters, in capitals, '' is an empty field and '?' is no single letter.
     """
@@ -92,7 +92,7 @@ class Timed:
 
     @property
     def talker(self) -> str:
-        """The first two letters of the address; of a maker's own sentence all."""
+        """The first two letters of the address; all of a proprietary one."""
         return self.address if self.address.startswith("P") else self.address[:2]
 
 
@@ -118,7 +118,7 @@ class _Layout:
 
 
 def _layout(sentence: type[NMEASentence], **names: str) -> _Layout:
-    """pynmea2's own field names, in our words."""
+    """pynmea2's field names, by those of `_Layout`."""
     where: Mapping[str, int] = sentence.name_to_idx
     date = tuple(where[name] for name in names.pop("date", "").split())
     return _Layout(date=date, **{ours: where[name] for ours, name in names.items()})
@@ -152,7 +152,7 @@ _LAYOUTS: Final[Mapping[str, _Layout]] = {
 
 
 def facts(sentence: Sentence) -> Iterator[Fact]:
-    """What it says; nothing for a sentence about other things."""
+    """The facts in it; nothing for a sentence about other things."""
     text = sentence.body.decode("ascii")
     address, *data = text.split(",")
     address = address.upper()
@@ -165,8 +165,8 @@ def facts(sentence: Sentence) -> Iterator[Fact]:
     elif named := _IDENTITY.fullmatch(text):
         name = next(filter(None, named.groups()))
         yield Identity(sentence.mono, " ".join(name.replace(",", " ").split()))
-    elif told := _FEED.fullmatch(text):
-        yield AntennaFeed(sentence.mono, _FEEDS[told[1] or told[2]])
+    elif feed := _FEED.fullmatch(text):
+        yield AntennaFeed(sentence.mono, _FEEDS[feed[1] or feed[2]])
 
 
 def _kind(address: str, data: Sequence[str]) -> str:

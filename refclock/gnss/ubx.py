@@ -138,14 +138,14 @@ class Ubx:
         }
 
     def facts(self, frame: Binary) -> list[Fact]:
-        """What a frame tells; nothing for one about other things."""
+        """The facts in a frame; nothing for one about other things."""
         try:
             return list(self._read(frame))
         except (StructError, ValueError, IndexError, OverflowError) as why:
-            told = (
+            detail = (
                 f"UBX {frame.cls:02X} {frame.id:02X}, {len(frame.payload)} bytes: {why}"
             )
-            return [Dropped(frame.mono, DropReason.FIELD, told)]
+            return [Dropped(frame.mono, DropReason.FIELD, detail)]
 
     def _read(self, frame: Binary) -> Iterator[Fact]:
         message = frame.cls, frame.id
@@ -183,20 +183,20 @@ class Ubx:
         )
 
     def _interference(
-        self, seen: Mono, *, jamming: int | None = None, spoofing: int | None = None
+        self, mono: Mono, *, jamming: int | None = None, spoofing: int | None = None
     ) -> Interference:
         self._jamming = self._jamming if jamming is None else jamming
         self._spoofing = self._spoofing if spoofing is None else spoofing
         return Interference(
-            seen,
+            mono,
             self._jamming >= _INDICATED,
             self._spoofing >= _INDICATED,
             f"jamming {_GRADES[self._jamming]}, spoofing {_GRADES[self._spoofing]}",
         )
 
     def _nav_pvt(self, frame: Binary) -> Iterator[Fact]:
-        told = _PVT.unpack_from(frame.payload)
-        *civil, valid, accuracy, nano, fix_type, flags, lon, lat, height = told
+        fields = _PVT.unpack_from(frame.payload)
+        *civil, valid, accuracy, nano, fix_type, flags, lon, lat, height = fields
         fix = _fix(fix_type, flags)
         if valid & _TIME_KNOWN != _TIME_KNOWN:
             fix = Fix.NONE
@@ -267,9 +267,9 @@ class Ubx:
         )
 
 
-def _feed(seen: Mono, state: int) -> Iterator[Fact]:
+def _feed(mono: Mono, state: int) -> Iterator[Fact]:
     if state in _FEEDS:
-        yield AntennaFeed(seen, _FEEDS[state])
+        yield AntennaFeed(mono, _FEEDS[state])
 
 
 def _fix(kind: int, flags: int) -> Fix:
@@ -288,7 +288,7 @@ def _gps_time(week: int, tow_ms: int, nano: int) -> Utc:
 
 
 def civil_time(
-    seen: Mono,
+    mono: Mono,
     kind: str,
     civil: Sequence[int],
     nano: int,
@@ -302,11 +302,11 @@ def civil_time(
         raise ValueError(f"second {second}, {nano} ns")
     utc = Utc.of(*minute) + second * SECOND + Duration(nano)
     error = None if accuracy_ns is None else Duration(accuracy_ns)
-    return named(seen, kind, utc, fix, error, leap_second=second == 60)
+    return named(mono, kind, utc, fix, error, leap_second=second == 60)
 
 
 def named(
-    seen: Mono,
+    mono: Mono,
     kind: str,
     utc: Utc,
     fix: Fix,
@@ -317,7 +317,7 @@ def named(
     """A time; one known worse than half a second names no second."""
     if error is not None and fix.good and 2 * error > SECOND:
         fix = Fix.NONE
-    return TimeMessage(utc, seen, kind, fix, leap_second, accuracy=error)
+    return TimeMessage(utc, mono, kind, fix, leap_second, accuracy=error)
 
 
 def _tim_tp(frame: Binary) -> Iterator[Fact]:
@@ -363,9 +363,9 @@ def _mon_ver(frame: Binary) -> Iterator[Fact]:
     texts += [
         _text(frame.payload[k : k + 30]) for k in range(40, len(frame.payload), 30)
     ]
-    told = dict(text.split("=", 1) for text in texts if "=" in text)
-    model = told.get("MOD", f"u-blox {texts[1]}")
-    yield Identity(frame.mono, f"{model} {told.get('FWVER', texts[0])}")
+    labels = dict(text.split("=", 1) for text in texts if "=" in text)
+    model = labels.get("MOD", f"u-blox {texts[1]}")
+    yield Identity(frame.mono, f"{model} {labels.get('FWVER', texts[0])}")
 
 
 def _text(field: bytes) -> str:

@@ -1,1 +1,1 @@
-"""What a receiver is asked to do differently, and how to ask each maker's."""
+"""What a receiver is set to, and the commands of each vendor that set it."""

@@ -1,8 +1,8 @@
 """CASIC (AT6558, AT6668) and modules made of it (ATGM336H, Quectel L76K): PCAS.
 
 CASIC multimode receiver protocol V4.2, 1.5; Quectel L76K GNSS protocol specification.
-PCAS commands are neither acknowledged nor can be asked back: what it said before is
-what we take it to have been set to. Its pulse is not theirs to set. Nothing is saved
+PCAS commands are not acknowledged and their values cannot be asked for: what was set is
+inferred from the sentences that came. They cannot set the pulse. Nothing is saved
 (PCAS00 would).
 """
 
@@ -26,7 +26,7 @@ _KEPT: Final = ",,,,,,,"
 
 
 def recognise(item: Item, profile: Profile, heard: AbstractSet[str]) -> Vendor | None:
-    """The maker, if it answers our question. `heard`: kinds of sentences so far."""
+    """The vendor, if it answers the question. `heard`: kinds of sentences so far."""
     if not isinstance(item, Sentence):
         return None
     version = _VERSION.fullmatch(item.body.decode("ascii"))
@@ -42,7 +42,7 @@ def recognise(item: Item, profile: Profile, heard: AbstractSet[str]) -> Vendor |
                 "PCAS03,",
                 ",".join(rates) + _KEPT,
                 labels=_ORDER,
-                at_work=",".join(before) + _KEPT,
+                observed=",".join(before) + _KEPT,
             ),
             NmeaSetting("fixes (ms)", "PCAS02,", str(profile.period_ms)),
         ),

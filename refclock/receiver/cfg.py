@@ -35,16 +35,16 @@ class Message:
     name: str
     id: int
     asked: bytes
-    """What the question says; the answer begins with it."""
+    """Payload of the question; the answer begins with it."""
     size: int
     """Bytes of the answer."""
     change: Callable[[bytes], bytes]
-    """The payload as it was, to the payload we want."""
-    tell: Callable[[bytes], str]
+    """From the payload found to the payload wanted."""
+    show: Callable[[bytes], str]
 
     @property
     def query(self) -> bytes:
-        """See `Setting`, as for all below."""
+        """See `Setting`; also for all below."""
         return frame(_CFG, self.id, self.asked)
 
     @property
@@ -53,23 +53,23 @@ class Message:
         return True
 
     @property
-    def seen(self) -> bytes:
-        """It is asked, not watched."""
+    def inferred(self) -> bytes:
+        """It can be asked for."""
         return b""
 
     def current(self, item: Item) -> bytes | None:
-        """The answer itself would set what it tells."""
+        """The payload of the answer is that of the command."""
         if not is_ubx(item, _CFG, self.id) or len(item.payload) != self.size:
             return None
         answers = item.payload.startswith(self.asked)
         return frame(_CFG, self.id, item.payload) if answers else None
 
     def answered(self, item: Item) -> bool:
-        """With the ACK-ACK behind the answer, lest it be taken for the command's."""
+        """By the ACK-ACK behind the answer, so that none is left for the command."""
         return _verdict(item, self.id) is True
 
     def wanted(self, current: bytes) -> bytes:
-        """What it had, changed."""
+        """The payload found, changed."""
         return frame(_CFG, self.id, self.change(_payload(current)))
 
     def verdict(self, item: Item) -> bool | None:
@@ -81,8 +81,8 @@ class Message:
         return _verdict(item, self.id) is False
 
     def describe(self, command: bytes) -> str:
-        """What of it is ours to change."""
-        return self.tell(_payload(command))
+        """The part that is changed."""
+        return self.show(_payload(command))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class Keys:
 
     name: str
     values: Mapping[int, int]
-    tell: Callable[[Mapping[int, int]], str]
+    show: Callable[[Mapping[int, int]], str]
     content: int | None = None
-    """This key, where it is anything but 0, leaves nothing to be wished."""
+    """If this key is not 0, nothing is changed."""
 
     @property
     def query(self) -> bytes:
-        """See `Setting`, as for all below."""
+        """See `Setting`; also for all below."""
         keys = b"".join(key.to_bytes(_KEY, "little") for key in self.values)
         return frame(_CFG, _VALGET, _GET_RAM + keys)
 
@@ -107,25 +107,25 @@ class Keys:
         return True
 
     @property
-    def seen(self) -> bytes:
-        """It is asked, not watched."""
+    def inferred(self) -> bytes:
+        """It can be asked for."""
         return b""
 
     def current(self, item: Item) -> bytes | None:
         """The same keys with the values they have."""
         if not is_ubx(item, _CFG, _VALGET) or not item.payload.startswith(_GOT_RAM):
             return None
-        told = _values(item.payload)
-        if told.keys() != self.values.keys():
+        answer = _values(item.payload)
+        if answer.keys() != self.values.keys():
             return None
-        return _valset({key: told[key] for key in self.values})
+        return _valset({key: answer[key] for key in self.values})
 
     def answered(self, item: Item) -> bool:
-        """With the ACK-ACK behind the answer, lest it be taken for the command's."""
+        """By the ACK-ACK behind the answer, so that none is left for the command."""
         return _verdict(item, _VALGET) is True
 
     def wanted(self, current: bytes) -> bytes:
-        """Our values."""
+        """`values`."""
         if self.content and _values(_payload(current)).get(self.content):
             return current
         return _valset(self.values)
@@ -135,12 +135,12 @@ class Keys:
         return _verdict(item, _VALSET)
 
     def unknown(self, item: Item) -> bool:
-        """It knows one of the keys not."""
+        """One of the keys is unknown to it."""
         return _verdict(item, _VALGET) is False
 
     def describe(self, command: bytes) -> str:
-        """What the values come to."""
-        return self.tell(_values(_payload(command)))
+        """The values."""
+        return self.show(_values(_payload(command)))
 
 
 def frame(cls: int, number: int, payload: bytes = b"") -> bytes:

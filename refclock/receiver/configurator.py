@@ -1,10 +1,10 @@
-"""The conversation that configures a receiver, and what puts it back as it was.
+"""Configures a receiver, and puts it back as it was.
 
-It listens, asks who is there, reads all it is going to change, changes it one by
-one, and watches whether the sentences come as wished. Each step is tried three times
-at most. A receiver that does not say who made it is told nothing; what it does not
-tell is left alone, unless its protocol has no word for asking. The speed of the line
-is never touched, so nobody is lost.
+It listens, asks for the vendor, reads every setting it is going to change, writes them
+one by one, and checks that the sentences come as wanted. Each step is tried three times
+at most. A receiver whose vendor stays unknown is left alone; so is a setting whose
+value cannot be read, unless its protocol has no question for it. The speed of the line
+is never changed, so that the receiver stays in reach.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from refclock.timebase import MILLISECOND, SECOND, Mono
 
 
 class State(Enum):
-    """Where the conversation stands."""
+    """The present state."""
 
     LISTENING = "listening"
     ASKING = "asking"
@@ -36,9 +36,9 @@ class State(Enum):
 class Input(Enum):
     """What moves it on."""
 
-    PATIENCE = "nothing more was to come"
-    NAMED = "it said who it is"
-    ALL = "all settings were gone through"
+    PATIENCE = "time is up"
+    NAMED = "the vendor is known"
+    ALL = "every setting was handled"
 
 
 NEXT: Final[Mapping[tuple[State, Input], State]] = {
@@ -51,66 +51,66 @@ NEXT: Final[Mapping[tuple[State, Input], State]] = {
 }
 
 CHANGED: Final = "changed"
-ALREADY: Final = "as wished before"
+ALREADY: Final = "as wanted before"
 REFUSED: Final = "refused"
 SENT: Final = "sent"
 """Its protocol acknowledges nothing."""
 UNANSWERED: Final = "not acknowledged"
 UNKNOWN: Final = "unknown to it"
-UNTOLD: Final = "not told, left alone"
+UNREADABLE: Final = "not answered, left alone"
 
 QUESTION: Final = ublox.QUESTION + mediatek.QUESTION + casic.QUESTION
-"""Who made you? Each maker's receivers heed their own."""
+"""Asks for the vendor: each answers its own question."""
 TRIES: Final = 3
 _LISTEN: Final = 2200 * MILLISECOND
-"""Two of its seconds."""
+"""Two bursts of sentences."""
 _ANSWER: Final = 1500 * MILLISECOND
-"""It may be in the midst of its sentences, and they take most of a second."""
+"""A burst of sentences may come first, and take most of a second."""
 _WATCH: Final = 3 * SECOND
-"""In which what comes every second comes twice."""
+"""What comes every second comes twice in it."""
 _SETTLE: Final = SECOND
-"""What it had still to say when it was told may come for so long."""
+"""What was waiting in the receiver may come for so long."""
 
 
 class Configurator:
     """For one opening of the line. Used by one thread."""
 
     def __init__(self, profile: Profile, saved: MutableMapping[str, bytes]) -> None:
-        """`saved`: what was first found where we changed it; outlives a reopening,
-        after which the receiver would show us our own."""
-        self._wish = profile
+        """`saved`: commands for what was found first, by setting; kept over a reopening
+        of the line, after which the receiver would answer with our own values."""
+        self._profile = profile
         self._saved = saved
         self._state = State.LISTENING
         self._due: Mono | None = None
-        self._said = b""
+        self._command = b""
         self._tries = 0
-        self._maker = Vendor("", ())
+        self._vendor = Vendor("", ())
         self._index = -1
-        self._had: dict[str, bytes] = {}
+        self._current: dict[str, bytes] = {}
         self._outcomes: Counter[str] = Counter()
         self._lasting: list[str] = []
         """What is set and cannot be put back."""
         self._heard: set[str] = set()
-        self._heed = Mono(0)
-        """From when on what is heard counts."""
+        self._counts_from = Mono(0)
+        """Sentences before it do not count."""
 
     @property
     def state(self) -> State:
-        """Where the conversation stands."""
+        """The present state."""
         return self._state
 
     def observe(self, items: Iterable[Item], now: Mono) -> Iterator[bytes | str]:
-        """What follows from what came until now: bytes to send, words for people."""
+        """What to do about what came until now: bytes to send, text for people."""
         for item in items:
-            if isinstance(item, Sentence) and now >= self._heed:
+            if isinstance(item, Sentence) and now >= self._counts_from:
                 self._heard.add(item.body[2:5].decode("ascii"))
             yield from self._take(item, now)
         if self._due is not None and now >= self._due:
             yield from self._overdue(now)
 
     def undo(self) -> dict[str, bytes]:
-        """What was changed and can be put back, the last first, and the commands."""
-        settings = reversed(self._maker.settings)
+        """The commands that put back what was changed, by setting, the last first."""
+        settings = reversed(self._vendor.settings)
         found = {each.name: self._saved.get(self._key(each)) for each in settings}
         return {name: command for name, command in found.items() if command}
 
@@ -120,66 +120,66 @@ class Configurator:
         match self._state:
             case State.LISTENING if self._due is None:
                 self._due = now + _LISTEN
-            case State.ASKING if maker := self._recognise(item):
-                self._maker = maker
-                yield f"it is {maker.name}"
+            case State.ASKING if vendor := self._recognise(item):
+                self._vendor = vendor
+                yield f"it is {vendor.name}"
                 yield from self._move(Input.NAMED, now)
             case State.READING:
                 setting = self._setting
                 if current := setting.current(item):
-                    self._had[setting.name] = current
+                    self._current[setting.name] = current
                 if setting.unknown(item):
-                    yield self._note(setting, UNKNOWN)
+                    yield self._outcome(setting, UNKNOWN)
                     yield from self._on(now)
-                elif setting.name in self._had and setting.answered(item):
+                elif setting.name in self._current and setting.answered(item):
                     yield from self._on(now)
             case State.WRITING:
                 setting = self._setting
                 done = setting.verdict(item)
                 if done is not None:
-                    yield self._note(setting, CHANGED if done else REFUSED)
+                    yield self._outcome(setting, CHANGED if done else REFUSED)
                     yield from self._on(now)
             case _:
                 pass
 
     def _overdue(self, now: Mono) -> Iterator[bytes | str]:
-        """It has had its time."""
-        told = self._state is State.READING and self._setting.name in self._had
-        if self._said and self._tries < TRIES and not told:
-            yield self._say(self._said, now, self._tries + 1)
+        """The answer is overdue: try again, or go on."""
+        answered = self._state is State.READING and self._setting.name in self._current
+        if self._command and self._tries < TRIES and not answered:
+            yield self._send(self._command, now, self._tries + 1)
             return
         match self._state:
-            case State.READING if told:
+            case State.READING if answered:
                 yield from self._on(now)
             case State.ASKING:
-                yield "it does not say who made it; it is left as it is"
+                yield "its vendor is unknown; it is left as it is"
                 yield from self._move(Input.PATIENCE, now)
             case State.READING:
-                yield self._note(self._setting, UNTOLD)
+                yield self._outcome(self._setting, UNREADABLE)
                 yield from self._on(now)
             case State.WRITING:
-                yield self._note(self._setting, UNANSWERED)
+                yield self._outcome(self._setting, UNANSWERED)
                 yield from self._on(now)
             case _:
                 yield from self._move(Input.PATIENCE, now)
 
     def _move(self, signal: Input, now: Mono) -> Iterator[bytes | str]:
         self._state = NEXT[self._state, signal]
-        self._said, self._index, self._due = b"", -1, None
+        self._command, self._index, self._due = b"", -1, None
         match self._state:
             case State.ASKING:
-                yield self._say(QUESTION, now)
+                yield self._send(QUESTION, now)
             case State.READING | State.WRITING:
                 yield from self._on(now)
             case State.WATCHING:
                 self._heard.clear()
-                self._heed, self._due = now + _SETTLE, now + _SETTLE + _WATCH
+                self._counts_from, self._due = now + _SETTLE, now + _SETTLE + _WATCH
             case _:
                 yield from self._conclusion()
 
     def _on(self, now: Mono) -> Iterator[bytes | str]:
-        """To the next setting about which there is something to say."""
-        settings = self._maker.settings
+        """To the next setting that is to be read or written."""
+        settings = self._vendor.settings
         for index in range(self._index + 1, len(settings)):
             self._index, setting = index, settings[index]
             if self._state is State.READING:
@@ -188,17 +188,17 @@ class Configurator:
                 command = self._change(setting)
             if not command:
                 continue
-            yield self._say(command, now)
+            yield self._send(command, now)
             if self._state is State.READING or setting.acknowledged:
                 return
-            yield self._note(setting, SENT)
+            yield self._outcome(setting, SENT)
         yield from self._move(Input.ALL, now)
 
     def _change(self, setting: Setting) -> bytes:
-        """The command that makes it as wished; empty: none is due."""
-        current = self._had.get(setting.name, setting.seen)
+        """The command that sets what is wanted; empty: none is due."""
+        current = self._current.get(setting.name, setting.inferred)
         if setting.query and not current:
-            return b""  # what cannot be put back is left alone
+            return b""  # it could not be put back
         wanted = setting.wanted(current)
         if current and setting.describe(current) == setting.describe(wanted):
             self._outcomes[ALREADY] += 1
@@ -207,46 +207,46 @@ class Configurator:
             self._saved.setdefault(self._key(setting), current)
         return wanted
 
-    def _say(self, command: bytes, now: Mono, attempt: int = 1) -> bytes:
-        self._said, self._due, self._tries = command, now + _ANSWER, attempt
+    def _send(self, command: bytes, now: Mono, attempt: int = 1) -> bytes:
+        self._command, self._due, self._tries = command, now + _ANSWER, attempt
         return command
 
-    def _note(self, setting: Setting, outcome: str) -> str:
-        """What became of it, in words."""
+    def _outcome(self, setting: Setting, outcome: str) -> str:
+        """The outcome, for people."""
         self._outcomes[outcome] += 1
         if self._state is State.READING:
             return f"{setting.name}: {outcome}"
-        current = self._had.get(setting.name, setting.seen)
+        current = self._current.get(setting.name, setting.inferred)
         was = setting.describe(current) if current else "?"
         if not current:
             self._lasting.append(setting.name)
-        return f"{setting.name}: {was} -> {setting.describe(self._said)}, {outcome}"
+        return f"{setting.name}: {was} -> {setting.describe(self._command)}, {outcome}"
 
     def _conclusion(self) -> Iterator[str]:
-        if not self._maker.settings:
+        if not self._vendor.settings:
             return
-        told = ", ".join(f"{n} {outcome}" for outcome, n in self._outcomes.items())
-        rates = self._wish.sentences
+        outcomes = ", ".join(f"{n} {outcome}" for outcome, n in self._outcomes.items())
+        rates = self._profile.sentences
         missing = [k for k, rate in rates.items() if rate == 1 and k not in self._heard]
         extra = [k for k, rate in rates.items() if rate == 0 and k in self._heard]
         amiss = [f"no {kind} comes" for kind in missing]
         amiss += [f"{kind} still comes" for kind in extra]
         if self._lasting:
             amiss.append(f"stays set after the end: {', '.join(self._lasting)}")
-        yield "; ".join((f"{self._maker.name}: {told}", *amiss))
+        yield "; ".join((f"{self._vendor.name}: {outcomes}", *amiss))
 
     @property
     def _setting(self) -> Setting:
-        """Which it is about just now."""
-        return self._maker.settings[self._index]
+        """The setting in hand."""
+        return self._vendor.settings[self._index]
 
     def _key(self, setting: Setting) -> str:
-        return f"{self._maker.name}: {setting.name}"
+        return f"{self._vendor.name}: {setting.name}"
 
     def _recognise(self, item: Item) -> Vendor | None:
         return (
-            ublox.recognise(item, self._wish, self._heard)
-            or mediatek.recognise(item, self._wish)
-            or casic.recognise(item, self._wish, self._heard)
-            or switch.recognise(item, self._wish, self._heard)
+            ublox.recognise(item, self._profile, self._heard)
+            or mediatek.recognise(item, self._profile)
+            or casic.recognise(item, self._profile, self._heard)
+            or switch.recognise(item, self._profile, self._heard)
         )

@@ -1,9 +1,9 @@
-"""MediaTek's receivers, told by PMTK, and those of its heir Airoha, by PAIR.
+"""MediaTek's receivers, set by PMTK, and those of its successor Airoha, by PAIR.
 
 GlobalTop PMTK command packet, rev. A11; Quectel L76 and L80 protocol specification
 (MT3329, MT3333, MT3339). Quectel LC29H and LC79H protocol specification 1.1; LC26G,
 LC76G and LC86G 1.1 (AG3335, AG3352). Nothing is saved to flash: what is set lasts as
-long as power or battery do. How their pulse is set they cannot be asked.
+long as power or battery do. The settings of their pulse cannot be asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from refclock.receiver.sentences import AcknowledgementRules, NmeaSetting, seale
 from refclock.receiver.setting import Vendor
 
 QUESTION: Final = sealed("PMTK605") + sealed("PAIR020") + sealed("PQTMVERNO")
-"""MediaTek's release; Airoha's chip, which new firmware keeps to itself; the module."""
+"""MediaTek's release; Airoha's chip, which new firmware does not answer; the module."""
 
 _PMTK: Final = AcknowledgementRules("PMTK", "3")
 _PAIR: Final = AcknowledgementRules("PAIR", "0", frozenset({"1", "5"}))
@@ -31,7 +31,7 @@ _FIELDS: Final = (
     "ZDA",
     "",
 )
-"""Of PMTK314; '' are of no use to us."""
+"""Of PMTK314; '' are not used."""
 _TYPES: Final = ("GGA", "GLL", "GSA", "GSV", "RMC", "VTG", "ZDA")
 """Of PAIR062, from 0 on."""
 _FIXES: Final = "fixes (ms)"
@@ -41,7 +41,7 @@ _WHILE_FIXED: Final = 3
 
 
 def recognise(item: Item, profile: Profile) -> Vendor | None:
-    """The maker, if it answers our question."""
+    """The vendor, if it answers the question."""
     if not isinstance(item, Sentence):
         return None
     version = _VERSION.fullmatch(item.body.decode("ascii"))

@@ -1,8 +1,8 @@
-"""What a receiver of time is asked for, whoever made it.
+"""The settings wanted of a receiver of time, of any vendor.
 
-A sentence of each kind that the labeller and the sky need, once a second, the long
-ones seldom; a fix a second; a pulse that begins the UTC second and is there only
-while it is locked; an antenna that stands still. Never another speed of the line.
+A sentence of each kind that the labeller and the sky view need, once a second, the long
+ones every fifth; one fix a second; a pulse on the UTC second, only while locked; the
+stationary model. The speed of the line is never changed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Final
 
 _ROOMY_BD: Final = 9600
-"""Below it sky and binary messages would crowd out the sentences that tell time."""
+"""On a slower line sky and binary messages leave no room for the time."""
 _SELDOM: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What we would have it do. Of sentences and messages: every how many fixes;
-    0 is never."""
+    """The settings wanted. Of sentences and messages: every how many fixes; 0 is
+    never."""
 
     sentences: Mapping[str, int]
     messages: Mapping[str, int]
-    """u-blox: what no sentence tells."""
+    """u-blox: what no sentence carries."""
     bits_per_second: int | None = None
     """The speed of the line; None: it is on USB or I2C, which of them is unknown."""
     period_ms: int = 1000
@@ -31,9 +31,9 @@ class Profile:
     pulse_ms: int = 100
     """Length of a pulse."""
     survey_s: int = 3600
-    """A timing receiver finds out where it stands for so long at least …"""
+    """Survey-in of a timing receiver lasts so long at least …"""
     survey_mm: int = 5000
-    """… and until it knows it so well."""
+    """… and until its position is known to so much."""
 
     @property
     def uart(self) -> bool:

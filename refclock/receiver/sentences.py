@@ -1,4 +1,4 @@
-"""Settings of receivers that are told in sentences: `$PMTK220,1000*1F`."""
+"""Settings of receivers that take commands in sentences: `$PMTK220,1000*1F`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from refclock.receiver.setting import listed
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgementRules:
-    """How receivers of one maker acknowledge a command: `$PMTK001,220,3`."""
+    """How receivers of one vendor acknowledge a command: `$PMTK001,220,3`."""
 
     prefix: str
     done: str
     waits: frozenset[str] = frozenset()
-    """Results that are none yet."""
+    """Results that are not final."""
 
     def verdict(self, item: Item, command: str) -> bool | None:
-        """What it says of a command, known by the number in its address."""
+        """The result of a command, which is recognised by the number in its address."""
         if not isinstance(item, Sentence):
             return None
         number = command.partition(",")[0].removeprefix(self.prefix)
         about = f"{self.prefix}001,{number},"
-        said = item.body.decode("ascii")
-        result = said.removeprefix(about).partition(",")[0]
-        if not said.startswith(about) or result in self.waits:
+        body = item.body.decode("ascii")
+        result = body.removeprefix(about).partition(",")[0]
+        if not body.startswith(about) or result in self.waits:
             return None
         return result == self.done
 
@@ -39,7 +39,7 @@ class NmeaSetting:
     name: str
     head: str
     value: str
-    manners: AcknowledgementRules | None = None
+    acknowledgement: AcknowledgementRules | None = None
     """None: nothing is ever acknowledged."""
     question: str = ""
     answer: str = ""
@@ -48,32 +48,32 @@ class NmeaSetting:
     """How many fields of the answer are the value; None: all."""
     labels: tuple[str, ...] = ()
     """What kind of sentence each field of the value is about; '' is none of ours."""
-    at_work: str = ""
-    """The value as it was seen at work, where it cannot be asked for."""
+    observed: str = ""
+    """The value inferred from its output, where it cannot be asked for."""
 
     @property
     def query(self) -> bytes:
-        """See `Setting`, as for all below."""
+        """See `Setting`; also for all below."""
         return sealed(self.question) if self.question else b""
 
     @property
     def acknowledged(self) -> bool:
-        """Whether it has manners."""
-        return self.manners is not None
+        """Whether there are rules for it."""
+        return self.acknowledgement is not None
 
     @property
-    def seen(self) -> bytes:
-        """A command, or empty."""
-        return sealed(self.head + self.at_work) if self.at_work else b""
+    def inferred(self) -> bytes:
+        """From `observed`."""
+        return sealed(self.head + self.observed) if self.observed else b""
 
     def current(self, item: Item) -> bytes | None:
         """The answer's value behind our head."""
         if not self.answer or not isinstance(item, Sentence):
             return None
-        said = item.body.decode("ascii")
-        if not said.startswith(self.answer):
+        body = item.body.decode("ascii")
+        if not body.startswith(self.answer):
             return None
-        value = said.removeprefix(self.answer).split(",")[: self.fields]
+        value = body.removeprefix(self.answer).split(",")[: self.fields]
         return sealed(self.head + ",".join(value))
 
     def answered(self, item: Item) -> bool:
@@ -81,23 +81,27 @@ class NmeaSetting:
         return self.current(item) is not None
 
     def wanted(self, current: bytes) -> bytes:  # noqa: ARG002 - set whole
-        """The same, whatever it was."""
+        """`head` and `value`, whatever it was."""
         return sealed(self.head + self.value)
 
     def verdict(self, item: Item) -> bool | None:
         """On the command."""
-        return self.manners.verdict(item, self.head) if self.manners else None
+        return (
+            self.acknowledgement.verdict(item, self.head)
+            if self.acknowledgement
+            else None
+        )
 
     def unknown(self, item: Item) -> bool:
         """The question was refused."""
         return bool(
             self.question
-            and self.manners
-            and self.manners.verdict(item, self.question) is False
+            and self.acknowledgement
+            and self.acknowledgement.verdict(item, self.question) is False
         )
 
     def describe(self, command: bytes) -> str:
-        """The value, by kind of sentence where it is about these."""
+        """The value; with labels, the rate of each kind of sentence."""
         value = command[1 + len(self.head) : -len("*00\r\n")].decode("ascii")
         if not self.labels:
             return value

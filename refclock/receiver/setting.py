@@ -1,7 +1,7 @@
-"""One thing a receiver can be told: how it is read, written and acknowledged.
+"""One setting of a receiver: how it is read, written and acknowledged.
 
-What a receiver had is kept as the command that would set it again, so that putting
-it back needs no knowledge of what it means.
+The value found is kept as the command that sets it, so that it can be put back without
+being understood.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class Setting(Protocol):
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Of the setting, for people."""
         ...
 
     @property
     def query(self) -> bytes:
-        """Asks what is set; empty: the protocol has no word for it."""
+        """Asks for the value; empty: the protocol has no such question."""
         ...
 
     @property
@@ -32,38 +32,39 @@ class Setting(Protocol):
         ...
 
     @property
-    def seen(self) -> bytes:
-        """The command that would set what was seen at work; empty: not known so."""
+    def inferred(self) -> bytes:
+        """The command that sets the value inferred from its output; empty: none is."""
         ...
 
     def current(self, item: Item) -> bytes | None:
-        """The command that would set what it says is set; None: it says nothing."""
+        """The command that sets the value in this answer; None: it is no answer."""
         ...
 
     def answered(self, item: Item) -> bool:
-        """Is that the last word to our question, if what it had was told?"""
+        """Does this end the answer to the question, once `current` was found?"""
         ...
 
     def wanted(self, current: bytes) -> bytes:
-        """The command for what we want of one set like that (empty: unknown)."""
+        """The command that sets the wanted value, of one set by `current` (empty: not
+        known)."""
         ...
 
     def verdict(self, item: Item) -> bool | None:
-        """Did it do (True) or refuse (False) the command; None: not about it."""
+        """Was the command carried out (True) or refused (False)? None: not about it."""
         ...
 
     def unknown(self, item: Item) -> bool:
-        """Does it refuse to say what is set?"""
+        """Is the question refused?"""
         ...
 
     def describe(self, command: bytes) -> str:
-        """What such a command sets: alike for two that come to the same."""
+        """The value that a command sets, for people: equal for equal values."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A receiver that said who it is, and what to set."""
+    """A receiver whose vendor is known, and its settings."""
 
     name: str
     settings: tuple[Setting, ...]
@@ -71,5 +72,5 @@ class Vendor:
 
 def listed(rates: Mapping[str, int | str]) -> str:
     """`RMC 1, GSV 5`: of each that is not 0, every how many fixes."""
-    told = [f"{kind} {rate}" for kind, rate in rates.items() if str(rate) != "0"]
-    return ", ".join(told) or "none"
+    shown = [f"{kind} {rate}" for kind, rate in rates.items() if str(rate) != "0"]
+    return ", ".join(shown) or "none"

@@ -1,6 +1,6 @@
 """Receivers left in a binary protocol that is not read: sent back to NMEA.
 
-One command each, from its maker's documents, sent when frames of the protocol come and
+One command each, from the vendor's documents, sent when frames of the protocol come and
 no sentence does; another is kept that puts the protocol back. Nothing is saved in the
 receiver. Where the command has the speed of the line in it, it is the present one.
 
@@ -39,7 +39,7 @@ class Switch:
     """The protocol of the line: neither asked for nor acknowledged."""
 
     command: bytes
-    seen: bytes
+    inferred: bytes
     """Puts the binary protocol back."""
     name: str = "protocol"
     query: bytes = b""
@@ -71,7 +71,7 @@ class Switch:
 
 
 def recognise(item: Item, profile: Profile, heard: AbstractSet[str]) -> Vendor | None:
-    """The maker, by its frames, where it has a way back and no sentence was `heard`."""
+    """The vendor, by its frames, if it has a way back and no sentence was `heard`."""
     if not isinstance(item, Binary) or heard:
         return None
     commands = _commands(item.kind, profile)
@@ -102,9 +102,9 @@ def _commands(  # noqa: PLR0911 - a case for every protocol
             return _lines("LOG {} ONTIME 1"), _lines("UNLOG {}")
         case "SBF":
             port = "COM1" if profile.uart else "USB1"
-            told = f"setNMEAOutput, Stream10, {port}, "
+            head = f"setNMEAOutput, Stream10, {port}, "
             ends = "RMC+GGA+ZDA+GSA+GSV, sec1\r\n", "none, off\r\n"
-            return (told + ends[0]).encode(), (told + ends[1]).encode()
+            return (head + ends[0]).encode(), (head + ends[1]).encode()
         case _:
             return None
 

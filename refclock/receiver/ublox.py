@@ -97,8 +97,8 @@ _KEY_GRID: Final = 0x2005_000C
 
 
 def recognise(item: Item, profile: Profile, heard: AbstractSet[str]) -> Vendor | None:
-    """The maker, if it answers our question. `heard`: kinds of sentences so far; of
-    none, the port is set to send any."""
+    """The vendor, if it answers the question. `heard`: kinds of sentences so far; if
+    none, the port is set to send them."""
     if not is_ubx(item, *_MON_VER):
         return None
     named = _NAMED.findall(item.payload)
@@ -116,35 +116,35 @@ def _messages(profile: Profile) -> Iterator[Setting]:
     ats = [2 + port for port in _ports(profile).values()]
     for kind, rate in {**profile.sentences, **profile.messages}.items():
         about, put = bytes(_MESSAGES[kind][:2]), partial(_put_rate, ats, rate)
-        yield Message(kind, _MSG, about, 2 + _PORTS, put, partial(_tell_rate, ats))
+        yield Message(kind, _MSG, about, 2 + _PORTS, put, partial(_show_of_rate, ats))
     rates = partial(_put, 0, _RATES.pack(profile.period_ms, 1, 0))
-    yield Message("fixes", _RATE, b"", _RATES.size, rates, _tell_rates)
+    yield Message("fixes", _RATE, b"", _RATES.size, rates, _show_of_rates)
     yield Message(
-        "pulse", _TP5, b"\0", _PULSE.size, partial(_shape, profile), _tell_pulse
+        "pulse", _TP5, b"\0", _PULSE.size, partial(_shape, profile), _show_of_pulse
     )
     still = partial(_put, 0, _ONLY_MODEL + bytes((_STATIONARY,)))
-    yield Message("model", _NAV5, b"", 36, still, partial(_tell_byte, 2, _MODELS))
-    survey, told = partial(_survey, profile), partial(_tell_byte, 0, _MODES)
-    yield Message("position", _TMODE2, b"", 28, survey, told)
+    yield Message("model", _NAV5, b"", 36, still, partial(_show_of_byte, 2, _MODELS))
+    survey, show = partial(_survey, profile), partial(_show_of_byte, 0, _MODES)
+    yield Message("position", _TMODE2, b"", 28, survey, show)
 
 
 def _protocols(profile: Profile) -> Iterator[Setting]:
     """What each port sends, for protocols up to 26."""
     for on, port in _ports(profile).items():
         size, put = 20, _send_both
-        yield Message(f"port{on}", _PRT, bytes((port,)), size, put, _tell_protocols)
+        yield Message(f"port{on}", _PRT, bytes((port,)), size, put, _show_of_protocols)
 
 
 def _send_both(payload: bytes) -> bytes:
     return _put(_OUT_AT, bytes((payload[_OUT_AT] | _BOTH,)), payload)
 
 
-def _tell_protocols(payload: bytes) -> str:
+def _show_of_protocols(payload: bytes) -> str:
     """Its speed is as it was: the same in every command."""
-    return _told_protocols(payload[_OUT_AT])
+    return _show_protocols(payload[_OUT_AT])
 
 
-def _told_protocols(sent: int) -> str:
+def _show_protocols(sent: int) -> str:
     return " and ".join(name for bit, name in _PROTOCOLS.items() if sent & bit) or "-"
 
 
@@ -152,15 +152,15 @@ def _key_protocols(profile: Profile) -> Iterator[Setting]:
     """What each port sends, from protocol 27 on."""
     for on, port in _ports(profile).items():
         keys = [_KEY_SENT[port] + bit for bit in _PROTOCOLS]
-        yield Keys(f"port{on}", dict.fromkeys(keys, 1), _tell_key_protocols)
+        yield Keys(f"port{on}", dict.fromkeys(keys, 1), _show_of_key_protocols)
 
 
-def _tell_key_protocols(values: Mapping[int, int]) -> str:
-    return _told_protocols(sum(key & _BOTH for key, on in values.items() if on))
+def _show_of_key_protocols(values: Mapping[int, int]) -> str:
+    return _show_protocols(sum(key & _BOTH for key, on in values.items() if on))
 
 
 def _ports(profile: Profile) -> dict[str, int]:
-    """Those it may hang on, by what to add to the name of a setting."""
+    """Ports that the line may be on, by the suffix of a setting's name."""
     return {"": _UART1} if profile.uart else {" (USB)": _USB, " (I2C)": _I2C}
 
 
@@ -170,7 +170,7 @@ def _put_rate(ats: Sequence[int], rate: int, payload: bytes) -> bytes:
     return payload
 
 
-def _tell_rate(ats: Sequence[int], payload: bytes) -> str:
+def _show_of_rate(ats: Sequence[int], payload: bytes) -> str:
     return "/".join(str(payload[at]) for at in ats)
 
 
@@ -187,22 +187,22 @@ def _shape(profile: Profile, payload: bytes) -> bytes:
 
 def _survey(profile: Profile, payload: bytes) -> bytes:
     if payload[0]:
-        return payload  # it knows where it stands, or is finding out
+        return payload  # its position is known, or being surveyed
     limits = _SURVEY.pack(profile.survey_s, profile.survey_mm)
     return _put(20, limits, _put(0, bytes((_SURVEY_IN,)), payload))
 
 
-def _tell_byte(at: int, names: Mapping[int, str], payload: bytes) -> str:
+def _show_of_byte(at: int, names: Mapping[int, str], payload: bytes) -> str:
     return names.get(payload[at], str(payload[at]))
 
 
-def _tell_rates(payload: bytes) -> str:
-    return _told_rates(*_RATES.unpack(payload))
+def _show_of_rates(payload: bytes) -> str:
+    return _show_rates(*_RATES.unpack(payload))
 
 
-def _tell_pulse(payload: bytes) -> str:
+def _show_of_pulse(payload: bytes) -> str:
     *periods, flags = _PULSE.unpack(payload)
-    return _told_pulse(periods, flags & ~_GRID, (flags & _GRID) >> _GRID_AT)
+    return _show_pulse(periods, flags & ~_GRID, (flags & _GRID) >> _GRID_AT)
 
 
 def _keys(profile: Profile) -> Iterator[Setting]:
@@ -210,41 +210,41 @@ def _keys(profile: Profile) -> Iterator[Setting]:
     for on, port in _ports(profile).items():
         rates = {_MESSAGES[kind][2] + port: kind for kind in profile.sentences}
         wanted = {key: profile.sentences[kind] for key, kind in rates.items()}
-        yield Keys(f"sentences{on}", wanted, partial(_tell_kinds, rates))
+        yield Keys(f"sentences{on}", wanted, partial(_show_of_kinds, rates))
         for kind, rate in profile.messages.items():
             key = _MESSAGES[kind][2] + port
-            yield Keys(f"{kind}{on}", {key: rate}, partial(_tell_key, key, {}))
+            yield Keys(f"{kind}{on}", {key: rate}, partial(_show_of_key, key, {}))
     fixes: dict[int, int] = dict(
         zip(_KEY_RATES, (profile.period_ms, 1, 0), strict=True)
     )
-    yield Keys("fixes", fixes, _tell_rate_keys)
+    yield Keys("fixes", fixes, _show_of_rate_keys)
     pulse = dict(zip(_KEY_PERIODS, _periods(profile), strict=True))
     pulse |= {key: int(flag & _SHAPE > 0) for flag, key in _KEY_FLAGS.items()}
-    yield Keys("pulse", {**pulse, _KEY_GRID: 0}, _tell_pulse_keys)
+    yield Keys("pulse", {**pulse, _KEY_GRID: 0}, _show_of_pulse_keys)
     still = {_KEY_MODEL: _STATIONARY}
-    yield Keys("model", still, partial(_tell_key, _KEY_MODEL, _MODELS))
+    yield Keys("model", still, partial(_show_of_key, _KEY_MODEL, _MODELS))
     limits = (profile.survey_s, profile.survey_mm * _TENTH_MM)
     survey = {_KEY_MODE: _SURVEY_IN, **dict(zip(_KEY_SURVEY, limits, strict=True))}
-    told = partial(_tell_key, _KEY_MODE, _MODES)
-    yield Keys("position", survey, told, content=_KEY_MODE)
+    show = partial(_show_of_key, _KEY_MODE, _MODES)
+    yield Keys("position", survey, show, content=_KEY_MODE)
 
 
-def _tell_kinds(kinds: Mapping[int, str], values: Mapping[int, int]) -> str:
+def _show_of_kinds(kinds: Mapping[int, str], values: Mapping[int, int]) -> str:
     return listed({kinds[key]: rate for key, rate in values.items()})
 
 
-def _tell_key(key: int, names: Mapping[int, str], values: Mapping[int, int]) -> str:
+def _show_of_key(key: int, names: Mapping[int, str], values: Mapping[int, int]) -> str:
     return names.get(values[key], str(values[key]))
 
 
-def _tell_rate_keys(values: Mapping[int, int]) -> str:
-    return _told_rates(*(values[key] for key in _KEY_RATES))
+def _show_of_rate_keys(values: Mapping[int, int]) -> str:
+    return _show_rates(*(values[key] for key in _KEY_RATES))
 
 
-def _tell_pulse_keys(values: Mapping[int, int]) -> str:
+def _show_of_pulse_keys(values: Mapping[int, int]) -> str:
     flags = sum(flag for flag, key in _KEY_FLAGS.items() if values[key])
     periods = [values[key] for key in _KEY_PERIODS]
-    return _told_pulse(periods, flags, values[_KEY_GRID])
+    return _show_pulse(periods, flags, values[_KEY_GRID])
 
 
 def _periods(profile: Profile) -> tuple[int, int, int, int]:
@@ -252,11 +252,11 @@ def _periods(profile: Profile) -> tuple[int, int, int, int]:
     return _SECOND_US, _SECOND_US, 0, profile.pulse_ms * _US_PER_MS
 
 
-def _told_rates(measured_ms: int, each: int, by: int) -> str:
+def _show_rates(measured_ms: int, each: int, by: int) -> str:
     return f"every {measured_ms * each} ms by {_GRIDS.get(by, by)}"
 
 
-def _told_pulse(periods: Sequence[int], flags: int, grid: int) -> str:
+def _show_pulse(periods: Sequence[int], flags: int, grid: int) -> str:
     if not flags & _ACTIVE:
         return "off"
     _, every, unlocked, length = periods

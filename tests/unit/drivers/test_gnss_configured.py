@@ -98,7 +98,7 @@ def test_the_end_is_near_even_if_nothing_answers() -> None:
 def test_time_passes_in_silence_too() -> None:
     wired = Wired(CommandParser(Casic(FACTORY), deaf_after=0), falls_silent_after=4)
     (said,) = run(configured(wired, []), 20)
-    assert said.text == "it does not say who made it; it is left as it is"
+    assert said.text == "its vendor is unknown; it is left as it is"
 
 
 def test_a_line_that_was_cut_is_given_back_all_the_same() -> None:

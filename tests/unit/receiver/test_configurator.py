@@ -85,7 +85,7 @@ def test_one_that_is_as_wished_is_told_nothing(name: str) -> None:
 
 
 def settings(desk: Desk) -> tuple[Setting, ...]:
-    return desk.configurator._maker.settings
+    return desk.configurator._vendor.settings
 
 
 def test_every_change_is_told_with_what_it_was() -> None:
@@ -95,7 +95,7 @@ def test_every_change_is_told_with_what_it_was() -> None:
     assert "model: portable -> stationary, changed" in describe
     assert "SEC-SIG: unknown to it" in describe
     assert describe[-1] == (
-        "u-blox SPG 3.01 NEO-M8N-0: 3 unknown to it, 2 as wished before, 13 changed"
+        "u-blox SPG 3.01 NEO-M8N-0: 3 unknown to it, 2 as wanted before, 13 changed"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_stranger_is_asked_and_left_alone() -> None:
     ear = CommandParser(Casic(FACTORY), deaf_after=0)
     desk = Desk(ear).run()
     assert desk.sent == [QUESTION] * TRIES
-    assert desk.describe == ["it does not say who made it; it is left as it is"]
+    assert desk.describe == ["its vendor is unknown; it is left as it is"]
     assert desk.configurator.undo() == {}
     assert ear.tongue.receiver_model == FACTORY
 
@@ -201,7 +201,7 @@ def test_what_it_does_not_tell_is_left_alone() -> None:
     ear = CommandParser(Ublox10(FACTORY), deaf_after=5)
     desk = Desk(ear).run()
     assert desk.configurator.undo() == {}
-    assert "sentences: not told, left alone" in desk.describe
+    assert "sentences: not answered, left alone" in desk.describe
     assert all(each.endswith("left alone") for each in desk.describe[1:-1])
     assert ear.tongue.receiver_model == FACTORY
 

@@ -185,7 +185,7 @@ def test_a_refused_question_is_told_from_a_refused_command() -> None:
     assert sentences.verdict(said("PMTK001,314,1")) is False
     assert not setting(MT3339, "pulse (type, ms)").unknown(said("PMTK001,285,1"))
     assert sentences.acknowledged
-    assert sentences.seen == b""
+    assert sentences.inferred == b""
 
 
 def test_casic_is_told_and_believed() -> None:
@@ -196,12 +196,12 @@ def test_casic_is_told_and_believed() -> None:
     assert found.name == "CASIC URANUS5 V5.3.0.0"
     sentences, fixes = found.settings
     assert sentences.wanted(b"") == sealed("PCAS03,1,0,5,5,1,0,1,,,,,,,")
-    assert sentences.seen == sealed("PCAS03,1,0,0,1,1,0,0,,,,,,,")
-    assert sentences.describe(sentences.seen) == "GGA 1, GSV 1, RMC 1"
+    assert sentences.inferred == sealed("PCAS03,1,0,0,1,1,0,0,,,,,,,")
+    assert sentences.describe(sentences.inferred) == "GGA 1, GSV 1, RMC 1"
     assert fixes.wanted(b"") == b"$PCAS02,1000*2E\r\n"
     assert not sentences.acknowledged
     assert sentences.verdict(said("PCAS03,1")) is None
-    assert (sentences.query, fixes.query, fixes.seen) == (b"", b"", b"")
+    assert (sentences.query, fixes.query, fixes.inferred) == (b"", b"", b"")
 
 
 @pytest.mark.parametrize(

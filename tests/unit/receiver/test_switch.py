@@ -27,8 +27,8 @@ def commands(protocol: str, speed: int | None = 9600) -> tuple[bytes, bytes]:
     assert vendor.name == protocol
     (setting,) = vendor.settings
     assert setting.describe(setting.wanted(b"")) == "NMEA"
-    assert setting.describe(setting.seen) == "binary"
-    return setting.wanted(setting.seen), setting.seen
+    assert setting.describe(setting.inferred) == "binary"
+    return setting.wanted(setting.inferred), setting.inferred
 
 
 def framed(data: bytes) -> list[Item]:
