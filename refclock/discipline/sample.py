@@ -94,10 +94,10 @@ class Learned:
     Each range is what the filters can start from; the decimals are what is known.
     """
 
-    rate: Annotated[float, Range(-0.01, 0.01), Decimals(15)]
+    rate: Annotated[float, Range(-1e-3, 1e-3), Decimals(15)]
     """reference - raw oscillator, s/s."""
     rate_sigma: Annotated[float, Range(1e-15, 0.01), Decimals(15)]
-    jitter_s: Annotated[float, Range(1e-10, 1.0, "s"), Decimals(12)]
+    jitter_s: Annotated[float, Range(1e-8, 1e-3, "s"), Decimals(12)]
     """One sigma of a pulse."""
     log_weight: tuple[Annotated[float, Range(-100.0, 0.0), Decimals(6)], ...]
     """Log weight of each hypothesis, that of the best being 0."""

@@ -99,7 +99,7 @@ class Engine:
             precision=precision,
             learned=memory.learned if memory else None,
         )
-        lags = memory.lags if memory else {}
+        lags = memory.learned_lags() if memory else {}
         self._references = References(
             [
                 Reference(
@@ -161,7 +161,7 @@ class Engine:
     def memory(self) -> Memory:
         """What is worth keeping over a restart."""
         good = self._last_good.at(self.snapshot)
-        return Memory(self._clock.learned(), self._first.labeller.lags(), good)
+        return Memory.of(self._clock.learned(), self._first.labeller.lags(), good)
 
     def status(self, now: Mono) -> Status:
         """Everything an operator may ask, as it stands at `now`."""

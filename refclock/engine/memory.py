@@ -8,14 +8,15 @@ one is no memory at all, and the daemon starts cold.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Self
+from dataclasses import dataclass, replace
+from typing import Annotated, Final, Self
 
 from refclock.codec import CodecError, decode, dumps, encode, loads
 from refclock.discipline.bank import Learned
 from refclock.label.lag import Lag
 from refclock.published import ClockSnapshot
-from refclock.timebase import MINUTE, SECOND, Mono, Utc
+from refclock.settings import Range
+from refclock.timebase import MILLISECOND, MINUTE, SECOND, ZERO, Duration, Mono, Utc
 
 VERSION: Final = 2
 _SERVED_FOR: Final = 10 * MINUTE
@@ -24,8 +25,23 @@ _SLACK: Final = SECOND
 """How much a leap second may add to the elapsed time."""
 
 
+_LEAST_JITTER_S, _MOST_JITTER_S = 1e-8, 1e-3
+_LEAST_SIGMA, _MOST_SIGMA = 1e-15, 0.01
+_WIDEST: Final = 250 * MILLISECOND
+
+
 class MemoryLostError(ValueError):
     """Text that is no memory of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLag:
+    """A lag that names a second by itself: one of a second or more, or less than none,
+    is that of a second named wrong, or needs a second opinion at every start."""
+
+    mean: Annotated[Duration, Range(0.0, 1.0, "s")]
+    spread: Annotated[Duration, Range(0.0, 0.25, "s")]
+    count: Annotated[int, Range(0, 10**12)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +49,38 @@ class Memory:
     """The oscillator model, the receiver's lags, and the last time that was served."""
 
     learned: Learned | None
-    lags: Mapping[str, Lag]
+    lags: Mapping[str, KnownLag]
+    """By kind of sentence."""
     last_good: Utc | None = None
     """None: nothing was ever served."""
+
+    @classmethod
+    def of(
+        cls, learned: Learned, lags: Mapping[str, Lag], last_good: Utc | None
+    ) -> Self:
+        """What is worth keeping of that.
+
+        A jitter below 10 ns is kept as 10 ns: the bound would not cover the first
+        pulses after a start.
+        """
+        jitter_s = min(max(learned.jitter_s, _LEAST_JITTER_S), _MOST_JITTER_S)
+        sigma = min(max(learned.rate_sigma, _LEAST_SIGMA), _MOST_SIGMA)
+        return cls(
+            replace(learned, jitter_s=jitter_s, rate_sigma=sigma),
+            {
+                kind: KnownLag(lag.mean, lag.spread, lag.count)
+                for kind, lag in lags.items()
+                if ZERO <= lag.mean <= SECOND and lag.spread <= _WIDEST
+            },
+            last_good,
+        )
+
+    def learned_lags(self) -> dict[str, Lag]:
+        """As the labeller learns them."""
+        return {
+            kind: Lag(each.mean, each.spread, each.count)
+            for kind, each in self.lags.items()
+        }
 
     def text(self) -> str:
         """As it goes to disk. MemoryLostError: it holds what could not be read back."""

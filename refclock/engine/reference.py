@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from refclock.diagnose.notes import Notes
 from refclock.discipline.latency import LatencyMeter, Measured
@@ -65,6 +66,9 @@ ReceiverFact = (
 )
 
 
+_DOUBT_AFTER: Final = 60 * SECOND
+
+
 class Reference:
     """A receiver, its pulse, and what is known of both. Used by one thread."""
 
@@ -88,6 +92,9 @@ class Reference:
         self._leaps = leaps
         self.integrity = Integrity(settings.integrity, leaps, floor, last_good)
         self.labeller = Labeller(settings.label, leaps, lags)
+        self._remembers = bool(lags)
+        self._since: Mono | None = None
+        """When the first pulse came that had no second."""
         self.meter = LatencyMeter()
         self.latency = latency
         self.notes = Notes()
@@ -122,11 +129,21 @@ class Reference:
             self.labeller.carry(predicted.tai, mono)
         label = self.labeller.label(replace(edge, at=at, mono=mono), predicted)
         if isinstance(label, Unlabelled):
+            self._doubt_lags(edge.mono)
             if label is not OTHER_EDGE:
                 self.refusal = label.reason
             return None
         true = label.tai + self._sawtooth_of(label.tai, mono)
         return Sample(at, mono, Duration(true.ns - at.ns)), label.tai
+
+    def _doubt_lags(self, now: Mono) -> None:
+        """No second for a pulse, so long after the first one: what is remembered of the
+        sentences may be wrong, and is forgotten once."""
+        if self._remembers and self.used == 0:
+            self._since = self._since or now
+            if now - self._since > _DOUBT_AFTER:
+                self.labeller.forget_lags()
+                self._remembers = False
 
     def judge(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
         """May a pulse be used whose innovation is `residual`, while the clock is known

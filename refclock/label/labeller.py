@@ -142,6 +142,10 @@ class Labeller:
         """What was learned, by kind of sentence."""
         return dict(self._lags)
 
+    def forget_lags(self) -> None:
+        """What an earlier run learned of the sentences is not true of them."""
+        self._lags.clear()
+
     def tai(self, message: TimeMessage) -> Tai:
         """The moment a sentence names. Second 60 is the one after 59."""
         if message.leap_second:

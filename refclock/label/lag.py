@@ -8,9 +8,8 @@ what is no whole second to the millisecond; those of the other go back, or leap.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from refclock.settings import Range
 from refclock.timebase import MILLISECOND, ZERO, Duration, Tai
 
 MEMORY: Final = 60
@@ -32,11 +31,11 @@ _RUN_ON: Final = 50 * MILLISECOND
 class Lag:
     """What was learned of one kind of sentence."""
 
-    mean: Annotated[Duration, Range(-1.0, 2.0, "s")] = ZERO
+    mean: Duration = ZERO
     """First byte - the moment it names."""
-    spread: Annotated[Duration, Range(0.0, 1.0, "s")] = ZERO
+    spread: Duration = ZERO
     """Mean distance from it, times 1.25: one sigma, if it were Gaussian."""
-    count: Annotated[int, Range(0, 10**12)] = 0
+    count: int = 0
 
     @property
     def known(self) -> bool:

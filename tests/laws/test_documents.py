@@ -18,7 +18,7 @@ from refclock.config import ConfigError, parse
 from refclock.daemon.control import ControlServer
 from refclock.discipline.sample import Learned
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory, MemoryLostError
+from refclock.engine.memory import KnownLag, Memory, MemoryLostError
 from refclock.engine.policy import EngineSettings
 from refclock.engine.recording import (
     Beginning,
@@ -38,7 +38,6 @@ from refclock.events import (
     TimeMessage,
     Witness,
 )
-from refclock.label.lag import Lag
 from refclock.observe.status import clients_json, read_clients, read_status, to_json
 from refclock.observe.text import clients_text, to_text
 from refclock.server.clients import ClientStatus
@@ -63,7 +62,7 @@ MEMORY = Memory(
     Learned(
         1e-6, 1e-9, 2e-7, (0.0, -1.0), 0.01, 10.0, 0.01, (25.0, 1e-8, 0.0, 1e-9, 1e-9)
     ),
-    {"RMC": Lag(Duration(120_000_000), Duration(3_000_000), 88)},
+    {"RMC": KnownLag(Duration(120_000_000), Duration(3_000_000), 88)},
     START,
 )
 BEGINNING = Beginning(EngineSettings(), LEAPS, LEAPS.updated, ZERO, ZERO, -20, MEMORY)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from refclock.discipline.bank import Learned
-from refclock.engine.memory import LastGood, Memory, MemoryLostError
+from refclock.engine.memory import KnownLag, LastGood, Memory, MemoryLostError
 from refclock.label.lag import Lag
 from refclock.published import ClockSnapshot
 from refclock.timebase import DAY, SECOND, ZERO, Duration, Local, Mono, Tai, Utc
@@ -31,7 +31,7 @@ learned = st.fixed_dictionaries(
 memories = st.builds(
     Memory,
     st.none() | learned,
-    st.dictionaries(st.text(max_size=5), values(Lag), max_size=4),
+    st.dictionaries(st.text(max_size=5), values(KnownLag), max_size=4),
     st.none() | values(Utc),
 )
 LEARNT = Learned(
@@ -40,7 +40,7 @@ LEARNT = Learned(
 WRITTEN: dict[str, Any] = json.loads(
     Memory(
         LEARNT,
-        {"RMC": Lag(Duration(120_000_000), Duration(3_000_000), 88)},
+        {"RMC": KnownLag(Duration(120_000_000), Duration(3_000_000), 88)},
         Utc.of(2026, 11, 23),
     ).text()
 )
@@ -97,9 +97,9 @@ def learned_with(**values: object) -> str:
         (json.dumps(WRITTEN | {"last_good_ns": 1e400}), "Infinity is no number"),
         (json.dumps(WRITTEN | {"last_good_ns": 10**19}), "does not fit into 64 bits"),
         (json.dumps(WRITTEN | {"lags": {"RMC": [1, 1]}}), "lags.RMC: .* not a table"),
-        (learned_with(jitter_s=0), "learned.jitter_s: 0.0 is not in 1e-10 to 1 s"),
+        (learned_with(jitter_s=0), "learned.jitter_s: 0.0 is not in 1e-08 to 0.001 s"),
         (learned_with(omega=0.0), "learned.omega: 0.0 is not in 6e-05 to 0.0131 rad/s"),
-        (learned_with(rate=1), "learned.rate: 1.0 is not in -0.01 to 0.01"),
+        (learned_with(rate=1), "learned.rate: 1.0 is not in -0.001 to 0.001"),
         (learned_with(rate="NaN"), "learned.rate: 'NaN' is not a number"),
         (learned_with(share=1.0), "learned.share: 1.0 is not in 0.001 to 0.4"),
         (learned_with(evidence=3), "learned.evidence: no such key"),
@@ -112,6 +112,21 @@ def learned_with(**values: object) -> str:
 def test_what_is_wrong_is_named_with_its_key(text: str, message: str) -> None:
     with pytest.raises(MemoryLostError, match=message):
         Memory.parse(text)
+
+
+def test_a_lag_of_another_second_is_not_kept() -> None:
+    of_another = Lag(Duration(1_120_000_000), Duration(3_000_000), 60)
+    lags = {
+        "RMC": Lag(Duration(120_000_000), Duration(3_000_000), 60),
+        "ZDA": of_another,
+        "GGA": replace(of_another, mean=Duration(-880_000_000)),
+        "GNS": replace(of_another, mean=ZERO, spread=SECOND),
+    }
+    kept = Memory.of(replace(LEARNT, jitter_s=1e-12), lags, NOW)
+    assert kept.learned_lags() == {"RMC": lags["RMC"]}
+    assert kept.learned is not None
+    assert kept.learned.jitter_s == 1e-8
+    assert Memory.parse(kept.text()) == kept
 
 
 def test_what_could_not_be_read_back_is_not_written() -> None:
