@@ -151,7 +151,7 @@ class Run:
             return None
         chip = ClockChip(SHEETS[DS3231.name], self.world.now)
         chip.set(scenario.start + Duration.from_seconds(scenario.battery.error_s))
-        spread = scenario.battery.spread_s * SECOND
+        spread = Duration.from_seconds(scenario.battery.spread_s)
         return RtcDriver(ChipRtc(Bus(chip), DS3231), self.clock, spread)
 
     def _pin_watcher(self, scenario: Scenario, seed: int) -> LatencyDriver | None:

@@ -32,7 +32,7 @@ class Battery:
 
     error_s: Annotated[float, _YEARS] = 0.0
     """What it shows less UTC, at the start."""
-    spread_s: Annotated[int, Range(1, 86_400, "s")] = 60
+    spread_s: Annotated[float, Range(0.05, 86_400.0, "s")] = 60.0
     """How wrong the settings say that it may be (`rtc.spread_s`)."""
 
 

@@ -40,7 +40,7 @@ from refclock.receiver.profile import profile
 from refclock.server.broadcast import Broadcast
 from refclock.server.service import NtpService
 from refclock.server.settings import ListenerSettings
-from refclock.timebase import SECOND, LeapSecond, LeapTable, LeapTableError
+from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, LeapTableError
 
 log = logging.getLogger("refclock")
 
@@ -311,7 +311,8 @@ def _sources(
 
         def rtc() -> tuple[Driver, str]:
             chip = open_rtc()
-            return RtcDriver(chip, board.clock, config.rtc.spread_s * SECOND), chip.name
+            spread = Duration.from_seconds(config.rtc.spread_s)
+            return RtcDriver(chip, board.clock, spread, time.sleep), chip.name
 
         yield Device(RTC0, rtc, config.rtc.every_s)
 

@@ -142,6 +142,6 @@ class RtcSettings:
     """i2c: the N of /dev/i2c-N."""
     ageing: Literal["keep"] | Annotated[int, Range(-128, 127, "steps")] = "keep"
     """i2c, DS3231: its trim, + slows it, by 0.1 ppm each at 25 C; lost with power."""
-    spread_s: Annotated[int, Range(1, 86_400, "s")] = 60
+    spread_s: Annotated[float, Range(0.05, 86_400.0, "s")] = 60.0
     """How wrong it may be after its longest time unset: 60 s is a year at 2 ppm."""
     every_s: Annotated[int, Range(1, 86_400, "s")] = 60

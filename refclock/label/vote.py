@@ -15,8 +15,9 @@ or wrong, and only a witness or a lag learned before can tell which.
 
 A witness says that the time lies within an interval: its reading, carried along the
 monotonic clock, plus or minus its uncertainty. Where that is below half a second it
-names the second. Where it is not, it still excludes every second outside: a battery
-clock good to a minute knows no second, but the hour, the day and the year.
+names the second, and sentences that may be late by more than one give way. Where it
+is not, it still excludes every second outside: a battery clock good to a minute knows
+no second, but the hour, the day and the year.
 """
 
 from __future__ import annotations
@@ -120,19 +121,23 @@ class Vote:
             return Doubt(Reason.of(Code.TOO_FEW_SENTENCES, needed=self._agree))
         votes = {kind: self._by(kind, at, lags) for kind, at in running.items()}
         sure = {kind: at for kind, at in votes.items() if isinstance(at, Tai)}
+        named, contradiction = set(sure.values()), None
+        if len(named) == 1:
+            (second,) = named
+            contradiction = self.contradiction(second, edge)
+            if contradiction is None:
+                return second, next(iter(sure))
         witness = self.witnessed(edge)
-        if len(set(sure.values())) > 1:
-            if witness is not None and witness[0] in sure.values():
-                return witness
+        if witness is not None and (
+            witness[0] in named or _near(witness[0], running.values())
+        ):
+            return witness
+        if contradiction is not None:
+            return Doubt(contradiction)
+        if named:
             kinds = " and ".join(sorted(sure))
             return Doubt(Reason.of(Code.SENTENCES_DISAGREE, kinds=kinds))
-        if sure:
-            kind, second = next(iter(sure.items()))
-            contradiction = self.contradiction(second, edge)
-            return Doubt(contradiction) if contradiction else (second, kind)
-        if witness is None or not _near(witness[0], running.values()):
-            return next(doubt for doubt in votes.values() if isinstance(doubt, Doubt))
-        return witness
+        return next(doubt for doubt in votes.values() if isinstance(doubt, Doubt))
 
     def fits(self, edge: Mono, lags: Mapping[str, Lag], near: Duration) -> bool | None:
         """Is that edge within `near` of a second, by lags learned before? None: none is

@@ -585,14 +585,11 @@ def told(
     )
 
 
-@pytest.mark.parametrize("lag", [0.0, 0.01, 0.995, 1.2])
+@pytest.mark.parametrize("lag", [0.0, 0.01, 0.995, 1.1, 1.2])
 def test_near_a_whole_second_a_witness_decides(lag: float) -> None:
     sky = Sky((Says(lag=lambda _: lag),))
     sky.labeller.witness(told(START, 0.05, ahead=0.02))
     sky.run(20)
-    if lag == 1.2:
-        assert not sky.labels
-        return
     assert sky.labels
     assert not sky.wrong
     assert sky.labels[0][1].by == "ntp.example"
