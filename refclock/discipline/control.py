@@ -1,7 +1,7 @@
-"""What the local clock is told, and how far it has obeyed.
+"""Commands to CLOCK_REALTIME, and which of them are in force.
 
-An order is no fact: a rate holds from when the clock says so, and a step is done
-when the clock is seen to have moved by it.
+A command has no effect until the clock reports it: a rate is in force from then on,
+and a step is done when both clocks were read and their difference has moved by it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ to say sooner that none is due would call it off."""
 
 
 class ClockControl:
-    """To one clock. Used by one thread."""
+    """Commands to one clock. Used by one thread."""
 
     def __init__(self, settings: SteerSettings, *, steer: bool) -> None:
-        """`steer`: else it is told nothing, and only corrected in what is served."""
+        """`steer`: False sends no command; only what is served is corrected."""
         self._steer = steer
         self._servo = Servo(settings)
         self._in_force = 0.0
@@ -31,16 +31,16 @@ class ClockControl:
 
     @property
     def ppb(self) -> float | None:
-        """The rate last ordered; None: none ever is."""
+        """The rate last commanded, ppb; None where the clock is not steered."""
         return self._servo.ppb if self._steer else None
 
     @property
     def step(self) -> Duration | None:
-        """What it was last ordered to be stepped by, and may not have been yet."""
+        """The step last commanded, done or not; None: none is pending."""
         return self._step
 
     def first(self) -> tuple[Command, ...]:
-        """Before anything is known: whatever rate it was left with ends."""
+        """The first command: end the rate that an earlier program left in force."""
         return (SetRate(self._servo.ppb),) if self._steer else ()
 
     def steer(
@@ -61,23 +61,23 @@ class ClockControl:
         return (*commands, status)
 
     def invalidate(self, bound: Duration) -> tuple[Command, ...]:
-        """Nothing is known any more: the kernel must not go on saying otherwise."""
+        """Tell the kernel, once, that its clock is not synchronised any more."""
         confirmed, self._vouched = self._vouched, False
         return (SetStatus(False, bound, bound),) if confirmed else ()
 
-    def leave(self, rate: float) -> tuple[Command, ...]:
-        """In good order: on at its own rate, no more slewing. `rate`: reference - local
-        under the rate in force, s/s."""
+    def release(self, rate: float) -> tuple[Command, ...]:
+        """Leave the clock at the oscillator's true rate, without slewing. `rate`:
+        reference - local under the rate in force, s/s."""
         own = (1.0 + self._in_force * 1e-9) * (1.0 + rate) - 1.0
         return (SetRate(own * 1e9),) if self._steer else ()
 
-    def obeyed(self, ppb: float) -> float:
-        """That rate is in force now; which one was until now, ppb."""
+    def in_force(self, ppb: float) -> float:
+        """`ppb` is in force now; returns the rate in force until now, ppb."""
         was, self._in_force = self._in_force, ppb
         return was
 
     def stepped(self) -> Duration | None:
-        """The clock was stepped: by how much, if that was ordered."""
+        """The clock was stepped; returns the step commanded, if any."""
         by, self._step = self._step, None
         return by
 

@@ -1,1 +1,1 @@
-"""Facts to their judges, and what the clock is told."""
+"""Facts to their judges, what they accept to the clock, commands back."""

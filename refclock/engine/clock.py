@@ -242,7 +242,7 @@ class Clock:
     def rate_in_force(self, command: InForce) -> None:
         """The clock runs at another rate since then, by command. A pulse may arrive
         late, so that is not since the estimate the command was made of."""
-        was = self._control.obeyed(command.ppb)
+        was = self._control.in_force(command.ppb)
         self._bank.rate_changed(command.mono, command.ppb - was)
         before, after = 1.0 + was * 1e-9, 1.0 + command.ppb * 1e-9
         if self.snapshot.at != NEVER:
@@ -251,7 +251,7 @@ class Clock:
     def shutdown(self) -> tuple[Command, ...]:
         """Leave the clock at its own rate, without slewing."""
         rate = self.snapshot.rate
-        return self._control.leave(rate) if self._bank.started else ()
+        return self._control.release(rate) if self._bank.started else ()
 
     # conclusions
 

@@ -35,7 +35,7 @@ class HoldoverSettings:
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the engine is told beside the facts."""
+    """The settings of the engine."""
 
     clock: ClockSettings = field(default_factory=ClockSettings)
     steer: SteerSettings = field(default_factory=SteerSettings)

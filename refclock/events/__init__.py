@@ -1,4 +1,4 @@
-"""What the engine is told (facts) and what it commands. Frozen values.
+"""Facts for the engine, and commands to the clock. Frozen values.
 
 A driver makes facts and never judges them; a command has no effect until the daemon
 applies it. A log of facts is a recording: replayed, it gives the same run.

@@ -80,7 +80,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The clock obeyed: a rate commanded holds from now on."""
+    """The clock runs at the commanded rate from now on."""
 
     mono: Mono
     ppb: float

@@ -66,7 +66,7 @@ class NoTime:
 
 @dataclass(frozen=True, slots=True)
 class LeapNotice:
-    """The receiver told its leap-second count, or an announcement."""
+    """The receiver's count of leap seconds, or its announcement of one."""
 
     mono: Mono
     kind: str

@@ -1,4 +1,4 @@
-"""Signs that what the receiver hears is not the sky: watched, told, never acted on.
+"""Signs that the receiver's signals are not the sky's: alarmed, never acted on.
 
 An antenna on a roof stays where it is, and a fix comes from satellites.
 """
@@ -24,7 +24,7 @@ _EARTH_M: Final = 6_371_000.0
 
 
 class Antenna:
-    """Where it is, and what it hears. Used by one thread."""
+    """Position, satellites and interference of one receiver. Used by one thread."""
 
     def __init__(self, alarms: Alarms, moved_m: float | None) -> None:
         """`moved_m`: how far a position may be from home; None: it is no home."""
@@ -35,7 +35,7 @@ class Antenna:
         """Home, degrees."""
         self._away = 0
         self._heard = False
-        """Satellites were told to be in use before."""
+        """Whether the receiver ever reported satellites in use."""
         self._blind: Mono | None = None
 
     def position(self, here: Position) -> None:
@@ -61,7 +61,7 @@ class Antenna:
             )
 
     def sky(self, view: SkyView, *, fixed: bool) -> None:
-        """A fix from no satellites is none; where none are ever told, who knows."""
+        """A fix without satellites in use is an alarm if any were ever reported."""
         if view.used is None:
             return
         if view.used or not fixed:
@@ -77,12 +77,12 @@ class Antenna:
                 view.mono,
             )
 
-    def interference(self, told: Interference) -> None:
+    def interference(self, report: Interference) -> None:
         """The receiver's own word on jamming and spoofing."""
-        if told.jammed or told.spoofed:
-            code = Code.SPOOFED if told.spoofed else Code.JAMMED
-            reason = Reason.of(code, detail=told.detail)
-            self._alarms.raise_(AlarmKind.INTERFERENCE, reason, told.mono)
+        if report.jammed or report.spoofed:
+            code = Code.SPOOFED if report.spoofed else Code.JAMMED
+            reason = Reason.of(code, detail=report.detail)
+            self._alarms.raise_(AlarmKind.INTERFERENCE, reason, report.mono)
         else:
             self._alarms.clear(AlarmKind.INTERFERENCE)
 

@@ -42,7 +42,7 @@ class LeapCount:
         """`persist`: an announcement must last so long."""
         self._alarms = alarms
         self._persist = persist
-        self._told: LeapNotice | None = None
+        self._notice: LeapNotice | None = None
         self._announced: tuple[LeapSecond, Mono, str] | None = None
         """Since when, and in what kind of message."""
         self._lasting = False
@@ -58,7 +58,7 @@ class LeapCount:
     def observe(self, notice: LeapNotice, now: Tai | None) -> None:
         """The receiver's count, and its announcement, if any. `now`: as we know it."""
         if notice.utc_behind_tai is not None or notice.firmware_default:
-            self._told = notice
+            self._notice = notice
         leap = notice.announced
         if leap is None:
             if self._announced is not None and self._announced[2] == notice.kind:
@@ -90,13 +90,13 @@ class LeapCount:
 
         A firmware's count is good enough where the table has the same.
         """
-        told = self._told
-        if told is None:
+        notice = self._notice
+        if notice is None:
             return None
-        if at < self._expires and told.utc_behind_tai is not None:
-            good = self._right(told.utc_behind_tai, at)
+        if at < self._expires and notice.utc_behind_tai is not None:
+            good = self._right(notice.utc_behind_tai, at)
         else:
-            good = not told.firmware_default
+            good = not notice.firmware_default
         if good:
             self._alarms.clear(AlarmKind.COUNT)
             if not self.agrees(at):
@@ -104,11 +104,11 @@ class LeapCount:
             elif self.right_since is None:
                 self.right_since = now
             return None
-        count = told.utc_behind_tai
+        count = notice.utc_behind_tai
         known = {} if count is None else {"count_s": count.seconds}
         reason = Reason.of(
             Code.LEAP_COUNT_WRONG,
-            firmware_default=told.firmware_default,
+            firmware_default=notice.firmware_default,
             table_s=self._leaps.offset(at).seconds,
             **known,
         )
@@ -148,8 +148,10 @@ class LeapCount:
     @property
     def _counted(self) -> Duration | None:
         """What the receiver counts, if it has that from the sky."""
-        told = self._told
-        return None if told is None or told.firmware_default else told.utc_behind_tai
+        notice = self._notice
+        return (
+            None if notice is None or notice.firmware_default else notice.utc_behind_tai
+        )
 
     def _right(self, count: Duration, at: Tai) -> bool:
         around = (at - _SETTLES, at, at + _SETTLES)

@@ -2,8 +2,8 @@
 
 Our own oscillator is the witness: between two pulses it cannot have moved by more
 than the bound says, and it carries the second when sentences contradict. So a
-jump of the pulse or of the second is held off, told, and believed only when it
-lasts and somebody vouches for it. Every refusal has its words.
+jump of the pulse or of the second is held off, alarmed, and accepted only when it
+lasts and something vouches for it. Every refusal has its reason.
 """
 
 from __future__ import annotations
@@ -255,9 +255,9 @@ class Integrity:
         """What satellites it says it uses, while it says that it has a fix."""
         self._antenna.sky(view, fixed=self._fixed)
 
-    def interference(self, told: Interference) -> None:
+    def interference(self, report: Interference) -> None:
         """Its own word on jamming and spoofing."""
-        self._antenna.interference(told)
+        self._antenna.interference(report)
 
     def line(self, load: LineLoad) -> None:
         """Beyond 70 % a burst of sentences more makes all of them late. Where nothing

@@ -3,7 +3,7 @@
 A receiver's pulse rises with the second, and is mostly short. Where the shorter state
 begins with the rising edge, both speak for that edge; a pulse as long as its pause is
 taken to rise, too. Where the shorter state begins with the falling edge, it is a short
-pulse turned round on its way, or one longer than its pause: that cannot be told from
+pulse turned round on its way, or one longer than its pause: that cannot be decided by
 the widths, so other evidence must decide, and without any there is no second.
 """
 

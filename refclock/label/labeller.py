@@ -17,7 +17,7 @@ from typing import Annotated, Final
 from refclock.events import Fix, PulseEdge, TimeMessage, Witness
 from refclock.label.edges import EdgeSelector
 from refclock.label.lag import LabelHistory, Lag
-from refclock.label.vote import DRIFT, Doubt, Heard, Testimony, Vote, whole
+from refclock.label.vote import DRIFT, Doubt, Named, Testimony, Vote, whole
 from refclock.reasons import Code, Reason
 from refclock.settings import Range
 from refclock.timebase import (
@@ -119,13 +119,13 @@ class Labeller:
         self.forget()
 
     def forget(self) -> None:
-        """Start cold: the monotonic clock no longer carries what was heard."""
+        """Start cold: the monotonic clock carries no second any more."""
         settings = self._settings
         self._vote = Vote(settings.guard_ms * MILLISECOND, settings.agree)
         self._edges = EdgeSelector()
         self._before: Mono | None = None
         """When the last pulse came, labelled or not."""
-        self._anchor: Heard | None = None
+        self._anchor: Named | None = None
         """The last labelled pulse, where our clock puts it."""
         self._pulse: Mono | None = None
         self._away = ZERO
@@ -158,18 +158,18 @@ class Labeller:
             self._vouched = message.fix.good
         if not self._usable(message):
             return None
-        heard = Heard(self.tai(message), message.mono)
-        self._vote.observe(message.kind, heard)
-        if self._anchor is None or heard.mono - self._anchor.mono > _CARRIED:
+        sentence = Named(self.tai(message), message.mono)
+        self._vote.observe(message.kind, sentence)
+        if self._anchor is None or sentence.mono - self._anchor.mono > _CARRIED:
             return None
-        return self._compare(message.kind, heard, self._anchor)
+        return self._compare(message.kind, sentence, self._anchor)
 
     def witness(self, witness: Witness) -> None:
         """Another's word on the time: it counts where it is better than half a
         second."""
         tai = self._leaps.tai(Utc(witness.at.ns + witness.offset.ns))
-        told = Testimony(Heard(tai, witness.mono), witness.spread)
-        self._vote.witness(witness.source, told)
+        reading = Testimony(Named(tai, witness.mono), witness.spread)
+        self._vote.witness(witness.source, reading)
 
     def confirmed(self, ahead: Duration) -> bool | None:
         """Do witnesses exclude our second but not that of sentences `ahead` of us, or
@@ -202,7 +202,7 @@ class Labeller:
     def carry(self, at: Tai, mono: Mono) -> None:
         """Our clock, disciplined by another receiver, says what time it is."""
         if self._anchor is None:
-            self._anchor = Heard(at, mono)
+            self._anchor = Named(at, mono)
 
     def adopt(self, by: Duration) -> None:
         """The second was another one all along: what is known moves by `by`."""
@@ -277,15 +277,15 @@ class Labeller:
         self, edge: PulseEdge, second: Tai, at: Tai, by: str
     ) -> Label | Unlabelled:
         """`at`: what time it is taken to have been, for what follows."""
-        self._anchor, self._pulse = Heard(at, edge.mono), edge.mono
+        self._anchor, self._pulse = Named(at, edge.mono), edge.mono
         if self._leaps.utc(second) is None:
             return Unlabelled(Reason.of(Code.PULSE_OF_LEAP_SECOND))
         return Label(second, by)
 
-    def _compare(self, kind: str, heard: Heard, anchor: Heard) -> Duration | None:
+    def _compare(self, kind: str, sentence: Named, anchor: Named) -> Duration | None:
         """Learn the lag of a sentence that names the second we are in, or tell by how
         many seconds it differs."""
-        lag = anchor.at(heard.mono) - heard.named
+        lag = anchor.at(sentence.mono) - sentence.named
         known = self._lags.get(kind, Lag())
         away = (known.mean if known.known else _HALF) - lag
         ahead = away.rounded(SECOND)
@@ -296,15 +296,15 @@ class Labeller:
         exactly = abs(away - ahead) < _EXACTLY
         names = self._names.setdefault(kind, LabelHistory())
         late = names.observe(
-            heard.named, off_by_seconds=off_by_seconds, exactly=exactly
+            sentence.named, off_by_seconds=off_by_seconds, exactly=exactly
         )
         if off_by_seconds and not late:
             return ahead
-        age = heard.mono - anchor.mono
+        age = sentence.mono - anchor.mono
         if age < _RECENT:
             self._lags[kind] = known.learn(lag)
         elif ahead == ZERO and known.known and 2 * age > _CARRIED:
-            self._anchor = Heard(heard.named + known.mean, heard.mono)
+            self._anchor = Named(sentence.named + known.mean, sentence.mono)
         return ZERO if ahead == ZERO else None
 
 

@@ -48,7 +48,8 @@ class Lag:
         return min(max(4 * self.spread, _NEAR), _REMOTE)
 
     def learn(self, lag: Duration) -> Lag:
-        """With one more; a straggler pulls no further than a plain one could."""
+        """The lag with one more sentence; one held up changes the mean no more than one
+        three spreads away."""
         if self.count == 0:
             return Lag(lag, _FIRST, 1)
         count = min(self.count + 1, MEMORY)

@@ -50,7 +50,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Named:
     """A moment was named: by a sentence that came at `mono`, or by a witness."""
 
     named: Tai
@@ -65,23 +65,23 @@ class Heard:
 class Testimony:
     """A witness's reading, and how wrong it may be, either way."""
 
-    heard: Heard
+    reading: Named
     spread: Duration
 
     def within(self, edge: Mono) -> Duration:
         """Its uncertainty at that edge: it grows as the monotonic clock may drift."""
-        age_s = abs(edge - self.heard.mono).seconds
+        age_s = abs(edge - self.reading.mono).seconds
         return self.spread + Duration.from_seconds(age_s * DRIFT)
 
     def second(self, edge: Mono) -> Tai | None:
         """The second of that edge; None: it cannot tell."""
-        within, at = self.within(edge), self.heard.at(edge)
+        within, at = self.within(edge), self.reading.at(edge)
         second = whole(at)
         return second if abs(at - second) <= within < _SURE else None
 
     def excludes(self, second: Tai, edge: Mono) -> bool:
         """Can that edge not have been that second?"""
-        return abs(self.heard.at(edge) - second) > self.within(edge)
+        return abs(self.reading.at(edge) - second) > self.within(edge)
 
 
 class Vote:
@@ -92,23 +92,23 @@ class Vote:
         sentences of one kind in a row."""
         self._guard = guard
         self._agree = agree
-        self._heard: dict[str, deque[Heard]] = {}
+        self._sentences: dict[str, deque[Named]] = {}
         self._witnesses: dict[str, Testimony] = {}
 
-    def observe(self, kind: str, heard: Heard) -> None:
+    def observe(self, kind: str, sentence: Named) -> None:
         """A sentence with a fix. Where a kind that ran on goes back, the receiver has
         corrected itself: all names before are void. One that always went to and fro
         is two clocks on one line, and voids but its own."""
-        if kind == _GUESSED and self._heard.keys() - {_GUESSED}:
+        if kind == _GUESSED and self._sentences.keys() - {_GUESSED}:
             return
-        named = self._heard.setdefault(kind, deque(maxlen=self._agree))
-        if named and heard.named < named[-1].named:
+        named = self._sentences.setdefault(kind, deque(maxlen=self._agree))
+        if named and sentence.named < named[-1].named:
             if len(named) == self._agree:
-                self._heard.clear()
-                self._heard[kind] = named
+                self._sentences.clear()
+                self._sentences[kind] = named
             named.clear()
-        if not named or heard.named > named[-1].named:
-            named.append(heard)
+        if not named or sentence.named > named[-1].named:
+            named.append(sentence)
 
     def witness(self, source: str, testimony: Testimony) -> None:
         """Another's reading; the last of each source counts."""
@@ -175,7 +175,7 @@ class Vote:
         if 2 * len(against) <= len(self._witnesses):
             return None
         source = against[0]
-        offset_s = (second - self._witnesses[source].heard.at(edge)).seconds
+        offset_s = (second - self._witnesses[source].reading.at(edge)).seconds
         return Reason.of(Code.WITNESS_CONTRADICTS, witness=source, offset_s=offset_s)
 
     def sides(self, theirs: Tai, ours: Tai, edge: Mono) -> bool | None:
@@ -190,7 +190,7 @@ class Vote:
     def _running(self, edge: Mono) -> dict[str, list[Tai]]:
         """By kind, where its last sentences would put the edge, if there are enough."""
         running = {}
-        for kind, words in self._heard.items():
+        for kind, words in self._sentences.items():
             at = [each.at(edge) for each in words if edge - each.mono < _FRESH]
             if len(at) == self._agree:
                 running[kind] = sorted(at)

@@ -136,9 +136,9 @@ def _rounded(patch: pytest.MonkeyPatch) -> None:
 def _lagless(patch: pytest.MonkeyPatch) -> None:
     """A sentence is taken to come when it is, nearest second."""
     observe, second = vote.Vote.observe, vote.Vote.second
-    last: WeakKeyDictionary[vote.Vote, vote.Heard] = WeakKeyDictionary()
+    last: WeakKeyDictionary[vote.Vote, vote.Named] = WeakKeyDictionary()
 
-    def noted(self: vote.Vote, kind: str, heard: vote.Heard) -> None:
+    def noted(self: vote.Vote, kind: str, heard: vote.Named) -> None:
         last[self] = heard
         observe(self, kind, heard)
 

@@ -71,23 +71,23 @@ def test_it_is_disowned_once_and_only_if_it_was_vouched_for(
 
 
 def test_a_rate_holds_from_when_the_clock_obeyed(orders: ClockControl) -> None:
-    assert orders.obeyed(100.0) == 0.0
-    assert orders.obeyed(-50.0) == 100.0
+    assert orders.in_force(100.0) == 0.0
+    assert orders.in_force(-50.0) == 100.0
 
 
 def test_it_is_left_at_its_own_rate(orders: ClockControl) -> None:
-    orders.obeyed(1000.0)
-    (rate,) = orders.leave(2e-6)
+    orders.in_force(1000.0)
+    (rate,) = orders.release(2e-6)
     assert isinstance(rate, SetRate)
     assert rate.ppb == pytest.approx(3000.0, rel=1e-5)
 
 
 def test_a_clock_that_is_not_ours_is_told_nothing() -> None:
     orders = ClockControl(SETTINGS, steer=False)
-    orders.obeyed(0.0)
+    orders.in_force(0.0)
     assert orders.first() == ()
     assert orders.steer(5 * SECOND, 1e-6, LEAP, GOOD) == ()
     assert orders.step is None
     assert orders.invalidate(SECOND) == ()
-    assert orders.leave(1e-6) == ()
+    assert orders.release(1e-6) == ()
     assert orders.ppb is None
