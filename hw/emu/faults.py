@@ -52,6 +52,7 @@ class Kind(StrEnum):
     STEP_S = "step_s"
     TOLD_LATE_S = "told_late_s"
     SLEEP = "sleep"
+    RESTART = "restart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,9 @@ KINDS: Final[Mapping[Kind, Meaning]] = {
         "pulses are told {} s after their stamp", Range(0.0, 0.5, "s"), machine=True
     ),
     Kind.SLEEP: Meaning("the machine is suspended", machine=True),
+    Kind.RESTART: Meaning(
+        "the server ends, and starts from what it remembers", machine=True, once=True
+    ),
 }
 
 

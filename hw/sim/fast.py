@@ -7,7 +7,7 @@ Nothing here waits and nothing is left to chance but the dice of the seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -19,25 +19,28 @@ from hw.emu.gnss.receiver import Receiver, TimedLine
 from hw.emu.i2c import SHEETS, Bus, ClockChip
 from hw.emu.oscillator import Oscillator
 from hw.emu.pin import EmulatedPin
+from hw.emu.wire import Wire
 from hw.emu.world import World, second_after
 from hw.linux.i2c import DS3231, ChipRtc
-from hw.sim.scenarios import Scenario
+from hw.sim.scenarios import Scenario, Upstream
 from refclock.board.ports import Chunk
 from refclock.daemon.drive import Driven
+from refclock.daemon.supervise import of
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import LatencyDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.events import (
-    GPS0,
     Command,
     Edge,
     Event,
     Found,
     Lost,
     PulseEdge,
+    SourceId,
     Step,
     Temperature,
     Tick,
+    Witness,
 )
 from refclock.published import ClockSnapshot
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai
@@ -89,10 +92,18 @@ class Second:
 
 
 def fast(
-    scenario: Scenario, engine: Mind, *, hours: float, seed: int
+    scenario: Scenario,
+    engine: Mind,
+    *,
+    hours: float,
+    seed: int,
+    renew: Callable[[], Mind] | None = None,
 ) -> Iterator[Second]:
-    """Second by second through a scenario; while the machine sleeps, nothing."""
-    run = Run(scenario, engine, seed)
+    """Second by second through a scenario; while the machine sleeps, nothing.
+
+    `renew`: what a server that is restarted begins with; None: it is not.
+    """
+    run = Run(scenario, engine, seed, renew)
     for k in range(round(hours * 3600)):
         if (second := run.second(k)) is not None:
             yield second
@@ -101,11 +112,19 @@ def fast(
 class Run:
     """One scenario and one engine in it. Used by one thread."""
 
-    def __init__(self, scenario: Scenario, engine: Mind, seed: int) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        engine: Mind,
+        seed: int,
+        renew: Callable[[], Mind] | None = None,
+    ) -> None:
+        self._scenario = scenario
+        self._renew = renew
         self._start = scenario.begins
         self._leaps = scenario.leaps
         self._engine = engine
-        self._faults = Timeline(scenario.faults_of(scenario.receiver_model.name))
+        self._faults = Timeline(scenario.faults_of(""))
         self.world = World(self._start)
         self._oscillator = Oscillator.of(scenario.oscillator, seed)
         error = Duration.from_seconds(scenario.clock_error_s)
@@ -116,12 +135,9 @@ class Run:
             UPTIME,
         )
         self._driven = Driven(engine, self.clock)
-        self._receiver = Receiver(
-            scenario.receiver_model, self._start, self._leaps, self._faults, seed
-        )
-        self._wire = Wire(scenario.receiver_model.line_rate)
-        self._driver = GnssDriver(self._wire)
-        self._seq = dict.fromkeys(Edge, 0)
+        self._sites = [
+            Site(scenario, number, seed) for number in range(len(scenario.receivers))
+        ]
         self._battery = self._battery_clock(scenario)
         self._watcher = self._pin_watcher(scenario, seed)
         self._arrange()
@@ -129,15 +145,19 @@ class Run:
     def second(self, k: int) -> Second | None:
         """Live through the k-th true second; None: asleep."""
         at = self._start + k * SECOND
-        for line in self._receiver.lines(at):
-            self.world.at(line.ends, partial(self._hear, line))
-        for stamped, edge in self._receiver.edges(at + SECOND):
-            self.world.at(stamped, partial(self._pulse, edge))
+        for site in self._sites:
+            for line in site.receiver.lines(at):
+                self.world.at(line.ends, partial(self._hear, site, line))
+            for stamped, edge in site.receiver.edges(at + SECOND):
+                self.world.at(stamped, partial(self._pulse, site, edge))
         self.world.at(at + _TICK, self._tick)
         if k % _TEMPERATURE_EVERY == 0:
             self.world.at(at + _TICK, self._feel)
         if k % _BATTERY_EVERY == 0 and self._battery is not None:
             self.world.at(at + _TICK, partial(self._witness, self._battery))
+        for upstream in self._scenario.upstreams:
+            if k % upstream.every_s == 0:
+                self.world.at(at + _TICK, partial(self._consult, upstream))
         if k % _WATCHED_EVERY == 0 and self._watcher is not None:
             self.world.at(at + _WATCHED_FROM, partial(self._watch, self._watcher))
         self.world.run(at + _ASKED)
@@ -161,7 +181,7 @@ class Run:
             return None
         pin = EmulatedPin(
             self.clock,
-            lambda: self._receiver.rises(second_after(self.world.now())),
+            lambda: self._sites[0].receiver.rises(second_after(self.world.now())),
             look_s,
             seed,
         )
@@ -178,31 +198,47 @@ class Run:
             slept = Duration.from_seconds(fault.for_s)
             wakes = self._after(fault.at_s) + slept
             self.world.at(wakes, partial(self.clock.slept, slept))
-        for fault in self._faults.of(Kind.UNPLUGGED):
-            self._plugs(fault)
+        for fault in self._faults.of(Kind.RESTART):
+            if self._renew is not None:
+                restart = partial(self._restart, self._renew)
+                self.world.at(self._after(fault.at_s), restart)
+        for site in self._sites:
+            for fault in site.faults.of(Kind.UNPLUGGED):
+                self._plugs(site, fault)
 
-    def _plugs(self, fault: Fault) -> None:
+    def _restart(self, renew: Callable[[], Mind]) -> None:
+        self._engine = renew()
+        self._driven = Driven(self._engine, self.clock)
+        for site in self._sites:
+            site.plug()
+
+    def _plugs(self, site: Site, fault: Fault) -> None:
+        source = site.sources.receiver
+
         def out() -> None:
-            self._tell(Lost(GPS0, self.clock.read()[1], "unplugged"))
+            self._tell(Lost(source, self.clock.read()[1], "unplugged"))
 
         def back() -> None:
-            self._driver = GnssDriver(self._wire)
-            self._tell(Found(GPS0, self.clock.read()[1], "emulated"))
+            site.plug()
+            self._tell(Found(source, self.clock.read()[1], "emulated"))
 
         self.world.at(self._after(fault.at_s), out)
         self.world.at(self._after(fault.at_s + fault.for_s), back)
 
-    def _hear(self, line: TimedLine) -> None:
+    def _hear(self, site: Site, line: TimedLine) -> None:
         _, last = self.clock.read()
         if not self._asleep():
-            self._wire.bring(Chunk(line.data, last - (line.ends - line.begins), last))
-            for event in self._driver.poll():
-                self._tell(event)
+            site.wire.bring(Chunk(line.data, last - (line.ends - line.begins), last))
+            for event in site.driver.poll():
+                self._tell(of(site.sources.receiver, event))
 
-    def _pulse(self, edge: Edge) -> None:
+    def _pulse(self, site: Site, edge: Edge) -> None:
         local, mono = self.clock.read()
-        self._seq[edge] += 1
-        stamped = PulseEdge(local, mono, self._seq[edge], self.clock.era, edge)
+        site.seq[edge] += 1
+        stamped = of(
+            site.sources.pulse,
+            PulseEdge(local, mono, site.seq[edge], self.clock.era, edge),
+        )
         delay_s = self._faults.size(Kind.TOLD_LATE_S, self._elapsed_s())
         told = self.world.now() + Duration.from_seconds(delay_s)
         self.world.at(told, partial(self._tell, stamped))
@@ -214,6 +250,14 @@ class Run:
     def _witness(self, battery: RtcDriver) -> None:
         for event in battery.poll():
             self._tell(event)
+
+    def _consult(self, upstream: Upstream) -> None:
+        local, mono = self.clock.read()
+        true = self._leaps.posix(self.world.now())
+        offset = Duration(true.ns - local.ns) + Duration.from_seconds(upstream.error_s)
+        spread = Duration.from_seconds(upstream.spread_s)
+        source = SourceId(upstream.name)
+        self._tell(Witness(source, offset, local, mono, self.clock.era, spread))
 
     def _watch(self, watcher: LatencyDriver) -> None:
         """It tells at once what it will see; the engine hears of it afterwards."""
@@ -255,26 +299,26 @@ class Run:
         return self._start + Duration.from_seconds(seconds)
 
 
-class Wire:
-    """A `ByteStream` that holds what was brought until it is read."""
+class Site:
+    """One receiver of the world, its line and the real driver on it."""
 
-    name = "emulated line"
+    def __init__(self, scenario: Scenario, number: int, seed: int) -> None:
+        """`number`: its place among the world's receivers."""
+        model = scenario.receivers[number]
+        self.sources = scenario.pairs[number]
+        self.faults = Timeline(scenario.faults_of(model.name))
+        self.receiver = Receiver(
+            model,
+            scenario.begins,
+            scenario.leaps,
+            self.faults,
+            seed,
+            f"{model.name}/" if number else "",
+        )
+        self.wire = Wire(model.line_rate)
+        self.seq = dict.fromkeys(Edge, 0)
+        self.plug()
 
-    def __init__(self, bits_per_second: int | None) -> None:
-        self.bits_per_second = bits_per_second
-        self._brought: Chunk | None = None
-
-    def bring(self, chunk: Chunk) -> None:
-        """The next read gives this."""
-        self._brought = chunk
-
-    def read(self, limit: Duration) -> Chunk | None:  # noqa: ARG002 - never waits
-        """What was brought last, once."""
-        brought, self._brought = self._brought, None
-        return brought
-
-    def write(self, data: bytes) -> None:
-        """It does not listen."""
-
-    def close(self) -> None:
-        """Nothing is held."""
+    def plug(self) -> None:
+        """Put a new driver on its line."""
+        self.driver = GnssDriver(self.wire)

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ from hw.linux.line.uart import Uart
 from hw.sim.machine import LiveTime, SteppedClock
 from hw.sim.scenarios import Scenario
 from hw.sim.station import LivePin, LivePulse, Station
-from refclock.board.ports import Board, SystemClock
+from refclock.board.ports import Board, Pair, SystemClock
 from refclock.timebase import MICROSECOND, Duration, Mono, Tai, Utc
 
 _ANY_BAUD: Final = 115_200
@@ -111,6 +112,16 @@ class LiveWorld:
             open_pin=self.open_pin if measure else None,
             pulse_latency=Duration.from_seconds(model.pulse.latency_s),
             pulse_latency_spread=MICROSECOND,
+            watched=tuple(
+                Pair(
+                    pair,
+                    partial(Uart, station.path, station.model.line_rate or _ANY_BAUD),
+                    station.open_pulse,
+                )
+                for pair, station in zip(
+                    self.scenario.pairs[1:], self.stations[1:], strict=True
+                )
+            ),
         )
 
     def open_receiver(self) -> Uart:

@@ -17,6 +17,7 @@ from hw.emu.faults import KINDS, Fault
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import OscillatorModel
 from refclock.config import ConfigError, read
+from refclock.events import SourceId, SourcePair
 from refclock.settings import Dated, Range
 from refclock.shipped import shipped
 from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, Tai, Utc
@@ -127,12 +128,20 @@ class Scenario:
         """The first receiver, which steers."""
         return self.receivers[0]
 
+    @property
+    def pairs(self) -> tuple[SourcePair, ...]:
+        """What facts of each receiver and of its pulse name as their source."""
+        return tuple(
+            SourcePair(SourceId(f"gps{n}"), SourceId(f"pps{n}"))
+            for n in range(len(self.receivers))
+        )
+
     def having(self, receiver: ReceiverModel) -> Scenario:
         """The same world with another first receiver."""
         return replace(self, receivers=(receiver, *self.receivers[1:]))
 
     def faults_of(self, receiver: str) -> tuple[Fault, ...]:
-        """Those that befall that receiver, and those of the machine."""
+        """Those that befall that receiver, and those of all and of the machine."""
         return tuple(each for each in self.faults if each.receiver in {"", receiver})
 
     @property

@@ -27,6 +27,7 @@ from refclock.cli.values import LONGEST_S, number
 from refclock.config import ConfigError
 from refclock.discipline.bound import BoundSettings
 from refclock.engine.engine import Engine
+from refclock.engine.memory import Memory
 from refclock.engine.policy import EngineSettings
 from refclock.observe.text import seconds
 from refclock.timebase import Duration, LeapTable
@@ -161,6 +162,20 @@ def engine(leaps: LeapTable) -> Engine:
     return Engine(settings, leaps, leaps.updated, precision=_PRECISION)
 
 
+def _mind(scenario: Scenario, memory: Memory | None = None) -> Engine:
+    """One as it ships, on the machine of that scenario."""
+    latency = Duration.from_seconds(scenario.receiver_model.pulse.latency_s)
+    return Engine(
+        EngineSettings(),
+        scenario.table,
+        scenario.table.updated,
+        latency=latency,
+        precision=_PRECISION,
+        memory=memory,
+        pairs=scenario.pairs,
+    )
+
+
 def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     """The figures of a scenario: served time, 10 ms before the end of each second."""
     scenario: Scenario = args.scenario
@@ -169,14 +184,13 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
             Fault(kind, args.holdover_at) for kind in (Kind.NO_PULSE, Kind.SILENT)
         )
         scenario = replace(scenario, faults=(*scenario.faults, *must_not_serve))
-    mind = Engine(
-        EngineSettings(),
-        scenario.table,
-        scenario.table.updated,
-        latency=Duration.from_seconds(scenario.receiver_model.pulse.latency_s),
-        precision=_PRECISION,
-    )
-    seen = list(fast(scenario, mind, hours=args.hours, seed=args.seed))
+    minds = [_mind(scenario)]
+
+    def renew() -> Engine:
+        minds.append(_mind(scenario, minds[-1].memory()))
+        return minds[-1]
+
+    seen = list(fast(scenario, minds[0], hours=args.hours, seed=args.seed, renew=renew))
     if not seen:
         raise ValueError(f"{args.hours:g} h are less than a second")
     from_s = args.score_from
@@ -190,7 +204,7 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     judged = {
         "seconds": len(seen),
         "scored_from_s": round(from_s),
-        "mode": mind.mode.name,
+        "mode": minds[-1].mode.name,
         "synchronised": len(told) / len(scored),
         "rms_s": math.sqrt(math.fsum(e * e for e in errors) / len(errors))
         if errors

@@ -149,6 +149,28 @@ def test_another_program_steps_the_clock(tmp_path: Path) -> None:
     assert figures["max_s"] < 5e-3
 
 
+def test_two_receivers_run_side_by_side(tmp_path: Path) -> None:
+    with demo(tmp_path, "--scenario", "two-receivers") as running:
+        running.await_stratum(1)
+        time.sleep(3)
+        status = running.status()
+        assert status is not None
+        assert {"gps0", "gps1", "pps0", "pps1"} <= set(status["devices"])
+        figures = running.end().figures
+    assert figures["max_s"] < 5e-3
+
+
+def test_the_server_is_restarted(tmp_path: Path) -> None:
+    """And serves again from what it remembers, on the same port."""
+    with demo(tmp_path, "--scenario", "restarted") as running:
+        running.await_stratum(1)
+        running.await_stratum(16)
+        running.await_stratum(1)
+        ending = running.end()
+    assert (ending.code, ending.errors) == (0, "")
+    assert ending.figures["max_s"] < 5e-3
+
+
 def test_it_ends_with_its_reader() -> None:
     command = [*REFCLOCK, "demo", "--port", str(free_port())]
     with subprocess.Popen(  # noqa: S603 - our own command

@@ -51,6 +51,14 @@ class Watched:
         """How much the clock is worth."""
         return self._engine.mode
 
+    def memory(self) -> Memory:
+        """What it keeps over a restart."""
+        return self._engine.memory()
+
+    def renew(self, engine: Engine) -> None:
+        """Go on with another engine."""
+        self._engine = engine
+
     def handle(self, event: Event) -> tuple[Command, ...]:
         """Pass it on, and look."""
         commands = self._engine.handle(event)
@@ -88,7 +96,13 @@ def engine(
     table = table or scenario.table
     latency = Duration.from_seconds(scenario.receiver_model.pulse.latency_s)
     return Engine(
-        settings, table, table.updated, latency=latency, precision=-30, memory=memory
+        settings,
+        table,
+        table.updated,
+        latency=latency,
+        precision=-30,
+        memory=memory,
+        pairs=scenario.pairs,
     )
 
 
@@ -97,7 +111,14 @@ def play(row: Row) -> Outcome:
     world = row.scenario
     settings = STEERED if row.steer else FREE
     mind = Watched(engine(world, settings, table=row.table))
-    lived = list(fast(world, mind, hours=row.seconds / 3600, seed=row.seed))
+
+    def renew() -> Watched:
+        kept = Memory.parse(mind.memory().text())
+        mind.renew(engine(world, settings, table=row.table, memory=kept))
+        return mind
+
+    hours = row.seconds / 3600
+    lived = list(fast(world, mind, hours=hours, seed=row.seed, renew=renew))
     begin, end = row.unobservable
     judged: list[tuple[int, float, float]] = []
     for second in lived:

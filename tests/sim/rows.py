@@ -220,6 +220,18 @@ ROWS: Final = (
     Row("sawtooth", 240, 0.1, 0.3),
     Row("sawtooth-told", 240, 0.1, 0.3),
     Row("interrupts", 300, 2.5, 2.0),
+    # several receivers, and the server itself
+    Row("two-receivers", 300, 2.5, 1.8, alarms="second", sooner_s=1700),
+    Row(
+        "restarted",
+        300,
+        2.5,
+        1.8,
+        COLD,
+        must_serve=((10, 100), (106, 300)),
+        must_not_serve=((0, 3), (100, 103)),
+        sooner_s=1700,
+    ),
     # the machine
     Row("clock-10-years-off", 240, 2.5, 1.8, steps=1),
     Row("battery", 240, 2.5, 1.8, alarms="rollover", steps=1),

@@ -8,7 +8,8 @@ import pytest
 
 from hw.sim.scenarios import SCENARIOS, Trouble
 from refclock.cli import main
-from refclock.cli.demo import passed, soon, standing
+from refclock.cli.demo import soon
+from refclock.cli.view import passed, standing
 
 LOST = Trouble("no fix", 15.0, 60.0)
 STEPPED = Trouble("a step", 20.0, 0.0)

@@ -18,7 +18,8 @@ from hw.emu.faults import Fault, Kind
 from hw.emu.gnss.pulse import PulseModel
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import OscillatorModel
-from hw.sim.fast import Second, Wire, fast
+from hw.emu.wire import Wire
+from hw.sim.fast import Second, fast
 from hw.sim.scenarios import SCENARIOS, Battery, Scenario
 from hw.sim.trace import _within, replay_trace
 from refclock.board.ports import Chunk
