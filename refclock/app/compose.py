@@ -18,6 +18,7 @@ from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
 from refclock.app.authentication import Authentication
+from refclock.app.files import read_at_most
 from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
 from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.state import StateFile, recall
@@ -72,8 +73,7 @@ def leap_table(setting: str) -> LeapTable:
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_LARGEST_LEAP_FILE).decode("ascii", errors="replace")
+    return read_at_most(path, _LARGEST_LEAP_FILE).decode("ascii", errors="replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from refclock.app.disk import DiskThread
+from refclock.app.files import read_at_most
 from refclock.daemon.supervise import plain
 from refclock.engine.memory import Memory, MemoryLostError
 from refclock.observe.escape import escape
@@ -19,6 +20,8 @@ log = logging.getLogger("refclock")
 _LARGEST: Final = 1 << 20
 """Bytes of a state file."""
 _CLOSE_S: Final = 5.0
+_TOLD: Final = 3
+"""Faults of a refused file that are logged."""
 
 
 def recall(path: Path) -> Memory | None:
@@ -28,8 +31,7 @@ def recall(path: Path) -> Memory | None:
     what was in it, and another is begun.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST + 1)
+        raw = read_at_most(path, _LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -43,7 +45,7 @@ def recall(path: Path) -> Memory | None:
         except UnicodeDecodeError:
             reason = "it is no text"
         except MemoryLostError as error:
-            reason = "; ".join(str(error).splitlines())
+            reason = _first(str(error).splitlines())
     log.warning(
         "state.file: %s is refused: %s. %s, and the oscillator is learned anew",
         path,
@@ -111,6 +113,12 @@ class StateFile:
         if text != self._warned:
             log.warning("%s", text)
         self._warned = text
+
+
+def _first(faults: list[str]) -> str:
+    """The first few of them on one line."""
+    more = len(faults) - _TOLD
+    return "; ".join(faults[:_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _set_aside(path: Path) -> str:

@@ -80,8 +80,7 @@ class LeapTable:
                 elif line.startswith("#@"):
                     expires = _since_1900(line[2:].strip())
                 elif line.strip() and not line.startswith("#"):
-                    at, offset = line.split("#")[0].split()
-                    rows.append((_midnight(at), _offset(offset)))
+                    rows.append(_row(line.split("#")[0].split()))
             except ValueError as error:
                 raise LeapTableError(
                     f"line {number}: {line.strip()[:60]!r}: {error}"
@@ -147,6 +146,13 @@ def _since_1900(text: str) -> Utc:
     if not 0 <= at < _MOST_S:
         raise ValueError("not a time from 1970 to 2200")
     return Utc(at * SECOND.ns)
+
+
+def _row(fields: list[str]) -> tuple[Utc, Duration]:
+    """A midnight and TAI - UTC from then on. ValueError: it is no such line."""
+    if len(fields) != 2:
+        raise ValueError("not a time and TAI - UTC")
+    return _midnight(fields[0]), _offset(fields[1])
 
 
 def _midnight(text: str) -> Utc:
