@@ -26,7 +26,8 @@ from refclock.app.workers import Workers
 from refclock.board.ports import Board, ByteStream, PpsLine, SystemClock
 from refclock.config import Config
 from refclock.daemon.control import ControlServer
-from refclock.daemon.daemon import Daemon, measured_precision
+from refclock.daemon.daemon import Daemon
+from refclock.daemon.drive import measured_precision
 from refclock.daemon.supervise import Device, Driver, plain
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen

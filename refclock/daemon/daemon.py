@@ -12,7 +12,6 @@ it anew: a half-alive time server is worse than none.
 from __future__ import annotations
 
 import contextlib
-import math
 import queue
 import threading
 import time
@@ -20,16 +19,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, pairwise
-from typing import Final, Generic, Protocol, TypeVar
+from itertools import chain
+from typing import Final
 
 from refclock.board.ports import SystemClock
 from refclock.daemon.control import Answers
 from refclock.daemon.drive import Driven
 from refclock.daemon.journal import Journal
+from refclock.daemon.parts import Control, Published, Recorder, Service
 from refclock.daemon.supervise import Device, supervise
 from refclock.engine.engine import Engine
-from refclock.engine.recording import Counted, Entry, Outcome
+from refclock.engine.recording import Counted, Outcome
 from refclock.events import Command, Event, Tick
 from refclock.observe.status import Status, clients_json, error_json, to_json
 from refclock.published import ClockSnapshot
@@ -47,81 +47,12 @@ _ALL: Final = 10_000
 _ANSWERS_S: Final = 2.0
 """Within which the engine's thread answers; it is never busy for longer."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """Something for the engine's thread to do between two facts."""
 
     do: Callable[[], None]
-
-
-class Published(Generic[T]):
-    """One writer, many readers, no lock: a reader gets a whole value, never a mix."""
-
-    def __init__(self, first: T) -> None:
-        self._value = first
-
-    def set(self, value: T) -> None:
-        """Replace the value whole."""
-        self._value = value
-
-    def get(self) -> T:
-        """The value as last published."""
-        return self._value
-
-
-class Service(Protocol):
-    """What answers the network."""
-
-    def serve(self, limit: Duration) -> None:
-        """Answer what comes, waiting at most `limit`."""
-        ...
-
-    def counters(self) -> dict[str, int]:
-        """What was asked, answered and refused so far."""
-        ...
-
-    def clients(self, most: int) -> Sequence[ClientStatus]:
-        """The `most` that asked most."""
-        ...
-
-    def denied(self, most: int) -> Sequence[ClientStatus]:
-        """Hosts that the access rules excluded, `most` at most."""
-        ...
-
-    def reload_access(self, settings: ServerSettings) -> None:
-        """Other access rules and limits, from any thread."""
-        ...
-
-    def close(self) -> None:
-        """Give the sockets back."""
-        ...
-
-
-class Control(Protocol):
-    """What answers the operator."""
-
-    def serve(self, limit_s: float) -> None:
-        """Answer what comes, waiting at most `limit_s`."""
-        ...
-
-    def close(self) -> None:
-        """Take the socket away."""
-        ...
-
-
-class Recorder(Protocol):
-    """What keeps a run on paper. May be called from any thread."""
-
-    def write(self, line: Entry) -> None:
-        """Keep it, in the order told."""
-        ...
-
-    def close(self) -> None:
-        """No more will come."""
-        ...
 
 
 class Daemon:
@@ -354,10 +285,3 @@ class Daemon:
 
     def _now(self) -> Mono:
         return self._clock.read()[1]
-
-
-def measured_precision(clock: SystemClock) -> int:
-    """log2 of the seconds one reading of the clock takes (RFC 5905 section 7.3)."""
-    readings = [clock.read()[0].ns for _ in range(64)]
-    gaps = [b - a for a, b in pairwise(readings) if b > a]
-    return math.ceil(math.log2(min(gaps, default=1_000) * 1e-9))

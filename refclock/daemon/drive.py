@@ -7,7 +7,9 @@ back as a fact of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Protocol
 
 from refclock.board.ports import SystemClock
@@ -45,3 +47,10 @@ class Driven:
             self._clock.apply(command)
             if isinstance(command, SetRate):
                 self.handle(InForce(self._clock.read()[1], command.ppb))
+
+
+def measured_precision(clock: SystemClock) -> int:
+    """log2 of the seconds one reading of the clock takes (RFC 5905 section 7.3)."""
+    readings = [clock.read()[0].ns for _ in range(64)]
+    gaps = [b - a for a, b in pairwise(readings) if b > a]
+    return math.ceil(math.log2(min(gaps, default=1_000) * 1e-9))

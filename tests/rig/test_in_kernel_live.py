@@ -21,7 +21,7 @@ from hw.net.responder.responder import KernelResponder
 from refclock.app.compose import _services
 from refclock.app.in_kernel import InKernel
 from refclock.config import parse
-from refclock.daemon.daemon import Service
+from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet
 from refclock.timebase import MILLISECOND, SECOND, Utc
 from tests.fakes.published import right

@@ -10,7 +10,7 @@ from hw.linux.clock import FreeClock
 from hw.net.listen import interface_of, listen, listen_shared
 from refclock.app.compose import _services
 from refclock.config import parse
-from refclock.daemon.daemon import Service
+from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet, PacketMode
 from refclock.server.service import NtpService
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Utc

@@ -12,7 +12,7 @@ from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from refclock.app.compose import _services
 from refclock.config import Config, parse
-from refclock.daemon.daemon import Service
+from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet
 from refclock.published import ClockSnapshot
 from refclock.server.service import NtpService

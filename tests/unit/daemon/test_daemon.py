@@ -15,7 +15,9 @@ from typing import Any, Self
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.daemon.daemon import Daemon, Published, measured_precision
+from refclock.daemon.daemon import Daemon
+from refclock.daemon.drive import measured_precision
+from refclock.daemon.parts import Published
 from refclock.daemon.supervise import Device, Driver
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
