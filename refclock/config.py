@@ -35,6 +35,7 @@ from refclock.engine.policy import (
 from refclock.integrity.monitor import IntegritySettings
 from refclock.label.labeller import LabelSettings
 from refclock.ntp.mac import KeysSettings
+from refclock.ntp.nts.settings import NtsSettings
 from refclock.server.settings import LeapMode, ServerSettings
 from refclock.settings import Range
 
@@ -85,6 +86,7 @@ class Config:
     leap: LeapSettings = field(default_factory=LeapSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     keys: KeysSettings = field(default_factory=KeysSettings)
+    nts: NtsSettings = field(default_factory=NtsSettings)
     control: ControlSettings = field(default_factory=ControlSettings)
     state: StateSettings = field(default_factory=StateSettings)
 

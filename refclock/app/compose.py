@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
 from refclock.app.authentication import Authentication
+from refclock.app.cookiefile import CookieKeyFile
 from refclock.app.files import read_at_most
 from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
 from refclock.app.recorder import FileRecorder, RecordedStream
@@ -28,6 +30,7 @@ from refclock.config import Config
 from refclock.daemon.control import ControlServer
 from refclock.daemon.daemon import Daemon
 from refclock.daemon.drive import measured_precision
+from refclock.daemon.parts import Service
 from refclock.daemon.supervise import Device, Driver, plain
 from refclock.drivers.gnss import GnssDriver
 from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
@@ -42,7 +45,14 @@ from refclock.receiver.profile import profile
 from refclock.server.broadcast import Broadcast
 from refclock.server.service import NtpService
 from refclock.server.settings import ListenerSettings
-from refclock.timebase import SECOND, Duration, LeapSecond, LeapTable, LeapTableError
+from refclock.timebase import (
+    SECOND,
+    Duration,
+    LeapSecond,
+    LeapTable,
+    LeapTableError,
+    Utc,
+)
 
 log = logging.getLogger("refclock")
 
@@ -126,13 +136,16 @@ def compose(
         opened.callback(state.close)
         if recorder is not None:
             opened.callback(recorder.close)
-        with _advising("keys.file may name another path", "keys.file: "):
-            authentication = Authentication(config.keys)
+        with _advising("it is set in keys.file or [nts]", "keys: "):
+            authentication = Authentication(config.keys, config.nts)
         daemon.attach(reload=authentication.reload)
         published, clock = daemon.snapshot, board.clock
         if packets is not None:
             move = packets.moved
             published, clock = (lambda: move(daemon.snapshot())), packets.clock
+        if authentication.cookies is not None:
+            exchange = _key_exchange(config, authentication.cookies, published, clock)
+            daemon.attach(service=opened.enter_context(contextlib.closing(exchange)))
         for service in _services(config, published, clock, leaps.leaps, authentication):
             daemon.attach(service=opened.enter_context(contextlib.closing(service)))
         door = Path(config.control.socket)
@@ -151,6 +164,31 @@ def _advising(action: str, key: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, f"{key}{plain(error)}; {action}") from error
+
+
+def _key_exchange(
+    config: Config,
+    cookies: CookieKeyFile,
+    published: Callable[[], ClockSnapshot],
+    clock: SystemClock,
+) -> Service:
+    """The process that exchanges keys of NTS. OSError: it cannot be started."""
+    try:
+        module = import_module("refclock.app.keyexchange")
+    except ImportError as error:
+        raise OSError(
+            "nts is set, but the packages for it are missing:"
+            " pip install 'refclock[nts]'"
+        ) from error
+
+    def now() -> Utc | None:
+        snapshot, (local, mono) = published(), clock.read()
+        if not snapshot.synchronised(mono):
+            return None
+        return snapshot.posix(snapshot.tai(local, Duration(local.ns - mono.ns)))
+
+    exchange: Service = module.KeyExchange(config.nts, config.server, cookies, now)
+    return exchange
 
 
 def _services(
@@ -196,7 +234,9 @@ def _by_socket(
             for made in passed:
                 made.close()
             raise OSError("sockets passed on by systemd cannot be shared by workers")
-        workers = Workers(listeners, published, settings, leaps, config.keys)
+        workers = Workers(
+            listeners, published, settings, leaps, config.keys, config.nts
+        )
         yield workers, workers.sockets
         return
     authenticators = () if authentication is None else authentication.authenticators()

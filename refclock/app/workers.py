@@ -31,6 +31,7 @@ from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
 from refclock.app.authentication import Authentication
 from refclock.ntp.mac import KeysSettings
+from refclock.ntp.nts.settings import NtsSettings
 from refclock.published import ClockSnapshot
 from refclock.server.clients import ClientStatus, busiest
 from refclock.server.service import NtpService
@@ -56,6 +57,7 @@ class Orders:
     """One for each of its sockets, in their order."""
     leaps: tuple[LeapSecond, ...]
     keys: KeysSettings
+    nts: NtsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,11 @@ class Workers:
         settings: ServerSettings,
         leaps: Sequence[LeapSecond] = (),
         keys: KeysSettings = KeysSettings(),  # noqa: B008 - a value
+        nts: NtsSettings = NtsSettings(),  # noqa: B008 - a value
     ) -> None:
         """As many as `settings` say. OSError: a port cannot be had."""
         self._leaps = leaps
-        self._keys = keys
+        self._keys, self._nts = keys, nts
         with contextlib.ExitStack() as opened:
             self._sockets = [
                 (listener, [opened.enter_context(made) for made in group])
@@ -169,7 +172,9 @@ class Workers:
     def _order(self, settings: ServerSettings) -> None:
         """Have workers started from now on serve by these."""
         listeners = tuple(listener for listener, _ in self._sockets)
-        self._settings.set(Orders(settings, listeners, tuple(self._leaps), self._keys))
+        self._settings.set(
+            Orders(settings, listeners, tuple(self._leaps), self._keys, self._nts)
+        )
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         blocks = self._settings, self._snapshot, self._reports[number]
@@ -196,7 +201,7 @@ def main(arguments: Sequence[str]) -> None:
     assert orders is not None  # noqa: S101 - as above
     settings = orders.settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent will say when
-    authentication = Authentication(orders.keys)
+    authentication = Authentication(orders.keys, orders.nts, owner=False)
     services = [
         NtpService(
             UdpSocket(
@@ -228,6 +233,7 @@ def main(arguments: Sequence[str]) -> None:
                 tuple(busiest(denied, _CLIENTS)),
             )
         )
+        authentication.refresh()
         time.sleep(1)
 
 

@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "status",
     "wait",
     "query",
+    "nts",
     "decode",
     "simulate",
     "capture",

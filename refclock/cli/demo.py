@@ -117,6 +117,10 @@ def _config(args: argparse.Namespace, scenario: Scenario, folder: Path) -> Confi
         },
         "control": {"socket": str(folder / "control.sock")},
         "state": {"file": str(folder / "state.json")},
+        "nts": {
+            "listen": ["127.0.0.1"],
+            "cookie_keys": str(folder / "nts-keys"),
+        },
     }
     if scenario.battery is not None:
         own["rtc"] = {"spread_s": scenario.battery.spread_s}

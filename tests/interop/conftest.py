@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from refclock.app.certificates import make_ca, make_certificate
 from tests.debian import MissingError
 from tests.interop.busybox import busybox
 from tests.interop.programs import CAGE, Program, program
@@ -55,12 +58,22 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Nts:
+    """How to have keys of a server: it is `ntp.test`, 127.0.0.1 and ::1."""
+
+    authority: Path
+    port: int
+    """For the key exchange."""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A demo that serves, and the network it is in."""
 
     demo: Demo
     within: tuple[str, ...] = ()
     """What runs a client's command where the server can be heard."""
+    nts: Nts | None = None
 
     @property
     def port(self) -> int:
@@ -85,10 +98,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     keys = folder / "keys"
     keys.write_text(KEYS)
     keys.chmod(0o600)
-    settings = f'{_UNLIMITED}keys.file = "{keys}"\n'
+    ca = make_ca(folder / "nts", 2)
+    made = make_certificate(folder / "nts", ["ntp.test", "127.0.0.1", "::1"], 2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        exchange = int(free.getsockname()[1])
+    settings = f"""{_UNLIMITED}
+keys.file = "{keys}"
+[nts]
+port = {exchange}
+listen = ["127.0.0.1", "::1"]
+certificate = "{made}"
+key = "{made.with_suffix(".key")}"
+"""
     with demo(folder, settings=settings) as running:
         running.await_stratum(1)
-        yield Server(running)
+        yield Server(running, nts=Nts(ca, exchange))
         _ends_well(running)
 
 
