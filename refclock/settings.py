@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class Decimals:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Text must have a form. `check` raises ValueError where it has not."""
+    """A value must have a form. `check` raises ValueError where it has not."""
 
-    check: Callable[[str], object]
+    check: Callable[[Any], object]
     what: str
     """With an article and an example, for people: `a network, as 192.0.2.0/24`."""
 

@@ -6,15 +6,18 @@ and never waits; what is put while too much is waiting is refused.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
+
+log = logging.getLogger("refclock")
 
 
 class DiskThread:
     """Does one job after another. `put` by any thread, `close` by one.
 
-    A job must not raise: one that does ends the process, as in any thread of ours.
+    A job that raises is logged, and the next one done.
     """
 
     def __init__(self, name: str, most: int) -> None:
@@ -43,4 +46,7 @@ class DiskThread:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception:
+                log.exception("%s: a job failed", self._thread.name)

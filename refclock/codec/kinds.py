@@ -225,11 +225,13 @@ def _ranged(kind: Kind, allowed: Range) -> Kind:
 
 def _formed(kind: Kind, form: Form) -> Kind:
     def read(plain: Any, path: Path, faults: list[Fault]) -> object:  # noqa: ANN401
+        before = len(faults)
         value = kind.read(plain, path, faults)
-        try:
-            form.check(value)
-        except ValueError:
-            faults.append(Fault(path, f"{shown(value)} is not {form.what}"))
+        if len(faults) == before:
+            try:
+                form.check(value)
+            except ValueError:
+                faults.append(Fault(path, f"{shown(plain)} is not {form.what}"))
         return value
 
     return dataclasses.replace(kind, read=read, expects=form.what)

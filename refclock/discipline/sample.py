@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Final
 
-from refclock.settings import Decimals, Range
+from refclock.settings import Decimals, Form, Range
 from refclock.timebase import MICROSECOND, Duration, Local, Mono
 
 
@@ -83,8 +83,19 @@ class Estimate:
 
 
 _SLOPE, _SIGMA = Range(-1e-4, 1e-4), Range(1e-12, 1e-3)
-_CURVE: Final = (Range(-100, 200, "deg C"), _SLOPE, _SLOPE, _SIGMA, _SIGMA)
+CURVE: Final = (Range(-100, 200, "deg C"), _SLOPE, _SLOPE, _SIGMA, _SIGMA)
 """What the values of a learned temperature curve may be."""
+
+
+def _curve(values: tuple[float, ...]) -> None:
+    """ValueError: neither none nor five values in range."""
+    if values and len(values) != len(CURVE):
+        raise ValueError(f"{len(values)} values, not {len(CURVE)}")
+    if not all(
+        allowed.least <= value <= allowed.most
+        for value, allowed in zip(values, CURVE, strict=False)
+    ):
+        raise ValueError("a value is out of range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +118,9 @@ class Learned:
     """Median lateness of an outlier, sigmas."""
     omega: Annotated[float, Range(6e-5, 0.0131, "rad/s"), Decimals(9)]
     """Of the harmonic that temperature makes in the rate."""
-    curve: tuple[Annotated[float, Decimals(15)], ...] = ()
+    curve: Annotated[
+        tuple[Annotated[float, Decimals(15)], ...],
+        Form(_curve, f"none or five values in {', '.join(map(str, CURVE))}"),
+    ] = ()
     """Reference temperature (deg C), a and b of `temperature` and their sigmas; or
     nothing."""
-
-    def __post_init__(self) -> None:
-        """ValueError: `curve` has neither none nor five values, or one out of range."""
-        if len(self.curve) not in {0, len(_CURVE)}:
-            raise ValueError(f"curve has {len(self.curve)} values, not {len(_CURVE)}")
-        for place, (value, allowed) in enumerate(zip(self.curve, _CURVE, strict=False)):
-            if not allowed.least <= value <= allowed.most:
-                raise ValueError(f"curve[{place + 1}]: {value!r} is not in {allowed}")

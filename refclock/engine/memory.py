@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Final, Self
 
 from refclock.codec import CodecError, decode, dumps, encode, loads
-from refclock.discipline.bank import Learned
+from refclock.discipline.sample import CURVE, Learned
 from refclock.label.lag import Lag
 from refclock.published import ClockSnapshot
 from refclock.settings import Range
@@ -60,13 +60,18 @@ class Memory:
     ) -> Self:
         """What is worth keeping of that.
 
-        A jitter below 10 ns is kept as 10 ns: the bound would not cover the first
-        pulses after a start.
+        What is out of its range is kept as the nearest that is not. A jitter below
+        10 ns is kept as 10 ns: else the bound would not cover the first pulses after
+        a start.
         """
         jitter_s = min(max(learned.jitter_s, _LEAST_JITTER_S), _MOST_JITTER_S)
         sigma = min(max(learned.rate_sigma, _LEAST_SIGMA), _MOST_SIGMA)
+        curve = tuple(
+            min(max(value, allowed.least), allowed.most)
+            for value, allowed in zip(learned.curve, CURVE, strict=False)
+        )
         return cls(
-            replace(learned, jitter_s=jitter_s, rate_sigma=sigma),
+            replace(learned, jitter_s=jitter_s, rate_sigma=sigma, curve=curve),
             {
                 kind: KnownLag(lag.mean, lag.spread, lag.count)
                 for kind, lag in lags.items()

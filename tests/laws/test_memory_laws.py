@@ -105,8 +105,14 @@ def learned_with(**values: object) -> str:
         (learned_with(evidence=3), "learned.evidence: no such key"),
         (learned_with(log_weight=[1.0]), r"learned.log_weight\[1\]: 1.0 is not in"),
         (learned_with(curve=[10**400]), r"learned.curve\[1\]: 1000.* is not a number"),
-        (learned_with(curve=[20.0]), "learned: curve has 1 values, not 5"),
-        (learned_with(curve=[20.0, 1, 0, 0, 0]), r"learned: curve\[2\]: 1.0 is not in"),
+        (
+            learned_with(curve=[20.0]),
+            r"learned.curve: .* is not none or five values in",
+        ),
+        (
+            learned_with(curve=[20.0, 1, 0, 0, 0]),
+            r"learned.curve: .* five values in -100",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key(text: str, message: str) -> None:
@@ -122,10 +128,12 @@ def test_a_lag_of_another_second_is_not_kept() -> None:
         "GGA": replace(of_another, mean=Duration(-880_000_000)),
         "GNS": replace(of_another, mean=ZERO, spread=SECOND),
     }
-    kept = Memory.of(replace(LEARNT, jitter_s=1e-12), lags, NOW)
+    odd = replace(LEARNT, jitter_s=1e-12, curve=(25.0, 1.0, -1.0, 1e-15, 1.0))
+    kept = Memory.of(odd, lags, NOW)
     assert kept.learned_lags() == {"RMC": lags["RMC"]}
     assert kept.learned is not None
     assert kept.learned.jitter_s == 1e-8
+    assert kept.learned.curve == (25.0, 1e-4, -1e-4, 1e-12, 1e-3)
     assert Memory.parse(kept.text()) == kept
 
 

@@ -71,7 +71,7 @@ def _annotated(kind: Any, notes: tuple[object, ...]) -> st.SearchStrategy[Any]: 
             least, most = (round(end * 1e9) for end in (note.least, note.most))
             return st.integers(least, most).map(kind)
         if isinstance(note, Form):
-            return _forms(note)
+            return _forms(note) if kind is str else st.just(())
     return values(kind)
 
 

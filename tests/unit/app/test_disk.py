@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from refclock.app.disk import DiskThread
 
 
@@ -13,6 +15,22 @@ def test_jobs_are_done_in_order() -> None:
     assert disk.close(5)
     assert done == list(range(50))
     assert disk.close(5)
+
+
+def test_a_job_that_fails_is_logged_and_the_next_one_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done = threading.Event()
+
+    def fails() -> None:
+        raise ZeroDivisionError("a bug")
+
+    disk = DiskThread("test", 2)
+    assert disk.put(fails)
+    assert disk.put(done.set)
+    assert disk.close(5)
+    assert done.is_set()
+    assert "ZeroDivisionError: a bug" in caplog.text
 
 
 def test_too_much_is_refused_and_nobody_waits() -> None:

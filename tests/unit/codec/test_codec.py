@@ -159,6 +159,17 @@ def test_every_fault_is_told_with_its_path() -> None:
     ]
 
 
+def test_a_list_has_a_form_of_its_own_where_its_values_are_good() -> None:
+    def two(values: tuple[int, ...]) -> None:
+        if len(values) != 2:
+            raise ValueError
+
+    pair = Annotated[tuple[int, ...], Form(two, "a pair")]
+    assert decode(pair, [1, 2]) == (1, 2)
+    assert faults(pair, [1]) == ["[1] is not a pair"]
+    assert faults(pair, [{}]) == ["[1]: {} is not a whole number"]
+
+
 def test_a_list_in_place_of_a_choice_is_a_fault() -> None:
     assert faults(Colour, ["red"]) == ["['red'] is not one of 'red', 'blue'"]
 
