@@ -10,7 +10,7 @@ import argparse
 import importlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -84,6 +84,11 @@ def _command(given: Sequence[str]) -> int:
         command.set_defaults(run=module.run)
     args = parser.parse_args(given)
     return int(args.run(args))
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print each on a line of its own, what came from outside escaped."""
+    print("\n".join(map(escape, lines)))
 
 
 def complain(

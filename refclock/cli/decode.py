@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from refclock.cli import cause, complain
+from refclock.cli import cause, complain, say
 from refclock.diagnose.protocols import way_back
 from refclock.diagnose.stream import EpochRow, StreamReport
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             for _ in _rows(args.file, report):
                 pass
-            print("\n".join(_lines(args.file, report)))
+            say(_lines(args.file, report))
     except ReadError as error:
         complain("decode", str(error))
         return 1

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hw.net.ask import Asker
 from refclock.app.asking import INTERRUPTED, Outcome, QueryError, Target, Wish, ask
-from refclock.cli import complain
+from refclock.cli import complain, say
 from refclock.cli.values import number, port, whole
 from refclock.ntp.exchange import reference_name
 from refclock.observe.text import seconds
@@ -90,7 +90,10 @@ def run(args: argparse.Namespace) -> int:
         complain("query", f"{args.server}: {failure}")
         return 1
     report = _report(args.server, outcome)
-    print(json.dumps(report) if args.json else _text(report))
+    if args.json:
+        print(json.dumps(report))
+    else:
+        say(_text(report).split("\n"))
     if outcome.ended:
         complain("query", f"{args.server}: {outcome.ended}")
     return 130 if outcome.ended == INTERRUPTED else 0

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from refclock.app.recorder import lines
-from refclock.cli import complain
+from refclock.cli import complain, say
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Beginning, Outcome, RecordingError
 from refclock.events import Command, Event
-from refclock.observe.escape import escape
 from refclock.timebase import Mono
 
 HELP: Final = "run a recording through the engine again, and compare bit for bit"
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(told, allow_nan=False))
     else:
-        print("\n".join(map(escape, _text(told))))
+        say(_text(told))
     return 0 if told["difference"] is None else 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.cli import decode
+from refclock.cli import decode, main
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -160,3 +160,21 @@ def test_names_unreadable_fields_and_frames_are_told(
     assert "receiver   LEA-6T-0" in out
     assert "unreadable 1 " in out
     assert "binary     1 frames (UBX-05-01 1)" in out
+
+
+def test_what_a_receiver_says_of_itself_cannot_move_the_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = b"EXT CORE\x1b[2J\n-> forged".ljust(30, b"\0") + b"00080000\0\0"
+    head = b"\x0a\x04" + len(name).to_bytes(2, "little")
+    first = second = 0
+    for byte in head + name:
+        first = (first + byte) & 0xFF
+        second = (second + first) & 0xFF
+    file = tmp_path / "x.ubx"
+    file.write_bytes(b"\xb5\x62" + head + name + bytes((first, second)))
+    assert main(["decode", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert not any(line.startswith("-> forged") for line in said.splitlines())
+    assert "EXT CORE" in said
