@@ -18,7 +18,7 @@ from the one to the other as t^2/(t^2 + MINUTE^2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from typing import Final
@@ -40,11 +40,18 @@ from refclock.discipline.sample import (
     SampleSource,
 )
 from refclock.discipline.servo import ControlInput
+from refclock.discipline.stamps.core import Core, CoreFinder
+from refclock.discipline.stamps.level import LEVELS, NoiseLevel
+from refclock.discipline.stamps.modes import Modes
+from refclock.discipline.stamps.quantum import Quantum
 from refclock.events import Temperature
 from refclock.timebase import ZERO, Duration, Mono
 
 __all__ = ["Bank", "Estimate", "Innovation", "Learned", "Sample", "SampleSource"]
 
+WILDEST: Final = 1e-15
+"""Random-walk FM of the worst of crystals, 1/s^3: 3e-8 per sqrt(s). What moves faster
+is the stamp."""
 MEMORY: Final = 2000.0
 """Over how many pulses the evidence is weighed."""
 LONG_MEMORY: Final = 20_000.0
@@ -60,8 +67,15 @@ DRIFT, SWING, CURVE = -10.0, -6.0, 4.0
 MINUTE: Final = 60.0
 LEAST_R: Final = 1e-19
 """Least r, s^2: instants are whole nanoseconds."""
-EARLY: Final = 25.0
-"""No straggler is early: a pulse five sigmas early tells that r is greater."""
+WANDER: Final = 15e-9
+"""A receiver's pulse strays by so much within minutes, one sigma, s: the ionosphere,
+satellites that come and go."""
+QUANTISED: Final = 0.2e-9
+"""What a step of one ns leaves of error, one sigma, s."""
+FADE: Final = 0.7
+"""How soon a move is forgotten, per pulse."""
+FAR: Final = 9.0
+"""Normalised square of a residual beyond which another level of noise may be."""
 RESET_COUNT: Final = 20.0
 """So many pulses then still stand behind r."""
 DIVERGED_RATIO: Final = 3.0
@@ -97,6 +111,14 @@ class Bank:
         ]
         self._tail = OutlierModel()
         self._lean = InnovationBias()
+        self._level = NoiseLevel()
+        self._core = CoreFinder()
+        self._modes = Modes()
+        self._quantum = Quantum()
+        self._added_s = 0.0
+        """What slewing added to the clock up to the filters' time, s."""
+        self._moved = 0.0
+        """How far pulses moved the estimate of late, s."""
         self._rate: tuple[float, float] | None = None
         """Rate and its sigma, where known before the first pulse."""
         self._curve: tuple[float, ...] = ()
@@ -132,6 +154,8 @@ class Bank:
         self._widen()
         z = (sample.offset - self._base).seconds
         if sample.source is SampleSource.PULSE:
+            raw_ns = sample.offset.ns + round(self._added_s * 1e9)
+            self._quantum.observe(sample.offset.ns, raw_ns)
             self._update_filters(z, innovation)
         else:
             for f in self._filters:
@@ -151,11 +175,23 @@ class Bank:
         return Estimate(
             now,
             self._base + Duration.from_seconds(mixed.x - self._steering.added(now)),
-            sqrt(mixed.xx + self._lean.doubt),
+            sqrt(mixed.xx + self._unseen()),
             (mixed.y - u) / (1.0 + u),
             sqrt(mixed.yy),
             mixed.d,
             sqrt(mixed.r),
+        )
+
+    def _unseen(self) -> float:
+        """Variance of what averaging cannot see, s^2: the receiver's own wander, steps
+        of the stamps, their modes, a bias, and a move that may have been wrong."""
+        return (
+            WANDER**2
+            + (self._quantum.ns * QUANTISED) ** 2
+            + self._lean.doubt
+            + self._modes.doubt**2
+            + self._core.bias**2
+            + (self._moved / 4.0) ** 2
         )
 
     def stepped(self, by: Duration, sigma: Duration = ZERO) -> None:
@@ -196,6 +232,8 @@ class Bank:
         self._filters = [f for f in self._filters if not isinstance(f, ThermalFilter)]
         self._near, self._far = _weights(self._filters)
         self._heard = self._leader = self._reign = 0
+        self._modes.clear()
+        self._core.clear()
 
     def learned(self) -> Learned:
         """What is worth keeping over a restart."""
@@ -267,10 +305,16 @@ class Bank:
         """Bring every filter to `now`, counting from `base`: what they hold stays
         small, and so exact."""
         t = max(self._steering.raw(now), 0.0)
-        shift = self._steering.added(now) + (base - self._base).seconds
+        added = self._steering.added(now)
+        self._added_s += added
+        shift = added + (base - self._base).seconds
         for f in self._filters:
             f.predict(t)
             f.x -= shift
+            if not f.pxx > 0.0:  # the gap was longer than floats can tell
+                x, y = f.x, f.y
+                f.start(1.0, y, 0.0, f.noise.q2)
+                f.x = x
         self._base = base
         self._silent_s += t
         self._steering.restart(now)
@@ -287,35 +331,71 @@ class Bank:
 
     def _update_filters(self, z: float, innovation: Innovation) -> None:
         """Take in a pulse `z`: every filter by itself, then the evidence."""
-        residual, sigma = innovation.residual_s, innovation.sigma_s
-        tail = self._tail
+        sigma = innovation.sigma_s
+        mode = self._modes.place(innovation.residual_s, sigma)
+        if mode is None:
+            self._tail.learn(innovation.residual_s, sigma, innovation.weight)
+            return
+        z, residual = z - mode, innovation.residual_s - mode
+        tail, level = self._tail, self._level
+        r = sum(near * f.r for near, f in zip(self._near, self._filters, strict=True))
         outlier = tail.outlier(residual, sigma)
-        jumping = tail.agrees(residual, sigma)
+        quiet, chances = level.quiet, level.chances
+        rho = level.observe(residual, max(sigma * sigma - r, 0.0), r, outlier)
+        growth = level.growth()
+        least_r = max(LEAST_R, (self._quantum.ns * 1e-9) ** 2 / 12.0)
+        before = self._mean()
         keep, keep_long = 1.0 - 1.0 / MEMORY, 1.0 - 1.0 / LONG_MEMORY
         bulk = 0.0
         for f, near in zip(self._filters, self._near, strict=True):
             e = z - f.x
-            s2 = (f.pxx + 1.0) * f.r
-            inlier = tail.inlier(e, s2, f.count + 1.0)
+            inlier = tail.inlier(e, (f.pxx + 1.0) * f.r, f.count + 1.0)
+            if not quiet or e * e > FAR * (f.pxx + 1.0) * f.r:
+                inlier *= chances[0]
+                for chance, g in zip(chances[1:], LEVELS[1:], strict=True):
+                    s2 = (f.pxx + g) * f.r
+                    inlier += chance * tail.inlier(e, s2, f.count + 1.0)
             w = inlier / (inlier + outlier)
             bulk += near * w
             likely = log(inlier + outlier)
             f.log_weight = keep * f.log_weight + likely
             f.long_log_weight = keep_long * f.long_log_weight + likely
-            f.update(e, 1.0, w)
-            t2 = e * e / s2
-            if e > 0.0 and not jumping:
-                w = 1.0
-                if t2 > EARLY:
-                    t2, f.count = EARLY, min(f.count, RESET_COUNT)
+            t2 = e * e / ((f.pxx + rho) * f.r)
+            f.update(e, rho, w)
             f.count = min(f.count + w, RECENT)
-            f.r = max(f.r + w * (t2 - 1.0) * f.r / f.count, LEAST_R)
+            f.r = max((f.r + w * (t2 - 1.0) * f.r / f.count) * growth, least_r)
         self._near, self._far = _weights(self._filters)
         self._reseed()
         self._lean.learn(residual, sigma, bulk)
         if tail.learn(residual, sigma, bulk):
             for f in self._filters:
                 f.pxx += residual * residual / f.r
+        if not level.quiet:
+            self._core.clear()
+        by = self._modes.reference()
+        if by:
+            for f in self._filters:
+                f.x += by
+        core = self._core.observe(residual, sigma, self._density(sigma))
+        if core is not None:
+            self._recentre(core)
+        self._moved = max(abs(self._mean() - before), FADE * self._moved)
+
+    def _mean(self) -> float:
+        return sum(w * f.x for w, f in zip(self._near, self._filters, strict=True))
+
+    def _density(self, sigma: float) -> Callable[[float], float]:
+        tail, s2 = self._tail, sigma * sigma
+        return lambda u: tail.inlier(u, s2, RECENT) + tail.outlier(u, sigma)
+
+    def _recentre(self, core: Core) -> None:
+        """Most pulses are elsewhere, or closer together, than the filters take them."""
+        self._tail.found(core.late, core.early, core.distance)
+        for f in self._filters:
+            f.x += core.centre
+            f.r = core.sigma**2
+            f.count = min(f.count, RESET_COUNT)
+            f.pxx += 0.1 + (core.centre / core.sigma) ** 2
 
     def _reseed(self) -> None:
         """Under a leader of long standing, call back the filters that got lost: the
@@ -401,7 +481,8 @@ def _weights(
     for f in filters:
         f.log_weight = max(f.log_weight - best, FLOOR)
         f.long_log_weight = max(f.long_log_weight - finest, FLOOR)
-        near.append(exp(f.log_weight))
+        wild = f.noise.q2 * f.r / WILDEST
+        near.append(exp(f.log_weight) / (1.0 + wild * wild))
         far.append(
             exp(f.long_log_weight + f.prior) if f.long_log_weight > FLOOR else 0.0
         )

@@ -62,6 +62,8 @@ def test_a_run_that_agrees_is_a_jump() -> None:
     tail = OutlierModel()
     told = [tail.learn(-500 * US + k * US, US, 0.0) for k in range(6)]
     assert told == [False] * 5 + [True]
+    many = OutlierModel(share=0.4)
+    assert not any(many.learn(-500 * US, US, 0.0) for _ in range(10))
     assert not tail.agrees(-500 * US, US)
 
 
