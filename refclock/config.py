@@ -3,7 +3,7 @@
 A room's settings are a frozen dataclass in that room, each with its default and
 its range; here they are only composed and loaded. The file is outside, so it is
 refused whole: each fault with file, line, key, what is allowed and, for a key
-nobody knows, the nearest one that is known.
+unknown key, the nearest known one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ControlSettings:
 
     socket: str = "/run/refclock/control.sock"
     everyone: bool = False
-    """May any user of the machine ask? None but root and the group hear of clients."""
+    """May any user ask? Clients are listed for root and the group only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Config:
     state: StateSettings = field(default_factory=StateSettings)
 
     def engine(self) -> EngineSettings:
-        """What of it the engine is told."""
+        """The part of it that makes the engine."""
         return EngineSettings(
             self.clock,
             self.steer,
@@ -244,7 +244,7 @@ def _refuse(error: ValueError | RecursionError, name: str, text: str) -> NoRetur
     at, column = len(rows), 0
     if place and place[1]:
         at, column = int(place[1]), int(place[2])
-    elif not place:  # it is not told where: digits without end
+    elif not place:  # no place is given: digits without end
         longest = max(rows, key=len)
         at, said = rows.index(longest) + 1, "a number without end"
     row = rows[min(at, len(rows)) - 1]

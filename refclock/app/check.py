@@ -1,7 +1,7 @@
-"""What can be said of settings before they are used: devices, paths, the leap table.
+"""Settings against the machine: devices, paths, the leap table.
 
-`refclock run --check` tells it. While the service runs a missing device is no fault: it
-is waited for.
+For `refclock run --check`. While the service runs, a missing device is no fault: it is
+waited for.
 """
 
 from __future__ import annotations

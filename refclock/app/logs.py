@@ -23,10 +23,10 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line or lines, with nothing in them that does not print."""
-        said = [f"{record.levelname} {record.getMessage()}"]
+        lines = [f"{record.levelname} {record.getMessage()}"]
         if record.exc_info:
-            said += self.formatException(record.exc_info).splitlines()
-        return "\n".join(map(escape, said))
+            lines += self.formatException(record.exc_info).splitlines()
+        return "\n".join(map(escape, lines))
 
 
 class Deferred(logging.Handler):

@@ -39,7 +39,7 @@ _CLOSE_S: Final = 5.0
 class FileRecorder:
     """Keeps what it is given, in that order, in a thread of its own. For any thread.
 
-    When the disk is full, too slow or gone the recording ends, and says so; the run
+    When the disk is full, too slow or gone the recording ends with a warning; the run
     goes on.
     """
 
@@ -171,6 +171,6 @@ def _opened(path: Path, mode: str) -> IO[str]:
 
 
 def _free(path: Path) -> int:
-    """Bytes free on the disk of `path` for who we are; OSError: nobody knows."""
+    """Bytes free on the disk of `path` for who we are; OSError: not known."""
     disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize

@@ -1,8 +1,8 @@
-"""Processes that serve what this one knows, where one CPU is not enough.
+"""Processes that serve what this one publishes, where one CPU is not enough.
 
 Each worker has a socket of its own on every address (SO_REUSEPORT); the kernel
 deals requests out by the client's address, so that one client always finds the
-worker that knows it. What is served is shared through memory. A worker that
+worker that remembers it. What is served is shared through memory. A worker that
 ends is started anew; when we are gone, they go.
 """
 

@@ -23,7 +23,7 @@ from refclock.cli.run import (
     EX_CONFIG,
     EX_UNAVAILABLE,
     settings_option,
-    until_told,
+    until_signal,
 )
 from refclock.cli.values import duration_s
 from refclock.config import ConfigError
@@ -74,6 +74,6 @@ def run(args: argparse.Namespace) -> int:
         if args.duration:
             timer.start()
         try:
-            return until_told(daemon)
+            return until_signal(daemon)
         finally:
             timer.cancel()

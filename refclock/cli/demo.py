@@ -27,7 +27,7 @@ from hw.sim.live import LiveWorld
 from hw.sim.scenarios import Scenario
 from refclock.app.compose import PacketClock, compose
 from refclock.cli import complain
-from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_told
+from refclock.cli.run import EX_CONFIG, EX_UNAVAILABLE, until_signal
 from refclock.cli.simulate import scenario_options
 from refclock.cli.values import address, duration_s, port
 from refclock.cli.view import View
@@ -159,7 +159,7 @@ class Served:
             if code or self._stopped or not restarting.is_set():
                 return code
             self.daemon = self._make()
-        return until_told(self.daemon)
+        return until_signal(self.daemon)
 
     def _run_until(self, when: float, restarting: threading.Event) -> int:
         def restart() -> None:
@@ -169,7 +169,7 @@ class Served:
         timer = threading.Timer(when - time.monotonic(), restart)
         timer.start()
         try:
-            return until_told(self.daemon)
+            return until_signal(self.daemon)
         finally:
             timer.cancel()
 

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0: the engine did again what it had done. 1: it did not, or no recording."""
     try:
-        told = replay(args.file)
+        found = replay(args.file)
     except OSError as error:
         complain("replay", error, args.file)
         return 1
@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
         complain("replay", f"{args.file}: {error}")
         return 1
     if args.json:
-        print(json.dumps(told, allow_nan=False))
+        print(json.dumps(found, allow_nan=False))
     else:
-        say(_text(told))
-    return 0 if told["difference"] is None else 1
+        say(_text(found))
+    return 0 if found["difference"] is None else 1
 
 
 def replay(path: Path) -> dict[str, Any]:
@@ -93,16 +93,16 @@ def _handled(engine: Engine, fact: Event, number: int) -> tuple[Command, ...]:
         ) from error
 
 
-def _text(told: dict[str, Any]) -> list[str]:
+def _text(found: dict[str, Any]) -> list[str]:
     end = (
         "the engine did again what it had done, bit for bit"
-        if told["difference"] is None
-        else f"the engine did otherwise from line {told['difference']} on: "
+        if found["difference"] is None
+        else f"the engine did otherwise from line {found['difference']} on: "
         "it is of another version than the one recorded"
     )
     return [
-        f"{told['facts']} facts in {told['seconds']:.0f} s; ended {told['mode']}: "
-        f"{told['reason']}",
-        *(f"ALARM  {text}" for text in told["alarms"]),
-        f"{end} ({told['outcomes']} outcomes compared)",
+        f"{found['facts']} facts in {found['seconds']:.0f} s; ended {found['mode']}: "
+        f"{found['reason']}",
+        *(f"ALARM  {text}" for text in found["alarms"]),
+        f"{end} ({found['outcomes']} outcomes compared)",
     ]

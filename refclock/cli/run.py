@@ -85,13 +85,13 @@ def run(args: argparse.Namespace) -> int:
         log.info("running on %s", board.name)
         try:
             reload = Reload(args.config, config, daemon.reload_access)
-            return until_told(daemon, reload.start)
+            return until_signal(daemon, reload.start)
         finally:
             if isinstance(board.clock, KernelClock):
                 board.clock.restore()
 
 
-def until_told(daemon: Daemon, reload: Callable[[], None] | None = None) -> int:
+def until_signal(daemon: Daemon, reload: Callable[[], None] | None = None) -> int:
     """Run `daemon` until a signal ends it.
 
     SIGHUP calls `reload`, which returns at once; without one it ends the daemon, as

@@ -2,9 +2,9 @@
 
     settings (plain values of TOML), state, recordings, control answers, workers
 
-The type says everything: fields, `Annotated` with `Range`, `Decimals` or `Form`,
+The type is the schema: fields, `Annotated` with `Range`, `Decimals` or `Form`,
 `Literal`, enumerations, tuples, mappings by text, optional values and unions of
-dataclasses, which are told apart by a key `is`. Instants and durations are written
+dataclasses, which a key `is` distinguishes. Instants and durations are written
 in whole nanoseconds under a key that ends in `_ns`.
 
 What comes in is refused whole, with the path of every fault: unknown, missing and

@@ -41,7 +41,7 @@ class Kind:
     choices: tuple[object, ...] = ()
     """All there is to choose from, where that is a list."""
     ns: bool = False
-    """Whole nanoseconds: the key says so."""
+    """Whole nanoseconds: the key ends in `_ns`."""
 
 
 def part(kind: Kind, plain: object, path: Path, faults: list[Fault]) -> Any:  # noqa: ANN401

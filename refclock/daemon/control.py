@@ -42,7 +42,7 @@ _SO_PEERGROUPS: Final = 59
 _GROUPS: Final = 256
 
 Answers = Mapping[str, Callable[[bool], str]]
-"""By question; each is told whether the asker may hear of the clients."""
+"""By question; the argument: may the answer list the clients?"""
 
 
 class ControlServer:
@@ -132,7 +132,7 @@ class ControlServer:
             return error_json("the answer failed; the journal has the reason")
 
     def _trusted(self, made: socket.socket) -> bool:
-        """May this one hear of the clients? Root, ourselves, and the socket's group."""
+        """May clients be listed for it? For root, our user and the socket's group."""
         if not self._everyone:
             return True
         credentials = made.getsockopt(

@@ -1,4 +1,4 @@
-"""A run on paper: every fact the engine was told, a line each, in order.
+"""A run as a file: every fact that the engine took, a line each, in order.
 
 The same facts, given to an engine made alike, give the same run, bit for bit: the
 way to attach a problem to a report. The first line (`Beginning`) holds the version of

@@ -1,1 +1,1 @@
-"""What the daemon says of itself: status as values and as text."""
+"""The daemon's state for operators: status as values, as JSON and as text."""

@@ -76,14 +76,14 @@ class Status:
     stratum: int
     refid: str
     leap: str
-    """none, insert, delete or unsynchronised: what clients are told."""
+    """none, insert, delete or unsynchronised: the leap indicator served."""
     utc: str | None
     offset_s: Seconds | None
     """Reference - local clock, as it stands now."""
     frequency_ppm: Ppm | None
     """How fast the raw oscillator runs (+ is fast)."""
     steering_ppm: Ppm | None
-    """What we told the kernel to add; None: the clock is only corrected."""
+    """Rate commanded to the kernel; None: the clock is not steered."""
     bound_s: Seconds | None
     bound_parts: Mapping[str, Seconds] = field(default_factory=dict)
     good_for_s: Seconds | None = None
@@ -112,7 +112,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Who asked for the time: told to whoever may ask for it, not to everyone."""
+    """Who asked for the time; listed for root and the socket's group only."""
 
     clients: tuple[ClientStatus, ...] = ()
     """The busiest."""
