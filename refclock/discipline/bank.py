@@ -84,6 +84,8 @@ RESEED_INTERVAL: Final = 100
 """After so many pulses under one leader the lost are called back."""
 SETTLED: Final = 3
 """Pulses before there is an estimate: two for a rate, one to confirm it."""
+CONTRADICTION: Final = 6.0
+"""A measured rate so many sigmas from the remembered one contradicts it."""
 AGEING: Final = 1e-7
 """How far the rate may be from what it was before a restart, one sigma."""
 
@@ -149,6 +151,8 @@ class Bank:
         if not running:
             self._start(sample)
             return Innovation(sample.offset, 0.0, 1.0, 1.0)
+        if self._heard == 2 and self._doubt_rate(sample):
+            innovation = None
         innovation = innovation or self._innovation(sample)
         self._propagate(sample.mono, innovation.predicted)
         self._widen()
@@ -161,6 +165,23 @@ class Bank:
             for f in self._filters:
                 f.update(z - f.x, sample.variance / f.r, innovation.weight)
         return innovation
+
+    def _doubt_rate(self, sample: Sample) -> bool:
+        """The rate is remembered, and this is the second sample: does it contradict it?
+        Then the rate is known to the contradiction only, and is learned anew."""
+        t = self._steering.raw(sample.mono)
+        if self._rate is None or t <= 0.0:
+            return False
+        y, sigma = self._rate
+        pulse = sample.source is SampleSource.PULSE
+        noise_s = sqrt(self._filters[0].r if pulse else sample.variance)
+        x = (sample.offset - self._base).seconds + self._steering.added(sample.mono)
+        apart = abs(x / t - y)
+        if apart <= CONTRADICTION * (sigma + noise_s / t):
+            return False
+        for f in self._filters:
+            f.pyy += apart * apart / f.r
+        return True
 
     def innovation(self, sample: Sample) -> Innovation:
         """What `sample` would tell, without taking it in."""

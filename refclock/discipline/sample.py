@@ -108,7 +108,7 @@ class Learned:
     rate: Annotated[float, Range(-1e-3, 1e-3), Decimals(15)]
     """reference - raw oscillator, s/s."""
     rate_sigma: Annotated[float, Range(1e-15, 0.01), Decimals(15)]
-    jitter_s: Annotated[float, Range(1e-8, 1e-3, "s"), Decimals(12)]
+    jitter_s: Annotated[float, Range(5e-8, 1e-4, "s"), Decimals(12)]
     """One sigma of a pulse."""
     log_weight: tuple[Annotated[float, Range(-100.0, 0.0), Decimals(6)], ...]
     """Log weight of each hypothesis, that of the best being 0."""

@@ -25,7 +25,7 @@ _SLACK: Final = SECOND
 """How much a leap second may add to the elapsed time."""
 
 
-_LEAST_JITTER_S, _MOST_JITTER_S = 1e-8, 1e-3
+_LEAST_JITTER_S, _MOST_JITTER_S = 5e-8, 1e-4
 _LEAST_SIGMA, _MOST_SIGMA = 1e-15, 0.01
 _WIDEST: Final = 250 * MILLISECOND
 
@@ -61,7 +61,7 @@ class Memory:
         """What is worth keeping of that.
 
         What is out of its range is kept as the nearest that is not. A jitter below
-        10 ns is kept as 10 ns: else the bound would not cover the first pulses after
+        50 ns is kept as 50 ns: else the bound would not cover the first pulses after
         a start.
         """
         jitter_s = min(max(learned.jitter_s, _LEAST_JITTER_S), _MOST_JITTER_S)

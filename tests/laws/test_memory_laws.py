@@ -97,7 +97,7 @@ def learned_with(**values: object) -> str:
         (json.dumps(WRITTEN | {"last_good_ns": 1e400}), "Infinity is no number"),
         (json.dumps(WRITTEN | {"last_good_ns": 10**19}), "does not fit into 64 bits"),
         (json.dumps(WRITTEN | {"lags": {"RMC": [1, 1]}}), "lags.RMC: .* not a table"),
-        (learned_with(jitter_s=0), "learned.jitter_s: 0.0 is not in 1e-08 to 0.001 s"),
+        (learned_with(jitter_s=0), "learned.jitter_s: 0.0 is not in 5e-08 to 0.0001 s"),
         (learned_with(omega=0.0), "learned.omega: 0.0 is not in 6e-05 to 0.0131 rad/s"),
         (learned_with(rate=1), "learned.rate: 1.0 is not in -0.001 to 0.001"),
         (learned_with(rate="NaN"), "learned.rate: 'NaN' is not a number"),
@@ -132,7 +132,7 @@ def test_a_lag_of_another_second_is_not_kept() -> None:
     kept = Memory.of(odd, lags, NOW)
     assert kept.learned_lags() == {"RMC": lags["RMC"]}
     assert kept.learned is not None
-    assert kept.learned.jitter_s == 1e-8
+    assert kept.learned.jitter_s == 5e-8
     assert kept.learned.curve == (25.0, 1e-4, -1e-4, 1e-12, 1e-3)
     assert Memory.parse(kept.text()) == kept
 

@@ -94,7 +94,7 @@ POISONED["learned"]["jitter_s"] = 0
         (b'{"version": 1}', "it is of version 1, this program reads 2"),
         (
             json.dumps(POISONED).encode(),
-            "learned.jitter_s: 0.0 is not in 1e-08 to 0.001 s",
+            "learned.jitter_s: 0.0 is not in 5e-08 to 0.0001 s",
         ),
         (rb'{"version": 2, "\u001b[2J": 1}', "is missing"),
         (b" " * (1 << 21), "more than 1048576 bytes"),

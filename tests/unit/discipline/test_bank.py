@@ -6,7 +6,7 @@ The clock here is free-running or steered; only its error is kept, for it is sma
 import json
 import random
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import pi, sin
 
 import pytest
@@ -462,3 +462,17 @@ def test_a_curve_is_remembered() -> None:
     rig.bank.temperature(Temperature(rig.now + 1000 * SECOND, 35.0, "chip"))
     after = rig.bank.estimate(rig.now + 1000 * SECOND).rate
     assert after - before == pytest.approx(-5e-7, rel=0.2)
+
+
+@pytest.mark.parametrize("remembered", [1e-3, -1e-3, 5e-6])
+def test_a_remembered_rate_that_the_first_pulses_contradict_is_learned_anew(
+    remembered: float,
+) -> None:
+    known = replace(Bank().learned(), rate=remembered, rate_sigma=1e-12, jitter_s=1e-7)
+    bank = Bank(known)
+    for second in range(10):
+        at = 10**9 * second
+        bank.add(Sample(Local(at), Mono(at), Duration(100 * (second % 2))))
+    estimate = bank.estimate(Mono(10 * 10**9))
+    assert abs(estimate.rate) < 1e-6
+    assert abs(estimate.offset.seconds) < 5 * estimate.sigma_s < 1e-3
