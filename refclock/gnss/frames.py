@@ -55,7 +55,7 @@ _TSIP: Final = {
     0x84: 37,
 }
 """Bytes of a message, its id counted: TSIP before version 1 has no checksum."""
-_TSIP_TIMING: Final = {0xAB: 18, 0xAC: 69}
+_TSIP_TIMING: Final = {0x20: 57, 0xAB: 18, 0xAC: 69}
 """The same of 0x8F, by the byte behind it."""
 _TSIP_1: Final = frozenset({0x90, 0x91, 0x92, 0x93, 0xA0, 0xA1, 0xA2, 0xA3, 0xD0, 0xD1})
 """Messages of TSIP version 1, which end in a checksum."""

@@ -44,6 +44,16 @@ def sealed(body: str, form: str = "{:02X}") -> bytes:
     return f"${body}*{form.format(reduce(xor, body.encode()))}\r\n".encode()
 
 
+def one_digit(body: str) -> bytes:
+    """With two letters behind it, so that the checksum is below 16, and not padded."""
+    for first in "0AP":
+        for second in "09AP":
+            line = sealed(f"{body},{first}{second}", "{:X}")
+            if line[-4:-3] == b"*":
+                return line
+    raise AssertionError(body)
+
+
 def rmc(
     at: datetime,
     *,
@@ -177,7 +187,7 @@ SERVES: Final[dict[str, Burst]] = {
     "status R": lambda at: text(rmc(at, status="R", mode="R"), gga(at, 4)),
     "lower case": lambda at: sealed(rmc(at).lower(), "{:02x}"),
     "no leading zero": lambda at: sealed(rmc(at, clock="%-H%M%S.00")),
-    "one-digit checksum": lambda at: sealed(rmc(at), "{:X}"),
+    "one-digit checksum": lambda at: one_digit(rmc(at)),
     "an echo on the line": lambda at: text(
         rmc(at), rmc(at - timedelta(seconds=1), talker="AI")
     ),

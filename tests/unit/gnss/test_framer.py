@@ -232,3 +232,15 @@ def test_after_the_end_a_new_stream_may_begin() -> None:
     framer.feed(chunk(b"$GPRMC,1"))
     framer.finish()
     assert bodies(framer.feed(chunk(sealed(RMC)))) == [RMC]
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_checksum_below_16_may_have_one_digit(*, padded: bool) -> None:
+    body = b"GPRMC,081500,A,4807.038,N,01131.000,E,0.0,341.5,011226,5,E,A"
+    assert cut(b"$%b*%bB\r\n" % (body, b"0" * padded)) == [Sentence(body, Mono(0), 0)]
+
+
+@pytest.mark.parametrize("checksum", [b"A", b"BB", b"5", b"", b"00B"])
+def test_another_checksum_is_wrong(checksum: bytes) -> None:
+    body = b"GPRMC,081500,A,4807.038,N,01131.000,E,0.0,341.5,011226,5,E,A"
+    assert not bodies(cut(b"$%b*%b\r\n" % (body, checksum)))
