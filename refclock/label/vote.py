@@ -9,9 +9,11 @@ whatever the lag is: 20, 500 or 900 ms. Nothing is rounded before that, so a fix
 stamp of .408, or of .99 for the whole second, needs no rule of its own. A lag near 0
 or near 1 s is in doubt; there a lag learned before decides, or a witness.
 
-Every kind of sentence votes by itself, whatever the order in the burst. Kinds that
-name different seconds contradict each other: one of them is late by more than a second,
-or wrong, and only a witness or a lag learned before can tell which.
+Every kind of sentence votes by itself, but for one that comes within 300 ms of another
+kind that names the same moment: that is one burst, and its later part may well be late
+by more than a second. Kinds that name different seconds contradict each other: one of
+them is late by more than a second, or wrong, and only a witness or a lag learned before
+can tell which.
 
 A witness says that the time lies within an interval: its reading, carried along the
 monotonic clock, plus or minus its uncertainty. Where that is below half a second it
@@ -29,12 +31,14 @@ from typing import Final
 
 from refclock.label.lag import Lag
 from refclock.reasons import Code, Reason
-from refclock.timebase import MILLISECOND, SECOND, Duration, Mono, Tai
+from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono, Tai
 
 _FRESH: Final = 15 * SECOND
 """A sentence this old names no second any more."""
 _GUESSED: Final = "GLL"
 """Some receivers reckon its time ahead, a second after the burst it comes in."""
+_BURST: Final = 300 * MILLISECOND
+"""Sentences of one moment that come within so long are one burst."""
 _HALF: Final = 500 * MILLISECOND
 _SURE: Final = 400 * MILLISECOND
 """A witness that names the second must be better than half of one, with margin."""
@@ -191,10 +195,22 @@ class Vote:
         """By kind, where its last sentences would put the edge, if there are enough."""
         running = {}
         for kind, words in self._sentences.items():
+            if self._follows(kind):
+                continue
             at = [each.at(edge) for each in words if edge - each.mono < _FRESH]
             if len(at) == self._agree:
                 running[kind] = sorted(at)
         return running
+
+    def _follows(self, kind: str) -> bool:
+        """Does it come behind another kind in one burst?"""
+        last = self._sentences[kind][-1] if self._sentences[kind] else None
+        return last is not None and any(
+            each.named == last.named and ZERO < last.mono - each.mono <= _BURST
+            for other, words in self._sentences.items()
+            if other != kind
+            for each in words
+        )
 
     def _by(self, kind: str, at: list[Tai], lags: Mapping[str, Lag]) -> Tai | Doubt:
         """What one kind of sentence says of an edge it would put between the first
