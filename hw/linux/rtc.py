@@ -82,7 +82,7 @@ class SetRtc:
     def __init__(self, openers: Sequence[Callable[[], Rtc]]) -> None:
         """The likeliest first. OSError: none can be opened."""
         self._openers = openers
-        self._chosen, self._first = self._choose()
+        self._chosen = self._choose()
 
     @property
     def name(self) -> str:
@@ -91,11 +91,10 @@ class SetRtc:
 
     def read(self) -> Utc | None:
         """The time of the first that is set; None: none is. OSError: it is gone."""
-        utc, self._first = self._first, None
-        utc = utc or self._chosen.read()
-        if utc is None:
+        if (utc := self._chosen.read()) is None:
             self._chosen.close()
-            self._chosen, utc = self._choose()
+            self._chosen = self._choose()
+            utc = self._chosen.read()
         return utc
 
     def write(self, utc: Utc) -> None:
@@ -106,8 +105,8 @@ class SetRtc:
         """Give it back."""
         self._chosen.close()
 
-    def _choose(self) -> tuple[Rtc, Utc | None]:
-        """The first that is set and what it shows, else the first that opens."""
+    def _choose(self) -> Rtc:
+        """The first that is set, else the first that opens."""
         unset: Rtc | None = None
         refusal: OSError = FileNotFoundError(
             "no battery clock: is its overlay in config.txt? Else set rtc.source"
@@ -115,21 +114,21 @@ class SetRtc:
         for number, opener in enumerate(self._openers):
             try:
                 rtc = opener()
-                utc = rtc.read()
+                is_set = rtc.read() is not None
             except OSError as error:
                 refusal = error if number == 0 else refusal
                 continue
-            if utc is not None:
+            if is_set:
                 if unset is not None:
                     unset.close()
-                return rtc, utc
+                return rtc
             if unset is None:
                 unset = rtc
             else:
                 rtc.close()
         if unset is None:
             raise refusal
-        return unset, None
+        return unset
 
 
 def kernel_rtcs(root: Path = Path("/sys/class/rtc")) -> Iterator[str]:

@@ -23,7 +23,7 @@ HERE: Final = Path(__file__).parent
 _SITE: Final = "usr/lib/python3/dist-packages"
 _WHEELS: Final = (
     *("pynmea2", "pyserial", "smbus2"),
-    *("iniconfig", "packaging", "pluggy", "pygments", "pytest"),
+    *("iniconfig", "packaging", "pluggy", "pygments", "pytest", "pytest-timeout"),
 )
 _EVERYWHERE: Final = (
     *("libbz2-1.0", "libc6", "libcrypt1", "libexpat1", "libffi8", "libgcc-s1"),

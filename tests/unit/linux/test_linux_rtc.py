@@ -131,6 +131,13 @@ def test_the_one_that_is_set_is_chosen() -> None:
     assert chosen.read() == LEAP_DAY
 
 
+def test_what_is_read_is_never_what_it_showed_before() -> None:
+    clock = Shown("/dev/rtc0", Utc.of(2025, 1, 1))
+    chosen = of(clock)
+    chosen.write(LEAP_DAY)
+    assert chosen.read() == LEAP_DAY
+
+
 def test_of_two_that_are_set_the_first() -> None:
     second = Shown("/dev/rtc1", LEAP_DAY)
     assert of(Shown("/dev/rtc0", LEAP_DAY), second).name == "/dev/rtc0"
