@@ -82,8 +82,19 @@ class MadeUp:
         self.link(f"sys/class/tty/{name}/device", port)
         self.file(f"dev/{name}")
 
-    def pps(self, number: int, name: str, path: str = "", seq: int = 0) -> None:
-        """A pulse device."""
+    def pps(
+        self,
+        number: int,
+        name: str,
+        path: str = "",
+        seq: int = 0,
+        node: str | None = None,
+    ) -> None:
+        """A pulse device, made from that node."""
+        if node is not None:
+            device = f"sys/devices/platform/{name.removesuffix('.-1')}"
+            self.link(f"{device}/of_node", f"{_TREE}/{node}")
+            self.link(f"sys/bus/platform/devices/{Path(device).name}", device)
         for file, content in {
             "name": name,
             "path": path,

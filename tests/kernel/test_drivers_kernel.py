@@ -13,6 +13,7 @@ import pytest
 
 from hw.abi.timex import STA_INS, STA_UNSYNC
 from refclock.gnss.framer import proves
+from tests.kernel.image import PULSE_LINE
 from tests.kernel.machine import RTC_AT_BOOT, LiveGuest
 from tests.kernel.outside import Pulse, Weather, Words
 
@@ -150,6 +151,26 @@ def test_uart_silent_and_garbled(guest: LiveGuest) -> None:
     assert "no byte arrives" in guest.call("receiver.hunt_fails")
     guest.outside.turn(Weather(words=Words.GARBAGE))
     assert "do not decode at any of" in guest.call("receiver.hunt_fails", limit_s=60)
+
+
+def test_the_probe_finds_what_is_there(guest: LiveGuest) -> None:
+    told = guest.call("probe.machine")
+    (pulse,) = told["pulses"]
+    assert (pulse["device"], pulse["pin"]) == ("/dev/pps0", PULSE_LINE)
+    assert pulse["seq"] > 0
+    assert guest.call("pulse.kernel_edge", 3.0)
+    assert guest.call("probe.machine")["pulses"][0]["seq"] > pulse["seq"]
+    (chip,) = told["chips"]
+    assert chip["device"] == "/dev/gpiochip0"
+    assert ["GPS_PPS", "pps"] in chip["used"]
+    (port,) = (each for each in told["ports"] if each["device"] == "/dev/ttyAMA0")
+    assert port["node"] == "pl011@9000000"
+    assert [each["pid"] for each in port["holders"]] == [told["us"]]
+    assert not port["console"]
+    (clock,) = told["clocks"]
+    assert clock["device"] == "/dev/rtc0"
+    assert clock["since_1970_s"] > 0
+    assert told["may_steer"]
 
 
 @pytest.mark.parametrize("ppb", [200_000.0, -200_000.0])

@@ -70,6 +70,10 @@ class DeviceTree:
             return ()
         return struct.unpack(f">{len(content) // 4}I", content[: len(content) & ~3])
 
+    def has(self, path: str) -> bool:
+        """Is there such a property? Some say all by being there."""
+        return (self._base / path).exists()
+
     def nodes(self, pattern: str) -> tuple[str, ...]:
         """The nodes of that pattern, in order."""
         found = sorted(self._base.glob(pattern))
