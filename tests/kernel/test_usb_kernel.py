@@ -95,4 +95,4 @@ def test_carrier_detect_by_a_thread_that_watches(guest: Guest) -> None:
 def test_carrier_detect_unplugged(guest: Guest) -> None:
     why = guest.call("chips.carrier_unplugged", limit_s=60)
     assert why.startswith("OSError: ")
-    assert "the pulse device is gone" in why
+    assert "it does not answer" in why
