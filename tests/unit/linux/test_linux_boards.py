@@ -35,7 +35,7 @@ def allowed(kind: Any, value: object) -> bool:  # noqa: ANN401 - as annotated
         inner, limits = typing.get_args(kind)
         assert isinstance(limits, Range)
         return (
-            isinstance(value, int)
+            isinstance(value, int | float)
             and allowed(inner, value)
             and limits.least <= value <= limits.most
         )
