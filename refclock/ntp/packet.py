@@ -1,6 +1,6 @@
-"""The 48 bytes of an NTP packet, and what may stand behind them.
+"""The 48 bytes of an NTP packet, RFC 5905 section 7.3.
 
-RFC 5905 section 7.3; extension fields RFC 7822. A codec validates shape, not
+What may follow them is read by `extension`. A codec validates shape, not
 policy: any 48 bytes are a packet, and encode to themselves.
 """
 
@@ -14,18 +14,10 @@ from typing import Final
 from refclock.timebase import SECOND, NtpShort, NtpTimestamp
 
 _HEADER: Final = Struct(">BBbbII4sQQQQ")
-_FIELD: Final = Struct(">HH")
 
 HEADER_LENGTH: Final = _HEADER.size
 MAX_DISPERSION: Final = 16 * SECOND
 """MAXDISP, RFC 5905 section 7.3: further from true time is not to be told."""
-
-_LEAST_FIELD: Final = 16
-_LEAST_LAST_FIELD: Final = 28
-_MACS: Final = frozenset({0, 4, 20, 24})
-"""Nothing, a crypto-NAK, and a key identifier with 128 or 160 bits of digest."""
-_OLD_MACS: Final = frozenset({0, 4, 12, 20, 24, 36, 52, 68})
-"""Before version 4 there were no fields, so that a longer digest fits."""
 
 
 class PacketError(ValueError):
@@ -101,26 +93,3 @@ class Packet:
             self.receive.bits,
             self.transmit.bits,
         )
-
-
-def check_length(data: bytes) -> None:
-    """See that the length of a packet makes sense. PacketError: it does not.
-
-    Version 4 may carry extension fields and then a MAC, told apart by how much is
-    left: 24 bytes or less can only be a MAC (RFC 7822 section 7.5.1.4). What the
-    fields mean is nobody's business here.
-    """
-    left = len(data) - HEADER_LENGTH
-    if left < 0:
-        raise PacketError(f"{len(data)} bytes, a packet has {HEADER_LENGTH}")
-    if data[0] >> 3 & 7 < 4:
-        if left not in _OLD_MACS:
-            raise PacketError(f"{left} bytes behind the header are no MAC")
-        return
-    while left >= _LEAST_LAST_FIELD:
-        _, length = _FIELD.unpack_from(data, len(data) - left)
-        if length % 4 or not _LEAST_FIELD <= length <= left:
-            raise PacketError(f"an extension field of {length} bytes in {left}")
-        left -= length
-    if left not in _MACS:
-        raise PacketError(f"{left} bytes at the end are no MAC")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from refclock.ntp.packet import Packet, PacketError, PacketMode, check_length
+from refclock.ntp.extension import read
+from refclock.ntp.packet import Packet, PacketError, PacketMode
 
 REQUEST = bytes([0x23]) + bytes(47)
 
@@ -26,7 +27,7 @@ def test_a_short_packet_is_refused() -> None:
         Packet.decode(bytes(47))
     for length in range(48):
         with pytest.raises(PacketError):
-            check_length(REQUEST[:length])
+            read(REQUEST[:length])
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_short_packet_is_refused() -> None:
     ],
 )
 def test_fields_and_macs_are_skipped(tail: bytes) -> None:
-    check_length(REQUEST + tail)
+    read(REQUEST + tail)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +64,12 @@ def test_fields_and_macs_are_skipped(tail: bytes) -> None:
 )
 def test_what_is_neither_is_refused(tail: bytes) -> None:
     with pytest.raises(PacketError):
-        check_length(REQUEST + tail)
+        read(REQUEST + tail)
 
 
 def test_before_version_4_only_a_mac_may_follow() -> None:
     old = bytes([0x1B]) + bytes(47)
-    check_length(old + bytes(20))
-    check_length(old + bytes(68))
+    read(old + bytes(20))
+    read(old + bytes(68))
     with pytest.raises(PacketError):
-        check_length(old + field(28))
+        read(old + field(28))
