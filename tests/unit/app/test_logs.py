@@ -77,8 +77,10 @@ def test_nobody_waits_for_the_journal_and_what_is_lost_is_counted(
 def test_a_reader_who_left_harms_nobody() -> None:
     stream = io.StringIO()
     stream.close()
+    before = [*logging.getLogger().handlers]
     with logging_to(stream, logging.INFO):
         log.info("to nobody")
+    assert logging.getLogger().handlers == before
 
 
 def test_a_journal_that_never_takes_a_line_does_not_hold_up_the_end(
@@ -89,4 +91,5 @@ def test_a_journal_that_never_takes_a_line_does_not_hold_up_the_end(
     deferred = Deferred(stream)
     deferred.handle(logging.makeLogRecord({"msg": "x", "levelname": "INFO"}))
     deferred.finish()
+    assert stream.getvalue() == "", "it ended while the journal took nothing"
     stream.goes_on.set()

@@ -328,6 +328,8 @@ def test_a_line_that_says_something_now_and_then_is_kept() -> None:
     wire: list[Chunk | None] = []
     for k in range(10):
         wire += [*[None] * 6, *on_line(text, (1000 + 20 * k) * SECOND)]
-    driver = GnssDriver(Wire(wire), seek_after=SEEK)
+    kept = Wire(wire)
+    driver = GnssDriver(kept, seek_after=SEEK)
     for _ in wire:
         list(driver.poll())
+    assert len(kept.limits) == len(wire)
