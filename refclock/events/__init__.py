@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from refclock.events.commands import Command, SetLeap, SetRate, SetStatus, Step
 from refclock.events.device import (
+    MONO_DRIFT,
     Bracket,
     Edge,
     Found,
@@ -49,6 +50,7 @@ from refclock.events.source import (
 
 __all__ = [
     "GPS0",
+    "MONO_DRIFT",
     "ONE_PAIR",
     "PIN0",
     "PPS0",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from refclock.events.source import PIN0, PPS0, TEMP0, SourceId
-from refclock.timebase import Duration, Local, Mono
+from refclock.timebase import Duration, Local, Mono, Utc
+
+MONO_DRIFT: Final = 500e-6
+"""How fast CLOCK_MONOTONIC may run wrong, s/s."""
 
 
 class Edge(Enum):
@@ -66,7 +70,17 @@ class Witness:
     mono: Mono
     era: int
     spread: Duration
-    """How wrong it may be: the truth lies within ± this."""
+    """How wrong it may be at `mono`: the truth lies within ± this."""
+
+    @property
+    def utc(self) -> Utc:
+        """Its time at `mono`."""
+        return Utc(self.at.ns + self.offset.ns)
+
+    def within(self, now: Mono) -> Duration:
+        """How wrong its time may be, carried along the monotonic clock to `now`."""
+        age_s = abs(now - self.mono).seconds
+        return self.spread + Duration.from_seconds(age_s * MONO_DRIFT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Final
 from refclock.events import Witness
 from refclock.integrity.alarm import AlarmKind, Alarms
 from refclock.reasons import Code, Reason
-from refclock.timebase import DAY, MINUTE, SECOND, Duration, Mono, Utc
+from refclock.timebase import DAY, MINUTE, SECOND, Mono, Utc
 
 ROLLOVER: Final = 7 * 1024 * DAY
 BACKED: Final = 10 * MINUTE
@@ -28,8 +28,6 @@ _SLACK: Final = 7 * DAY
 _REACH: Final = 20 * 365 * DAY
 """Beyond the floor plus this no date is believed."""
 _SILENCE: Final = 10 * SECOND
-_DRIFT: Final = 500e-6
-"""How fast the monotonic clock may run wrong, s/s."""
 _DEFAULTS: Final = (
     (Utc.of(1980, 1, 5), 7 * DAY),
     (Utc.of(1999, 8, 21), 3 * DAY),
@@ -48,21 +46,6 @@ class Dated:
     rollovers: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A witness's: the time `utc` at `mono`, plus or minus `spread`."""
-
-    utc: Utc
-    mono: Mono
-    spread: Duration
-
-    def excludes(self, utc: Utc, now: Mono) -> bool:
-        """Can it not have been `utc` at `now`?"""
-        age = now - self.mono
-        within = self.spread + Duration.from_seconds(abs(age).seconds * _DRIFT)
-        return abs(self.utc + age - utc) > within
-
-
 class DateJudge:
     """Judges the dates of one receiver. Used by one thread."""
 
@@ -72,18 +55,16 @@ class DateJudge:
         self._alarms = alarms
         self._floor = floor
         self._last_good = last_good
-        self._readings: dict[str, _Reading] = {}
+        self._readings: dict[str, Witness] = {}
         self._earlier: tuple[Mono, Mono] | None = None
         """Since when a date before the last good one was named, and when last."""
 
     def witness(self, witness: Witness) -> bool:
         """Another's reading; is it one? From before the floor it is of a clock that was
         never set."""
-        utc = Utc(witness.at.ns + witness.offset.ns)
-        if utc + witness.spread < self._floor - _SLACK:
+        if witness.utc + witness.spread < self._floor - _SLACK:
             return False
-        reading = _Reading(utc, witness.mono, witness.spread)
-        self._readings[witness.source] = reading
+        self._readings[witness.source] = witness
         return True
 
     def judge(self, utc: Utc, now: Mono) -> Dated | Reason:
@@ -120,7 +101,10 @@ class DateJudge:
 
     def _excluded(self, utc: Utc, now: Mono) -> bool:
         """Do more witnesses exclude it than do not?"""
-        against = sum(each.excludes(utc, now) for each in self._readings.values())
+        against = sum(
+            abs(each.utc + (now - each.mono) - utc) > each.within(now)
+            for each in self._readings.values()
+        )
         return 2 * against > len(self._readings)
 
     def _held(self, utc: Utc, now: Mono) -> Reason | None:

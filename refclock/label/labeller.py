@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from refclock.events import Fix, PulseEdge, TimeMessage, Witness
+from refclock.events import MONO_DRIFT, Fix, PulseEdge, TimeMessage, Witness
 from refclock.label.edges import EdgeSelector
 from refclock.label.lag import LabelHistory, Lag
-from refclock.label.vote import DRIFT, Doubt, Named, Testimony, Vote, whole
+from refclock.label.vote import Doubt, Named, Testimony, Vote, whole
 from refclock.reasons import Code, Reason
 from refclock.settings import Range
 from refclock.timebase import (
@@ -28,7 +28,6 @@ from refclock.timebase import (
     LeapTable,
     Mono,
     Tai,
-    Utc,
 )
 
 
@@ -167,9 +166,8 @@ class Labeller:
     def witness(self, witness: Witness) -> None:
         """Another's word on the time: it counts where it is better than half a
         second."""
-        tai = self._leaps.tai(Utc(witness.at.ns + witness.offset.ns))
-        reading = Testimony(Named(tai, witness.mono), witness.spread)
-        self._vote.witness(witness.source, reading)
+        reading = Named(self._leaps.tai(witness.utc), witness.mono)
+        self._vote.witness(witness.source, Testimony(reading, witness))
 
     def confirmed(self, ahead: Duration) -> bool | None:
         """Do witnesses exclude our second but not that of sentences `ahead` of us, or
@@ -226,7 +224,7 @@ class Labeller:
         """Is it further from what we carry than its lag ever is, and we can drift?"""
         if self._anchor is None:
             return False
-        drift = abs(alone.mono - self._anchor.mono).seconds * DRIFT
+        drift = abs(alone.mono - self._anchor.mono).seconds * MONO_DRIFT
         away = abs(self._anchor.at(alone.mono) - alone.tai)
         return away > lag.reach + Duration.from_seconds(drift)
 

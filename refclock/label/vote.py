@@ -29,6 +29,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from refclock.events import Witness
 from refclock.label.lag import Lag
 from refclock.reasons import Code, Reason
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono, Tai
@@ -42,8 +43,6 @@ _BURST: Final = 300 * MILLISECOND
 _HALF: Final = 500 * MILLISECOND
 _SURE: Final = 400 * MILLISECOND
 """A witness that names the second must be better than half of one, with margin."""
-DRIFT: Final = 500e-6
-"""How fast the monotonic clock may run wrong, s/s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +66,20 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """A witness's reading, and how wrong it may be, either way."""
+    """A witness, and the TAI of its reading."""
 
     reading: Named
-    spread: Duration
-
-    def within(self, edge: Mono) -> Duration:
-        """Its uncertainty at that edge: it grows as the monotonic clock may drift."""
-        age_s = abs(edge - self.reading.mono).seconds
-        return self.spread + Duration.from_seconds(age_s * DRIFT)
+    witness: Witness
 
     def second(self, edge: Mono) -> Tai | None:
         """The second of that edge; None: it cannot tell."""
-        within, at = self.within(edge), self.reading.at(edge)
+        within, at = self.witness.within(edge), self.reading.at(edge)
         second = whole(at)
         return second if abs(at - second) <= within < _SURE else None
 
     def excludes(self, second: Tai, edge: Mono) -> bool:
         """Can that edge not have been that second?"""
-        return abs(self.reading.at(edge) - second) > self.within(edge)
+        return abs(self.reading.at(edge) - second) > self.witness.within(edge)
 
 
 class Vote:
