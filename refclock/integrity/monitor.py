@@ -213,7 +213,7 @@ class Integrity:
         return self._second.adopt(
             ahead,
             now,
-            self._vouchers(now),
+            self._vouchers(now) if ahead else frozenset(),
             confirmed=confirmed,
             gps_time=ahead == self._behind() - GPS_BEHIND_TAI,
         )
