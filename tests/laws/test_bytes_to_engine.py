@@ -43,6 +43,7 @@ from refclock.timebase import (
     Mono,
     Utc,
 )
+from tests.fakes.binary import casic, ubx
 
 INPUTS: Final = int(os.environ.get("REFCLOCK_FUZZ", "20000"))
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,25 +97,6 @@ NOISE: Final = [
 def sealed(body: str) -> bytes:
     raw = body.encode("ascii", "replace")
     return b"$%b*%02X\r\n" % (raw, reduce(xor, raw, 0))
-
-
-def ubx(cls: int, number: int, payload: bytes, sync: bytes = b"\xb5b") -> bytes:
-    body = bytes((cls, number)) + len(payload).to_bytes(2, "little") + payload
-    first = second = 0
-    for byte in body:
-        first = (first + byte) & 0xFF
-        second = (second + first) & 0xFF
-    return sync + body + bytes((first, second))
-
-
-def casic(cls: int, number: int, payload: bytes) -> bytes:
-    payload += bytes(-len(payload) % 4)
-    total = (number << 24) + (cls << 16) + len(payload)
-    total += sum(
-        int.from_bytes(payload[k : k + 4], "little") for k in range(0, len(payload), 4)
-    )
-    head = b"\xba\xce" + len(payload).to_bytes(2, "little") + bytes((cls, number))
-    return head + payload + (total % 2**32).to_bytes(4, "little")
 
 
 class Writer:

@@ -19,6 +19,7 @@ from refclock.gnss import nmea
 from refclock.gnss.framer import Binary, Framer, Item, Sentence
 from refclock.gnss.ubx import Ubx
 from refclock.timebase import DAY, Duration, Mono
+from tests.fakes.binary import ubx
 
 GOLDEN = b"".join(
     file.read_bytes()
@@ -32,15 +33,6 @@ UBX_READ = [
 
 def sealed(body: bytes) -> bytes:
     return b"$%b*%02X\r\n" % (body, reduce(xor, body, 0))
-
-
-def ubx(cls: int, number: int, payload: bytes) -> bytes:
-    body = bytes((cls, number)) + len(payload).to_bytes(2, "little") + payload
-    first = second = 0
-    for byte in body:
-        first = (first + byte) & 0xFF
-        second = (second + first) & 0xFF
-    return b"\xb5b" + body + bytes((first, second))
 
 
 fields = st.text("0123456789.-+AVENDSMW *$:_", max_size=12).map(str.encode)

@@ -30,6 +30,7 @@ from refclock.timebase import (
     Mono,
     Utc,
 )
+from tests.fakes.binary import casic, ubx
 
 BEGAN: Final = Utc.of(2026, 12, 1, 8, 15)
 GPS_BEGAN: Final = datetime(1980, 1, 6, tzinfo=UTC)
@@ -74,23 +75,6 @@ def gga(at: datetime, quality: int) -> str:
 
 def zda(at: datetime, talker: str = "GN") -> str:
     return f"{talker}ZDA,{at:%H%M%S}.00,{at:%d,%m,%Y},00,00"
-
-
-def ubx(cls: int, number: int, payload: bytes) -> bytes:
-    body = bytes((cls, number)) + len(payload).to_bytes(2, "little") + payload
-    first = second = 0
-    for byte in body:
-        first = (first + byte) & 0xFF
-        second = (second + first) & 0xFF
-    return b"\xb5b" + body + bytes((first, second))
-
-
-def casic(cls: int, number: int, payload: bytes) -> bytes:
-    total = (number << 24) + (cls << 16) + len(payload)
-    for k in range(0, len(payload), 4):
-        total += int.from_bytes(payload[k : k + 4], "little")
-    head = b"\xba\xce" + len(payload).to_bytes(2, "little") + bytes((cls, number))
-    return head + payload + (total % 2**32).to_bytes(4, "little")
 
 
 def civil(at: datetime) -> tuple[int, ...]:

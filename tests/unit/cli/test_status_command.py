@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from refclock.cli import main
-from refclock.daemon.control import ControlServer
+from refclock.daemon.control import Answers, ControlServer
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
 from refclock.observe.status import clients_json, error_json, to_json
 from refclock.server.clients import ClientStatus
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
+from tests.fakes.control import answering
 
 LEAPS = LeapTable((), 37 * SECOND, Utc.of(2017, 1, 1), Utc.of(2050, 1, 1))
 ANSWER = to_json(
@@ -26,22 +27,9 @@ CLIENTS = clients_json([ClientStatus("10.0.0.1", 3.0, 2, 4, 0, 0)])
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "control.sock"
-    server = ControlServer(
-        path, {"status": lambda _: ANSWER, "clients": lambda _: CLIENTS}
-    )
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            server.serve(0.02)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    yield path
-    stop.set()
-    thread.join()
-    server.close()
+    answers: Answers = {"status": lambda _: ANSWER, "clients": lambda _: CLIENTS}
+    with answering(tmp_path / "control.sock", answers) as path:
+        yield path
 
 
 def test_a_page_for_people(door: Path, capsys: pytest.CaptureFixture[str]) -> None:

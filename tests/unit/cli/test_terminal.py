@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +21,8 @@ from pathlib import Path
 import pytest
 
 from refclock.cli.terminal import Screen, fitted
-from refclock.daemon.control import ControlServer
+from refclock.daemon.control import Answers
+from tests.fakes.control import answering
 from tests.unit.cli.test_status_command import ANSWER
 
 ROOT = Path(__file__).parents[3]
@@ -37,20 +37,9 @@ PAGE = "TRACK      it is right\nserving    stratum 1\n" + "\n".join(
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Path]:
     """A control socket that answers."""
-    path = tmp_path / "control.sock"
-    server = ControlServer(path, {"status": lambda _: ANSWER})
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            server.serve(0.02)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    yield path
-    stop.set()
-    thread.join()
-    server.close()
+    answers: Answers = {"status": lambda _: ANSWER}
+    with answering(tmp_path / "control.sock", answers) as path:
+        yield path
 
 
 def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from refclock.cli import main
 from refclock.cli.wait import why_not
-from refclock.daemon.control import ControlServer
+from tests.fakes.control import answering
 from tests.unit.cli.test_status_command import ANSWER
 
 SERVING: dict[str, Any] = {
@@ -36,23 +33,6 @@ def whole(status: dict[str, Any]) -> str:
     return json.dumps(json.loads(ANSWER) | status)
 
 
-@contextmanager
-def answering(path: Path, answer: Callable[[], str]) -> Iterator[None]:
-    server = ControlServer(path, {"status": lambda _: answer()})
-    stop = Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            server.serve(0.02)
-
-    thread = Thread(target=loop)
-    thread.start()
-    yield
-    stop.set()
-    thread.join()
-    server.close()
-
-
 def wait(door: Path, *more: str) -> int:
     return main(["wait", "--socket", str(door), *more])
 
@@ -61,7 +41,7 @@ def test_it_ends_as_soon_as_the_time_is_right(tmp_path: Path) -> None:
     door = tmp_path / "control.sock"
     answers = iter([COLD, COLD, SERVING])
     began = time.monotonic()
-    with answering(door, lambda: whole(next(answers))):
+    with answering(door, {"status": lambda _: whole(next(answers))}):
         assert wait(door) == 0
     assert next(answers, None) is None
     assert time.monotonic() - began >= 1.0
@@ -71,7 +51,7 @@ def test_it_gives_up_with_the_last_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     door = tmp_path / "control.sock"
-    with answering(door, lambda: whole(COLD)):
+    with answering(door, {"status": lambda _: whole(COLD)}):
         assert wait(door, "--timeout", "0.1") == 1
     said = capsys.readouterr().err
     assert said == "refclock wait: not right within 0.1 s: COLD: no fix\n"

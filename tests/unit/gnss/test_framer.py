@@ -9,30 +9,13 @@ from refclock.board.ports import Chunk
 from refclock.events import Dropped, DropReason
 from refclock.gnss.framer import LONGEST, Binary, Framer, Item, Sentence
 from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Mono
+from tests.fakes.binary import casic, ubx
 
 RMC = b"GNRMC,111106.00,A,4807.0380,N,01131.0000,E,0.0,,010526,,,A,V"
 
 
 def sealed(body: bytes, end: bytes = b"\r\n") -> bytes:
     return b"$%b*%02X%b" % (body, reduce(xor, body), end)
-
-
-def ubx(cls: int, number: int, payload: bytes) -> bytes:
-    body = bytes((cls, number)) + len(payload).to_bytes(2, "little") + payload
-    first = second = 0
-    for byte in body:
-        first = (first + byte) & 0xFF
-        second = (second + first) & 0xFF
-    return b"\xb5b" + body + bytes((first, second))
-
-
-def casic(cls: int, number: int, payload: bytes) -> bytes:
-    size = len(payload)
-    words = [payload[k : k + 4] for k in range(0, size, 4)]
-    total = (number << 24) + (cls << 16) + size
-    total += sum(int.from_bytes(word, "little") for word in words)
-    head = b"\xba\xce" + size.to_bytes(2, "little") + bytes((cls, number))
-    return head + payload + (total % 2**32).to_bytes(4, "little")
 
 
 def chunk(data: bytes, first: Duration = ZERO, last: Duration | None = None) -> Chunk:
