@@ -76,7 +76,7 @@ SEEDS = [
 VALUES = [b"\0", b"\xff", b"\x80", b"\0\0\0\0", b"\0\x10", b"\xff\xff\xff\xff", b"\x23"]
 NETWORK = bytes.fromhex("fd00000000000007")
 PLACES = (
-    [bytes([10, 0, 0, 1])] * 30
+    [bytes([10, 0, 0, 1])] * 90
     + [bytes([10, 0, 0, host]) for host in range(100)]
     + [NETWORK + bytes([host] * 8) for host in (0, 1, *range(200, 230))]
     + [bytes([8, 8, 4, host]) for host in range(40)]
