@@ -43,6 +43,12 @@ class Lag:
         return self.count >= KNOWN
 
     @property
+    def tells(self) -> bool:
+        """Can it tell one second from the next? Not where it scatters so widely that
+        four spreads are more than a quarter of a second."""
+        return self.known and 4 * self.spread <= _REMOTE
+
+    @property
     def reach(self) -> Duration:
         """A lag further from the mean is another one: the receiver was set anew."""
         return min(max(4 * self.spread, _NEAR), _REMOTE)

@@ -211,7 +211,7 @@ class Vote:
         and the last of `at`."""
         early, late = at[0], at[-1]
         known = lags.get(kind)
-        if known is not None and known.known:
+        if known is not None and known.tells:
             middle = at[len(at) // 2] + known.mean
             second = whole(middle)
             off = max(abs(late + known.mean - second), abs(early + known.mean - second))

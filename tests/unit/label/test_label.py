@@ -441,6 +441,14 @@ def test_a_lag_that_scatters_as_far_as_the_edges_are_apart_does_not() -> None:
     assert not Sky(says, flanks=TURNED_ROUND, lags=loose).run(30).labels
 
 
+def test_a_lag_remembered_that_scatters_widely_names_no_second() -> None:
+    """Of 900 +- 250 ms, a sentence 122 ms late looks like one of the second before."""
+    loose = {"RMC": Lag(s(0.9), s(0.25), 60)}
+    sky = Sky((Says(lag=lambda _: 0.122),), lags=loose).run(20)
+    assert sky.labels
+    assert not sky.wrong
+
+
 def test_a_line_that_tells_falling_flanks_only() -> None:
     sky = Sky(flanks=((Edge.CLEAR, 0.0),)).run(30)
     assert len(sky.labels) > 20
