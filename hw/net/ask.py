@@ -1,7 +1,8 @@
 """A question over UDP, with the kernel's stamps on both ways.
 
 The send stamp comes back by the socket's error queue, taken as the packet goes
-to the device; the receive stamp comes with the reply.
+to the device; the receive stamp comes with the reply. A server of this machine that
+turns the very packet round makes a second send stamp of it.
 """
 
 from __future__ import annotations
@@ -51,9 +52,12 @@ class Asker:
         self._socket.send(data)
         waiting = select.poll()
         waiting.register(self._socket, 0)  # an error is always told
-        if waiting.poll(_STAMP_WAIT_MS):
+        while waiting.poll(_STAMP_WAIT_MS):
             stamp = self._read(socket.MSG_ERRQUEUE)[1]
-            return Local(before if stamp is None else stamp)
+            if stamp is None:
+                break
+            if stamp >= before:  # one more of the last packet is from its way back
+                return Local(stamp)
         return Local(before)
 
     def replies(self, limit: Duration) -> Iterator[tuple[bytes, Local]]:

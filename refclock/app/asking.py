@@ -29,8 +29,9 @@ _TRIES: Final = 3
 """So often one question is sent, within half the patience."""
 _STAGGER: Final = 20
 """The next address is tried after the patience divided by that."""
-_INTRODUCTIONS: Final = 2
-"""A server that keeps no stamps for strangers knows us from the third request on."""
+_INTRODUCTIONS: Final = 3
+"""A server that keeps no stamps for strangers knows us from the third request on, one
+whose kernel answers the plain first one from the fourth."""
 _MOST_LOST: Final = 3
 """In a row; it is not asked again after that."""
 
