@@ -109,7 +109,7 @@ def serving(network: Network, text: str) -> Iterator[Served]:
 
 
 def _wait(true: object) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not true():  # type: ignore[operator]
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -355,6 +355,49 @@ def test_settings_say_where_the_kernel_answers(
             assert ask(asking) is None
         assert served.answered == (1, 0)
         assert sum(len(s.denied(9)) for s in served.services) == 1
+
+
+SERVE = """
+from hw.linux.clock import FreeClock
+from refclock.app.compose import _services
+from refclock.config import parse
+from refclock.timebase import SECOND
+from tests.fakes.published import right
+import threading
+services = list(_services(parse(b"server.in_kernel = true"), right, FreeClock(), ()))
+def each(service):
+    while True:
+        service.serve(SECOND)
+for service in services:
+    threading.Thread(target=each, args=(service,)).start()
+"""
+
+
+def test_a_process_that_is_killed_answers_no_more_and_its_successor_does(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    within = ["nsenter", "-t", str(server.pid), "-n"]
+    for _ in range(2):
+        daemon = subprocess.Popen([*within, sys.executable, "-c", SERVE])  # noqa: S603
+        try:
+            with client_in(client, "10.77.0.1") as asking:
+                _wait(lambda asking=asking: ask_quietly(asking))
+                assert sum(ask(asking) is not None for _ in range(20)) == 20
+        finally:
+            daemon.kill()
+            daemon.wait()
+        with client_in(client, "10.77.0.1") as asking:
+            asking.settimeout(0.05)
+            assert not any(ask_quietly(asking) for _ in range(5))
+
+
+def ask_quietly(client: socket.socket) -> bytes | None:
+    """As `ask`; None too where nobody listens."""
+    try:
+        return ask(client)
+    except ConnectionRefusedError:
+        return None
 
 
 def test_the_right_to_load_is_given_up_and_what_is_missing_is_said(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hw.abi import interface, pps, ptp, rtc, sockets, timex, tty
+from hw.abi import addresses, bpf, interface, pps, ptp, rtc, sockets, timex, tty
 from hw.abi.timex import Timex
+from hw.net.responder import program as responder
 from tests.debian import call
 
 EXPECTED = {
@@ -122,6 +123,50 @@ EXPECTED = {
     # tty
     "N_TTY": tty.N_TTY,
     "N_PPS": tty.N_PPS,
+    # bpf, and the frames its programs are given
+    "BPF_MAP_TYPE_HASH": bpf.HASH,
+    "BPF_MAP_TYPE_ARRAY": bpf.ARRAY,
+    "BPF_MAP_TYPE_PERCPU_ARRAY": bpf.PERCPU_ARRAY,
+    "BPF_MAP_TYPE_LRU_HASH": bpf.LRU_HASH,
+    "BPF_MAP_TYPE_LPM_TRIE": bpf.LPM_TRIE,
+    "BPF_F_NO_PREALLOC": bpf.NO_PREALLOC,
+    "BPF_F_MMAPABLE": bpf.MMAPABLE,
+    "BPF_PROG_TYPE_SCHED_CLS": bpf.SCHED_CLS,
+    "BPF_PROG_TYPE_XDP": bpf.XDP,
+    "BPF_XDP": bpf.ON_XDP,
+    "XDP_FLAGS_SKB_MODE": bpf.XDP_FLAGS_SKB_MODE,
+    "XDP_DROP": responder.XDP_DROP,
+    "XDP_PASS": responder.XDP_PASS,
+    "XDP_TX": responder.XDP_TX,
+    "BPF_PROG_LOAD": bpf._PROG_LOAD,
+    "BPF_PROG_TEST_RUN": bpf._PROG_TEST_RUN,
+    "BPF_MAP_LOOKUP_BATCH": bpf._MAP_LOOKUP_BATCH,
+    "BPF_LINK_CREATE": bpf._LINK_CREATE,
+    **{f"BPF_FUNC_{name}": number for name, number in bpf.HELPERS.items()},
+    **{
+        f"offsetof(struct __sk_buff, {field})": responder._TC[name]
+        for name, field in (
+            ("LENGTH", "len"),
+            ("PACKET_TYPE", "pkt_type"),
+            ("VLAN_PRESENT", "vlan_present"),
+            ("INTERFACE", "ifindex"),
+            ("DATA", "data"),
+            ("DATA_END", "data_end"),
+            ("STAMP", "tstamp"),
+        )
+    },
+    "offsetof(struct xdp_md, data_end)": responder._XDP["DATA_END"],
+    "offsetof(struct xdp_md, ingress_ifindex)": responder._XDP["INTERFACE"],
+    "BPF_F_MARK_MANGLED_0": responder._NAMES["MARK_MANGLED_0"],
+    "SIOCGIFCONF": addresses._SIOCGIFCONF,
+    "SIOCGIFFLAGS": addresses._SIOCGIFFLAGS,
+    "SIOCGIFHWADDR": addresses._SIOCGIFHWADDR,
+    "SIOCGIFINDEX": addresses._SIOCGIFINDEX,
+    "IFF_SLAVE": addresses.SLAVE,
+    "ARPHRD_ETHER": addresses.ETHERNET,
+    "ARPHRD_LOOPBACK": addresses.LOOPBACK,
+    "IFA_F_TENTATIVE": addresses._TENTATIVE,
+    "IFA_F_DADFAILED": addresses._DUPLICATE,
 }
 _C = """
 #define _GNU_SOURCE
@@ -130,10 +175,14 @@ _C = """
 #include <sys/socket.h>
 #include <sys/timex.h>
 #include <netinet/in.h>
+#include <linux/bpf.h>
 #include <linux/errqueue.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
 #include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
 #include <linux/net_tstamp.h>
 #include <linux/pps.h>
 #include <linux/ptp_clock.h>
