@@ -23,7 +23,9 @@ from typing import Final
 from tests.debian import MissingError, unpacked_here
 
 CACHE: Final = Path(__file__).parents[2] / ".cache" / "interop"
-_PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+_PATH: Final = os.pathsep.join(
+    [os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/lib/systemd"]
+)
 
 _PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
     "chronyd": ("chrony", "usr/sbin/chronyd"),
@@ -32,7 +34,7 @@ _PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
     "openntpd": ("openntpd", "usr/sbin/openntpd"),
     "rdate": ("rdate", "usr/sbin/rdate"),
     "nmap": ("nmap", "usr/bin/nmap"),
-    "systemd-timesyncd": ("systemd-timesyncd", "lib/systemd/systemd-timesyncd"),
+    "systemd-timesyncd": ("systemd-timesyncd", "usr/lib/systemd/systemd-timesyncd"),
 }
 """By name: the package, and where the program is in it."""
 
@@ -123,6 +125,8 @@ def _unpack(package: str, root: Path) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         fresh = Path(folder) / "root"
+        (fresh / "usr/lib").mkdir(parents=True)
+        (fresh / "lib").symlink_to("usr/lib")  # Debian 12's packages still say lib
         unpacked_here([package], fresh)
         for library in fresh.rglob("libntpc.so"):  # looked for beside its module
             beside = fresh / "usr/lib/python3/dist-packages/ntp" / library.name

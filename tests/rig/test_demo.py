@@ -75,7 +75,7 @@ def test_query_of_a_dead_port_fails_soon(*, silent: bool) -> None:
         asked = refclock("query", "127.0.0.1", "--port", str(port))
     assert asked.returncode == 1
     assert ("no answer" if silent else "nothing answers") in asked.stderr
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 8  # 5 s of patience and Python's own start
 
 
 def test_every_fault_of_a_configuration_is_named_at_once(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_its_page_fits_the_terminal_and_it_ends_with_it(
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env=os.environ | {"TERM": "xterm", "NO_COLOR": ""},
+        env=sized_by_itself() | {"TERM": "xterm", "NO_COLOR": ""},
         preexec_fn=own_terminal,  # noqa: PLW1509 - no thread of ours forks here
     ) as process:
         os.close(slave)
@@ -213,6 +213,15 @@ def test_its_page_fits_the_terminal_and_it_ends_with_it(
         assert max(map(len, seen)) <= columns
     assert "trouble " in pages[-1]
     assert "truth " in pages[-1]
+
+
+def sized_by_itself() -> dict[str, str]:
+    """Our environment without another terminal's size, which a test runner may set."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"COLUMNS", "LINES"}
+    }
 
 
 def own_terminal() -> None:
