@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -29,6 +30,24 @@ def test_every_command_has_a_row() -> None:
     assert {row[0].strip("`").split()[1] for row in rows(chapter("Commands"))} == set(
         COMMANDS
     )
+
+
+def test_every_reason_in_the_way_to_stratum_1_is_one_that_is_given() -> None:
+    source = ast.parse((ROOT / "refclock/diagnose/words.py").read_text())
+    said = [
+        node.value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    *cells, _clients = (row[0] for row in rows(chapter("When it is not stratum 1")))
+    pieces = [
+        piece.strip()
+        for cell in cells
+        for piece in re.sub(r"\(.*", "", cell).split("...")
+        if piece.strip()
+    ]
+    assert len(pieces) >= 10
+    assert [p for p in pieces if not any(p in each for each in said)] == []
 
 
 def test_every_dependency_has_its_reason() -> None:
