@@ -22,7 +22,8 @@ from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import RealtimeClock, Stepped
 from refclock.events import Command, InForce, SetLeap, SetStatus, Temperature
 from refclock.integrity.phase import RUN
-from refclock.label.labeller import Predicted, SentenceSample
+from refclock.label.labeller import Predicted
+from refclock.label.sentences import SentenceSample
 from refclock.published import (
     NEVER,
     UNKNOWN,

@@ -36,10 +36,10 @@ from refclock.label.labeller import (
     OTHER_EDGE,
     Labeller,
     Predicted,
-    SentenceSample,
     Unlabelled,
 )
 from refclock.label.lag import Lag
+from refclock.label.sentences import SentenceSample
 from refclock.reasons import Code, Reason
 from refclock.timebase import (
     MILLISECOND,

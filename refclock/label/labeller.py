@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from refclock.events import MONO_DRIFT, Fix, PulseEdge, TimeMessage, Witness
+from refclock.events import Fix, PulseEdge, TimeMessage, Witness
 from refclock.label.edges import EdgeSelector
-from refclock.label.lag import LabelHistory, Lag
+from refclock.label.lag import Lag
+from refclock.label.sentences import CARRIED, SentenceLags, SentenceSample
 from refclock.label.vote import Doubt, Named, Testimony, Vote, whole
 from refclock.reasons import Code, Reason
 from refclock.settings import Range
@@ -66,19 +67,6 @@ class Unlabelled:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class SentenceSample:
-    """What a sentence says without a pulse."""
-
-    tai: Tai
-    mono: Mono
-    """When, by its lag, that was."""
-    spread: Duration
-    """How it scatters, one sigma."""
-    doubt: Duration
-    """How far the lag may be off, alike each time: no average takes that away."""
-
-
 OTHER_EDGE: Final = Unlabelled(Reason.of(Code.OTHER_EDGE))
 OWN_CLOCK: Final = "our own clock"
 _WARM: Final = 50 * MILLISECOND
@@ -88,19 +76,6 @@ _STRAY: Final = 300 * MILLISECOND
 """A pulse this far from a whole second of ours may belong to either neighbour."""
 _UNEVEN: Final = 10 * MILLISECOND
 """Pulses that come at intervals further from a whole second are none, or not all."""
-_RECENT: Final = 10 * SECOND
-"""After a pulse this old no lag is learned: our clock may have drifted."""
-_CARRIED: Final = 1000 * SECOND
-"""For so long the monotonic clock carries a second: 500 ppm make half of one."""
-_PRIOR: Final = Lag(250 * MILLISECOND, 50 * MILLISECOND)
-"""Of a kind never measured."""
-_WITHIN: Final = SECOND
-"""A sentence of unknown lag is taken to come within the second it names."""
-_WHOLE: Final = 250 * MILLISECOND
-"""A sentence further from whole seconds ahead or behind is late or early, no more."""
-_EXACTLY: Final = 30 * MILLISECOND
-"""What comes later by whole seconds to within this was not held up: a line knows no
-seconds."""
 
 
 class Labeller:
@@ -114,7 +89,7 @@ class Labeller:
     ) -> None:
         self._settings = settings
         self._leaps = leaps
-        self._lags = dict(learned or {})
+        self._sentences = SentenceLags(learned or {})
         self.forget()
 
     def forget(self) -> None:
@@ -129,7 +104,7 @@ class Labeller:
         self._pulse: Mono | None = None
         self._away = ZERO
         """How far the last labelled pulse was from its second."""
-        self._names: dict[str, LabelHistory] = {}
+        self._sentences.forget()
         self._vouched = False
         self._doubt: Reason | None = None
 
@@ -139,11 +114,11 @@ class Labeller:
 
     def lags(self) -> Mapping[str, Lag]:
         """What was learned, by kind of sentence."""
-        return dict(self._lags)
+        return dict(self._sentences.lags)
 
     def forget_lags(self) -> None:
         """What an earlier run learned of the sentences is not true of them."""
-        self._lags.clear()
+        self._sentences.lags.clear()
 
     def tai(self, message: TimeMessage) -> Tai:
         """The moment a sentence names. Second 60 is the one after 59."""
@@ -159,9 +134,12 @@ class Labeller:
             return None
         sentence = Named(self.tai(message), message.mono)
         self._vote.observe(message.kind, sentence)
-        if self._anchor is None or sentence.mono - self._anchor.mono > _CARRIED:
+        if self._anchor is None or sentence.mono - self._anchor.mono > CARRIED:
             return None
-        return self._compare(message.kind, sentence, self._anchor)
+        ahead, self._anchor = self._sentences.compare(
+            message.kind, sentence, self._anchor
+        )
+        return ahead
 
     def witness(self, witness: Witness) -> None:
         """Another's word on the time: it counts where it is better than half a
@@ -191,7 +169,7 @@ class Labeller:
         self._before = edge.mono
         if before is None or not _even(edge.mono - before):
             return Unlabelled(Reason.of(Code.PULSE_NOT_PERIODIC))
-        named = self._vote.second(edge.mono, self._lags)
+        named = self._vote.second(edge.mono, self._sentences.lags)
         if isinstance(named, Doubt):
             return Unlabelled(self._doubt or named.reason)
         second, by = named
@@ -211,22 +189,8 @@ class Labeller:
         """What a sentence is worth without a pulse; None: nothing."""
         if not self._usable(message):
             return None
-        lag, doubt = self._lags.get(message.kind, _PRIOR), ZERO
-        if not lag.known:
-            lag, doubt = _PRIOR, _WITHIN - _PRIOR.mean
-        doubt = max(doubt, lag.spread)
-        alone = SentenceSample(
-            self.tai(message), message.mono - lag.mean, lag.spread, doubt
-        )
-        return None if lag.known and self._held_up(alone, lag) else alone
-
-    def _held_up(self, alone: SentenceSample, lag: Lag) -> bool:
-        """Is it further from what we carry than its lag ever is, and we can drift?"""
-        if self._anchor is None:
-            return False
-        drift = abs(alone.mono - self._anchor.mono).seconds * MONO_DRIFT
-        away = abs(self._anchor.at(alone.mono) - alone.tai)
-        return away > lag.reach + Duration.from_seconds(drift)
+        named = Named(self.tai(message), message.mono)
+        return self._sentences.sample(message.kind, named, self._anchor)
 
     def _usable(self, message: TimeMessage) -> bool:
         if message.queued:
@@ -248,7 +212,7 @@ class Labeller:
             if known is not None:
                 begins = abs(known.tai - whole(known.tai)) < near
             else:
-                begins = self._vote.fits(edge.mono, self._lags, near)
+                begins = self._vote.fits(edge.mono, self._sentences.lags, near)
             if begins:
                 self._edges.choose(edge.edge)
         if begins is None:
@@ -279,31 +243,6 @@ class Labeller:
         if self._leaps.utc(second) is None:
             return Unlabelled(Reason.of(Code.PULSE_OF_LEAP_SECOND))
         return Label(second, by)
-
-    def _compare(self, kind: str, sentence: Named, anchor: Named) -> Duration | None:
-        """Learn the lag of a sentence that names the second we are in, or tell by how
-        many seconds it differs."""
-        lag = anchor.at(sentence.mono) - sentence.named
-        known = self._lags.get(kind, Lag())
-        away = (known.mean if known.known else _HALF) - lag
-        ahead = away.rounded(SECOND)
-        if known.known:
-            off_by_seconds = ahead != ZERO and abs(away - ahead) < _WHOLE
-        else:
-            off_by_seconds = not ZERO <= lag < 3 * _HALF
-        exactly = abs(away - ahead) < _EXACTLY
-        names = self._names.setdefault(kind, LabelHistory())
-        late = names.observe(
-            sentence.named, off_by_seconds=off_by_seconds, exactly=exactly
-        )
-        if off_by_seconds and not late:
-            return ahead
-        age = sentence.mono - anchor.mono
-        if age < _RECENT:
-            self._lags[kind] = known.learn(lag)
-        elif ahead == ZERO and known.known and 2 * age > _CARRIED:
-            self._anchor = Named(sentence.named + known.mean, sentence.mono)
-        return ZERO if ahead == ZERO else None
 
 
 def _even(gap: Duration) -> bool:

@@ -88,7 +88,7 @@ def test_what_a_run_that_named_the_wrong_second_learned_is_not_kept() -> None:
         pass
     labeller = mind._first.labeller
     for kind, known in labeller.lags().items():
-        labeller._lags[kind] = replace(known, mean=known.mean + SECOND)
+        labeller._sentences.lags[kind] = replace(known, mean=known.mean + SECOND)
     memory = mind.memory()
     assert memory.lags == {}
     lived = list(fast(WORLD, engine(WORLD, memory=memory), hours=0.03, seed=3))
