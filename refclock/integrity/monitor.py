@@ -28,6 +28,7 @@ from refclock.events import (
 from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
 from refclock.integrity.antenna import Antenna
 from refclock.integrity.dates import DateJudge
+from refclock.integrity.fix import FixState
 from refclock.integrity.leapcount import LeapCount
 from refclock.integrity.phase import PhaseJudge, PulseVerdict
 from refclock.integrity.second import SETTLING, SecondJudge, Voucher
@@ -84,16 +85,12 @@ class MessageRefused:
     reason: Reason
 
 
-_FIX_LASTS: Final = 5 * SECOND
-"""A fix, or the word that there is none, counts for so long."""
 _SILENCE: Final = 10 * SECOND
 _BESIDE: Final = {
     DropReason.FOREIGN_CLOCK: Code.FOREIGN_CLOCK,
     DropReason.CONTRADICTION: Code.SENTENCES_CONTRADICT,
 }
 """Refusals that an operator should know of."""
-_SELDOM: Final = 10 * SECOND
-"""A receiver may name the time as seldom as this."""
 _CORRECTED: Final = 30 * SECOND
 """A receiver names another second so soon after its count was corrected."""
 _CROWDED: Final = 0.7
@@ -126,16 +123,9 @@ class Integrity:
         """When the receiver was first believed."""
         self._named: Tai | None = None
         """What it said last."""
-        self._fixed = False
-        """Whether its last message had a fix."""
-        self._good: Mono | None = None
-        """When it last had a fix."""
-        self._denied: Mono | None = None
-        """When it last said that it has none."""
+        self._fix = FixState()
         self._beside: Mono | None = None
         """When two names of the second last stood side by side."""
-        self._vouched: tuple[Mono, Duration] | None = None
-        """When it last vouched for its pulse, and how long after the time before."""
         self.restarted()
 
     def restarted(self) -> None:
@@ -155,37 +145,23 @@ class Integrity:
     # sentences
 
     def vouches(self, now: Mono) -> bool:
-        """Did it say lately that it has a fix? One that is silent, or cannot be read,
-        vouches for no pulse."""
-        if self._vouched is None:
-            return False
-        last, gap = self._vouched
-        return now - last <= _FIX_LASTS + 2 * gap
+        """Did a message vouch for the pulse of late, by a fix?"""
+        return self._fix.vouches(now)
 
     def no_fix(self, now: Mono) -> bool:
-        """Does the receiver speak, and say that it has no fix?"""
-        if self._denied is None or now - self._denied > _FIX_LASTS:
-            return False
-        return self._good is None or now - self._good > _FIX_LASTS
+        """Does the receiver send messages, and do they deny a fix?"""
+        return self._fix.denied(now)
 
     def no_time(self, fact: NoTime) -> None:
-        """The receiver spoke and named no time."""
-        if fact.fix.denied:
-            self._denied = fact.mono
+        """A message that names no time."""
+        self._fix.no_time(fact)
 
     def accept(self, message: TimeMessage) -> TimeMessage | MessageRefused:
         """The message with its date made right, or why it is not believed."""
         if self._beside is not None and message.mono - self._beside > _SILENCE:
             self._beside = None
             self._alarms.clear(AlarmKind.SENTENCES)
-        self._fixed = message.fix.good
-        if message.fix.good:
-            self._good = message.mono
-        elif message.fix.denied:
-            self._denied = message.mono
-        if message.fix.good or (message.fix is Fix.UNKNOWN and self._good is None):
-            before = message.mono if self._vouched is None else self._vouched[0]
-            self._vouched = message.mono, min(message.mono - before, _SELDOM)
+        self._fix.observe(message)
         if not (message.fix.good or message.fix is Fix.UNKNOWN):
             return message
         dated = self._dates.judge(message.utc, message.mono)
@@ -253,7 +229,7 @@ class Integrity:
 
     def sky(self, view: SkyView) -> None:
         """What satellites it says it uses, while it says that it has a fix."""
-        self._antenna.sky(view, fixed=self._fixed)
+        self._antenna.sky(view, fixed=self._fix.present)
 
     def interference(self, report: Interference) -> None:
         """Its own word on jamming and spoofing."""

@@ -9,7 +9,6 @@ from refclock.events import (
     Fix,
     LeapNotice,
     LineLoad,
-    NoTime,
     TimeMessage,
 )
 from refclock.integrity.monitor import (
@@ -399,27 +398,6 @@ def test_what_happened_and_is_so_again_counts_from_now() -> None:
     (alarm,) = judge.alarms(BOOT + 5000 * SECOND)
     assert alarm.since == BOOT + 170 * SECOND
     assert alarm.kind is AlarmKind.SECOND
-
-
-def test_a_receiver_that_says_it_has_no_fix_vouches_for_no_pulse() -> None:
-    judge, now = integrity(), BOOT
-
-    def say(fix: Fix, at: Mono) -> None:
-        judge.accept(TimeMessage(Utc.of(2026, 11, 23), at, "RMC", fix))
-
-    assert not judge.no_fix(now), "it says nothing at all"
-    say(Fix.NONE, now)
-    assert judge.no_fix(now)
-    say(Fix.VALID, now)
-    say(Fix.NONE, now)
-    assert not judge.no_fix(now + 5 * SECOND)
-    say(Fix.NONE, now + 6 * SECOND)
-    assert judge.no_fix(now + 6 * SECOND)
-    assert not judge.no_fix(now + 12 * SECOND), "it has fallen silent"
-    judge.no_time(NoTime(now + 20 * SECOND, Fix.PRESUMED))
-    assert not judge.no_fix(now + 20 * SECOND)
-    judge.no_time(NoTime(now + 20 * SECOND, Fix.NONE))
-    assert judge.no_fix(now + 20 * SECOND)
 
 
 # what stands beside
