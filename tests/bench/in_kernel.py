@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.abi.interface import interface_ioctl
 from hw.linux.clock import FreeClock
-from refclock.app.compose import _services
+from refclock.app.serving import services as services_of
 from refclock.config import parse
 from refclock.timebase import SECOND
 from tests.fakes.published import right
@@ -97,7 +97,7 @@ def serve(given: Mapping[str, Any]) -> NoReturn:
     """Our services, until killed."""
     text = CONFIG.format(in_kernel=json.dumps(given["in_kernel"]))
     services = list(
-        _services(parse(text.encode()), right_for_a_second, FreeClock(), ())
+        services_of(parse(text.encode()), right_for_a_second, FreeClock(), ())
     )
 
     def each(service: Any) -> None:  # noqa: ANN401 - any of the services

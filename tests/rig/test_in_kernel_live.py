@@ -18,8 +18,8 @@ import pytest
 from hw.abi.interface import interface_ioctl
 from hw.linux.clock import FreeClock
 from hw.net.responder.responder import KernelResponder
-from refclock.app.compose import _services
 from refclock.app.in_kernel import InKernel
+from refclock.app.serving import services as services_of
 from refclock.config import parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet
@@ -85,7 +85,7 @@ def serving(network: Network, text: str) -> Iterator[Served]:
     stop = threading.Event()
     with ExitStack() as opened:
         with network.entered():
-            made = _services(parse(text.encode()), right, FreeClock(), ())
+            made = services_of(parse(text.encode()), right, FreeClock(), ())
             services = [opened.enter_context(closing(service)) for service in made]
         kernel = services[-1]
         assert isinstance(kernel, InKernel)

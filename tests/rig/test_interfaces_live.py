@@ -8,7 +8,7 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import interface_of, listen, listen_shared
-from refclock.app.compose import _services
+from refclock.app.serving import services as services_of
 from refclock.config import parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet, PacketMode
@@ -31,7 +31,7 @@ def serving(network: Network, text: str) -> Iterator[Sequence[Service]]:
     """The services of a daemon in that network."""
     with ExitStack() as opened:
         with network.entered():
-            made = _services(parse(text.encode()), right, FreeClock(), ())
+            made = services_of(parse(text.encode()), right, FreeClock(), ())
             services = [opened.enter_context(closing(service)) for service in made]
         yield services
 

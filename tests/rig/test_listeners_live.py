@@ -10,7 +10,7 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
-from refclock.app.compose import _services
+from refclock.app.serving import services as services_of
 from refclock.config import Config, parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet
@@ -33,7 +33,7 @@ def snapshot() -> ClockSnapshot:
 def serving(config: Config) -> Iterator[Sequence[Service]]:
     """The services of a daemon with these settings."""
     with ExitStack() as opened:
-        services = _services(config, snapshot, FreeClock(), ())
+        services = services_of(config, snapshot, FreeClock(), ())
         yield [opened.enter_context(closing(service)) for service in services]
 
 

@@ -356,29 +356,6 @@ def test_a_pin_that_cannot_be_seen_is_told_once_and_the_prior_stands(
     assert caplog.text.count("no way to look at it") == 1
 
 
-def test_sockets_that_were_passed_on_are_served(
-    config: Config, leaps: LeapTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    passed.bind(("127.0.0.1", 0))
-    monkeypatch.setattr(module, "inherited", lambda: [passed])
-    daemon = compose(config, board(), leaps)
-    assert daemon.counters()["requests"] == 0
-    daemon.stop()
-    daemon.run()
-    assert passed.fileno() == -1  # served, and given back
-
-
-def test_workers_cannot_share_what_was_passed_on(
-    config: Config, leaps: LeapTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as passed:
-        monkeypatch.setattr(module, "inherited", lambda: [passed])
-        server = replace(config.server, workers=2)
-        with pytest.raises(OSError, match="cannot be shared by workers"):
-            compose(replace(config, server=server), board(), leaps)
-
-
 def test_nobody_is_served_where_nothing_listens(
     config: Config, leaps: LeapTable, caplog: pytest.LogCaptureFixture
 ) -> None:
