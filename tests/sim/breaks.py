@@ -21,6 +21,7 @@ from hw.sim import fast
 from refclock import events, published
 from refclock.discipline import bank, bound, control, outliers, servo
 from refclock.discipline.filters import kalman
+from refclock.discipline.stamps import level
 from refclock.drivers import line
 from refclock.engine import clock, engine
 from refclock.engine.realtime import RealtimeClock
@@ -232,6 +233,11 @@ _CERTAIN: Final = _all(
     _then(outliers.OutlierModel, "inlier", lambda likely: max(likely, 1e-200)),
 )
 
+_ONE_LEVEL: Final = _all(
+    _instead(level.NoiseLevel, "observe", lambda *_: 1.0),
+    _instead(level.NoiseLevel, "quiet", property(lambda _: True)),
+)
+
 BREAKS: Final = (
     Break(
         "changes of rate do not reach the bank",
@@ -261,7 +267,11 @@ BREAKS: Final = (
         _instead(fast, "of", lambda _source, event: event),
         ("two-receivers",),
     ),
-    Break("outliers count in full", _CERTAIN, ("off-1us", "interrupts")),
+    Break(
+        "outliers count in full, and noise is ever the same",
+        _all(_CERTAIN, _ONE_LEVEL),
+        ("off-1us", "interrupts"),
+    ),
     Break("no pulse is rejected", _UNJUDGED, ("spoofed-jump", "late", "early")),
     Break(
         "neither label, gate nor weight stops a pulse",
