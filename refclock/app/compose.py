@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from refclock.app.authentication import Authentication
-from refclock.app.files import read_at_most
-from refclock.app.recorder import FileRecorder, RecordedStream
 from refclock.app.serving import key_exchange, services
-from refclock.app.state import StateFile, recall
+from refclock.app.storage.files import read_at_most
+from refclock.app.storage.recorder import FileRecorder, RecordedStream
+from refclock.app.storage.state import StateFile, recall
 from refclock.board.ports import Board, ByteStream, PpsLine, SystemClock
 from refclock.config import Config
 from refclock.daemon.control import ControlServer

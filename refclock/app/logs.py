@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from typing import Final, TextIO
 
-from refclock.app.disk import DiskThread
+from refclock.app.storage.disk import DiskThread
 from refclock.observe.escape import escape
 
 _WAITING: Final = 1_000

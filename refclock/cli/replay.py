@@ -8,7 +8,7 @@ import typing
 from pathlib import Path
 from typing import Any, Final
 
-from refclock.app.recorder import lines
+from refclock.app.storage.recorder import lines
 from refclock.cli import complain, say
 from refclock.engine.engine import Engine
 from refclock.engine.recording import Beginning, Outcome, RecordingError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app.recorder import lines
+from refclock.app.storage.recorder import lines
 from refclock.cli.replay import replay
 from refclock.codec import CodecError
 from refclock.config import ConfigError, parse

@@ -13,7 +13,7 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from refclock.app.compose import compose, leap_table
-from refclock.app.state import recall
+from refclock.app.storage.state import recall
 from refclock.board.ports import Board
 from refclock.config import parse
 from refclock.daemon.control import ask

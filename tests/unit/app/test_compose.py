@@ -15,8 +15,8 @@ import pytest
 from hw.linux.clock import FreeClock
 from refclock.app import compose as module
 from refclock.app.compose import compose, leap_table
-from refclock.app.recorder import lines
-from refclock.app.state import recall, remember
+from refclock.app.storage.recorder import lines
+from refclock.app.storage.state import recall, remember
 from refclock.board.ports import Board, Chunk, EdgeEvent
 from refclock.board.wiring import ReceiverSettings
 from refclock.config import Config, ControlSettings, StateSettings

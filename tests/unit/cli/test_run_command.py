@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hw.linux.clock import KernelClock
-from refclock.app.recorder import lines
+from refclock.app.storage.recorder import lines
 from refclock.cli import main, run
 from refclock.daemon.control import ask
 from refclock.daemon.daemon import Daemon

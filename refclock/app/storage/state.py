@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from refclock.app.disk import DiskThread
-from refclock.app.files import read_at_most
+from refclock.app.storage.disk import DiskThread
+from refclock.app.storage.files import read_at_most
 from refclock.daemon.supervise import plain
 from refclock.engine.memory import Memory, MemoryLostError
 from refclock.observe.escape import escape

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app.recorder import lines
+from refclock.app.storage.recorder import lines
 from refclock.cli import main
 from refclock.engine.recording import RecordingError, write
 from refclock.events import Tick

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app.files import read_at_most
+from refclock.app.storage.files import read_at_most
 
 
 def test_no_more_is_read_than_is_asked_for(tmp_path: Path) -> None:

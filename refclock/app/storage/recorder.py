@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from refclock.app.disk import DiskThread
+from refclock.app.storage.disk import DiskThread
 from refclock.board.ports import ByteStream, Chunk
 from refclock.daemon.supervise import plain
 from refclock.engine.recording import Beginning, Entry, RecordingError, read, write

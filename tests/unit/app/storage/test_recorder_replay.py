@@ -10,7 +10,7 @@ import pytest
 
 from hw.sim.fast import fast
 from hw.sim.scenarios import SCENARIOS
-from refclock.app.recorder import FileRecorder, RecordedStream, lines
+from refclock.app.storage.recorder import FileRecorder, RecordedStream, lines
 from refclock.board.ports import Chunk
 from refclock.cli import main
 from refclock.cli.replay import replay

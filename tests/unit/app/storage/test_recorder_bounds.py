@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from hw.sim.scenarios import SCENARIOS
-from refclock.app import recorder as module
-from refclock.app.recorder import FileRecorder, lines
+from refclock.app.storage import recorder as module
+from refclock.app.storage.recorder import FileRecorder, lines
 from refclock.cli import main
 from refclock.engine.policy import EngineSettings
 from refclock.engine.recording import Beginning, RecordingError, write

@@ -14,8 +14,8 @@ from typing import Self
 
 import pytest
 
-from refclock.app import state as module
-from refclock.app.state import StateFile, recall, remember
+from refclock.app.storage import state as module
+from refclock.app.storage.state import StateFile, recall, remember
 from refclock.discipline.bank import Bank
 from refclock.engine.memory import Memory
 from refclock.timebase import Utc

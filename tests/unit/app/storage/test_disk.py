@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from refclock.app.disk import DiskThread
+from refclock.app.storage.disk import DiskThread
 
 
 def test_jobs_are_done_in_order() -> None:
