@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from refclock.app.authentication import Authentication
+from refclock.app.keys.authentication import Authentication
 from refclock.app.serving import key_exchange, services
 from refclock.app.storage.files import read_at_most
 from refclock.app.storage.recorder import FileRecorder, RecordedStream

@@ -15,9 +15,9 @@ from typing import Final
 from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
-from refclock.app.authentication import Authentication
-from refclock.app.cookiefile import CookieKeyFile
 from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
+from refclock.app.keys.authentication import Authentication
+from refclock.app.keys.cookiefile import CookieKeyFile
 from refclock.app.workers import Workers
 from refclock.board.ports import SystemClock
 from refclock.config import Config
@@ -43,7 +43,7 @@ def key_exchange(
 ) -> Service:
     """The process that exchanges keys of NTS. OSError: it cannot be started."""
     try:
-        module = import_module("refclock.app.keyexchange")
+        module = import_module("refclock.app.keys.keyexchange")
     except ImportError as error:
         raise OSError(
             "nts is set, but the packages for it are missing:"

@@ -29,7 +29,7 @@ from hw.net.hardware import cards_here
 from hw.net.listen import listen_shared
 from hw.net.shared import Shared
 from hw.net.udp import UdpSocket
-from refclock.app.authentication import Authentication
+from refclock.app.keys.authentication import Authentication
 from refclock.ntp.mac import KeysSettings
 from refclock.ntp.nts.settings import NtsSettings
 from refclock.published import ClockSnapshot

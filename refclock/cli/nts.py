@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make it, and print what it is for. 0: made; 1: it could not be."""
     try:
-        from refclock.app.certificates import (  # noqa: PLC0415 - of an extra
+        from refclock.app.keys.certificates import (  # noqa: PLC0415 - of an extra
             CertificateError,
             make_ca,
             make_certificate,

@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from refclock.app.certificates import make_ca, make_certificate
+from refclock.app.keys.certificates import make_ca, make_certificate
 from tests.debian import MissingError
 from tests.interop.busybox import busybox
 from tests.interop.programs import CAGE, Program, program

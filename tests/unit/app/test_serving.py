@@ -12,7 +12,7 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from refclock.app import serving as module
-from refclock.app.cookiefile import CookieKeyFile
+from refclock.app.keys.cookiefile import CookieKeyFile
 from refclock.app.serving import key_exchange, services
 from refclock.config import Config, parse
 from refclock.server.service import NtpService

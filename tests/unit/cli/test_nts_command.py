@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app.certificates import check, context
+from refclock.app.keys.certificates import check, context
 from refclock.cli import main
 
 

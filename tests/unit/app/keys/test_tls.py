@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app.certificates import (
+from refclock.app.keys.certificates import (
     CertificateError,
     check,
     context,
     make_ca,
     make_certificate,
 )
-from refclock.app.tlsclient import exchange
-from refclock.app.tlsserver import KeyExchangeServer
+from refclock.app.keys.tlsclient import exchange
+from refclock.app.keys.tlsserver import KeyExchangeServer
 from refclock.ntp.auth import Opened
 from refclock.ntp.nts.cookies import CookieKeys
 from refclock.ntp.nts.fields import NtsClient, NtsServer

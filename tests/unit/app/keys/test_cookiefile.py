@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app import cookiefile
-from refclock.app.cookiefile import CookieKeyFile
+from refclock.app.keys import cookiefile
+from refclock.app.keys.cookiefile import CookieKeyFile
 from refclock.ntp.nts.aead import Algorithm
 from refclock.ntp.nts.cookies import Association, CookieKeysError
 from refclock.timebase import DAY, Utc

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Final
 
 from hw.net.shared import Shared
-from refclock.app.certificates import CertificateError, check, context
-from refclock.app.cookiefile import CookieKeyFile
-from refclock.app.tlsserver import KeyExchangeServer
+from refclock.app.keys.certificates import CertificateError, check, context
+from refclock.app.keys.cookiefile import CookieKeyFile
+from refclock.app.keys.tlsserver import KeyExchangeServer
 from refclock.daemon.supervise import plain
 from refclock.ntp.nts.settings import NtsSettings
 from refclock.server.clients import ClientStatus

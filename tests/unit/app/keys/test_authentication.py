@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from refclock.app.authentication import Authentication
+from refclock.app.keys.authentication import Authentication
 from refclock.ntp.auth import AuthFault, Opened
 from refclock.ntp.mac import KeysSettings, key
 

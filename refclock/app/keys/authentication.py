@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from refclock.app.cookiefile import CookieKeyFile
+from refclock.app.keys.cookiefile import CookieKeyFile
 from refclock.ntp.auth import Authenticator, SymmetricKeys
 from refclock.ntp.mac import Key, KeysSettings, parse
 from refclock.ntp.nts.aead import Algorithm, MissingError, cipher

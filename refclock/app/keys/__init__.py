@@ -1,0 +1,1 @@
+"""Keys: of authenticated requests, of NTS, and their exchange by TLS."""
