@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from refclock.app.keys.authentication import Authentication
-from refclock.app.serving import key_exchange, services
+from refclock.app.serving.services import key_exchange, services
 from refclock.app.storage.files import read_at_most
 from refclock.app.storage.recorder import FileRecorder, RecordedStream
 from refclock.app.storage.state import StateFile, recall

@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hw.abi.interface import interface_ioctl
 from hw.linux.clock import FreeClock
-from refclock.app.serving import services as services_of
+from refclock.app.serving.services import services as services_of
 from refclock.config import parse
 from refclock.timebase import SECOND
 from tests.fakes.published import right

@@ -38,7 +38,7 @@ from hw.abi.sockets import RX_SOFTWARE, SO_TIMESTAMPING, SOFTWARE, STAMPS
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket
-from refclock.app.workers import Workers
+from refclock.app.serving.workers import Workers
 from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
 from refclock.server.settings import ListenerSettings, RateLimitSettings, ServerSettings

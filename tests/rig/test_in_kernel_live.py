@@ -18,8 +18,8 @@ import pytest
 from hw.abi.interface import interface_ioctl
 from hw.linux.clock import FreeClock
 from hw.net.responder.responder import KernelResponder
-from refclock.app.in_kernel import InKernel
-from refclock.app.serving import services as services_of
+from refclock.app.serving.in_kernel import InKernel
+from refclock.app.serving.services import services as services_of
 from refclock.config import parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet
@@ -74,8 +74,8 @@ def hook(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     def made(port: int, kinds: bytes, hosts: int) -> KernelResponder:
         return KernelResponder(port, kinds, hosts, named)
 
-    monkeypatch.setattr("refclock.app.in_kernel.KernelResponder", made)
-    monkeypatch.setattr("refclock.app.in_kernel.drop_privileges", lambda: None)
+    monkeypatch.setattr("refclock.app.serving.in_kernel.KernelResponder", made)
+    monkeypatch.setattr("refclock.app.serving.in_kernel.drop_privileges", lambda: None)
     return named
 
 
@@ -406,7 +406,7 @@ def test_the_right_to_load_is_given_up_and_what_is_missing_is_said(
     server, _ = wired
     code = """
 import sys
-from refclock.app.in_kernel import kernel_responder
+from refclock.app.serving.in_kernel import kernel_responder
 from refclock.server.settings import ServerSettings
 import logging
 from refclock.server.plain import pace

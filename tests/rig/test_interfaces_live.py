@@ -8,7 +8,7 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import interface_of, listen, listen_shared
-from refclock.app.serving import services as services_of
+from refclock.app.serving.services import services as services_of
 from refclock.config import parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet, PacketMode

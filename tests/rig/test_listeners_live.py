@@ -10,7 +10,7 @@ import pytest
 
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
-from refclock.app.serving import services as services_of
+from refclock.app.serving.services import services as services_of
 from refclock.config import Config, parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet

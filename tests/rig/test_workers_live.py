@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from refclock.app.workers import Workers
+from refclock.app.serving.workers import Workers
 from refclock.ntp.packet import Packet
 from refclock.published import ClockSnapshot
 from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from hw.linux.clock import FreeClock
 from hw.net.responder.responder import KernelResponder
-from refclock.app.in_kernel import InKernel
-from refclock.app.serving import services as services_of
+from refclock.app.serving.in_kernel import InKernel
+from refclock.app.serving.services import services as services_of
 from refclock.config import parse
 from refclock.timebase import MILLISECOND
 from tests.fakes.published import right
@@ -40,7 +40,7 @@ def laws(hook: str, frames: int) -> dict[str, int]:
 def serve(hook: str) -> list[str]:
     """Serve this machine's clock at port 123; where the kernel answers."""
     made = partial(KernelResponder, hook=hook)
-    with patch("refclock.app.in_kernel.KernelResponder", made):
+    with patch("refclock.app.serving.in_kernel.KernelResponder", made):
         services = list(services_of(parse(_CONFIG), right, FreeClock(), ()))
     kernel = services[-1]
     assert isinstance(kernel, InKernel)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
+from refclock.app.serving.in_kernel import InKernel, kernel_responder, standing_at
 from refclock.board.responder import AnsweredHost, Pace, Place, Statement
 from refclock.config import parse
 from refclock.published import ClockSnapshot
@@ -163,7 +163,7 @@ def test_what_is_missing_is_one_sentence(
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("refclock.app.in_kernel.KernelResponder", refuse)
+    monkeypatch.setattr("refclock.app.serving.in_kernel.KernelResponder", refuse)
     settings = parse(f"server.in_kernel = {json.dumps(wanted)}".encode()).server
     with caplog.at_level(logging.INFO):
         assert kernel_responder(settings) is None
@@ -180,7 +180,7 @@ def test_it_is_off_by_default_and_takes_a_port() -> None:
 
 
 def test_the_drop_in_grants_what_loading_takes_and_nothing_else() -> None:
-    systemd = Path(__file__).parents[3] / "config" / "systemd"
+    systemd = Path(__file__).parents[4] / "config" / "systemd"
     lines = (systemd / "in-kernel.conf").read_text().splitlines()
     granted = [line for line in lines if line and not line.startswith("#")]
     assert granted == [

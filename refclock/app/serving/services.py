@@ -15,10 +15,10 @@ from typing import Final
 from hw.net.hardware import cards_here
 from hw.net.listen import BroadcastSender, Place, inherited, interface_of, places
 from hw.net.udp import UdpSocket
-from refclock.app.in_kernel import InKernel, kernel_responder, standing_at
 from refclock.app.keys.authentication import Authentication
 from refclock.app.keys.cookiefile import CookieKeyFile
-from refclock.app.workers import Workers
+from refclock.app.serving.in_kernel import InKernel, kernel_responder, standing_at
+from refclock.app.serving.workers import Workers
 from refclock.board.ports import SystemClock
 from refclock.config import Config
 from refclock.daemon.parts import Service

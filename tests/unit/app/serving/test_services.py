@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from hw.linux.clock import FreeClock
-from refclock.app import serving as module
 from refclock.app.keys.cookiefile import CookieKeyFile
-from refclock.app.serving import key_exchange, services
+from refclock.app.serving import services as module
+from refclock.app.serving.services import key_exchange, services
 from refclock.config import Config, parse
 from refclock.server.service import NtpService
 from tests.fakes.published import right

@@ -1,0 +1,1 @@
+"""Who answers requests: services on sockets, workers, and the kernel."""
