@@ -1,1 +1,1 @@
-"""What a receiver is set to, and the commands of each vendor that set it."""
+"""What a receiver is set to, and how."""

@@ -16,9 +16,10 @@ from typing import Final
 
 from refclock.events import Dropped
 from refclock.gnss.framer import Item, Sentence
-from refclock.receiver import casic, mediatek, switch, ublox
+from refclock.receiver import switch
 from refclock.receiver.profile import Profile
 from refclock.receiver.setting import Setting, Vendor
+from refclock.receiver.vendors import casic, mediatek, ublox
 from refclock.timebase import MILLISECOND, SECOND, Mono
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from refclock.gnss.framer import Binary
-from refclock.receiver import ublox
 from refclock.receiver.profile import profile
 from refclock.receiver.setting import Vendor
+from refclock.receiver.vendors import ublox
 from refclock.timebase import Mono
 
 pyubx2 = pytest.importorskip("pyubx2")

@@ -11,9 +11,9 @@ from struct import pack
 import pytest
 
 from refclock.gnss.framer import Binary, Item, Sentence
-from refclock.receiver import ublox
 from refclock.receiver.profile import profile
 from refclock.receiver.setting import Setting, Vendor
+from refclock.receiver.vendors import ublox
 from refclock.timebase import Mono
 
 SEEN = Mono(0)

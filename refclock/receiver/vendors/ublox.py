@@ -16,9 +16,9 @@ from struct import Struct
 from typing import Final
 
 from refclock.gnss.framer import Item
-from refclock.receiver.cfg import Keys, Message, frame, is_ubx
 from refclock.receiver.profile import Profile
 from refclock.receiver.setting import Setting, Vendor, listed
+from refclock.receiver.vendors.cfg import Keys, Message, frame, is_ubx
 
 _MON_VER: Final = (0x0A, 0x04)
 QUESTION: Final = frame(*_MON_VER)

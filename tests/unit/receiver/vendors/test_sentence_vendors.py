@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 
 from refclock.gnss.framer import Binary, Item, Sentence
-from refclock.receiver import casic, mediatek
 from refclock.receiver.profile import profile
 from refclock.receiver.sentences import AcknowledgementRules, NmeaSetting, sealed
 from refclock.receiver.setting import Vendor
+from refclock.receiver.vendors import casic, mediatek
 from refclock.timebase import Mono
 
 SEEN = Mono(0)

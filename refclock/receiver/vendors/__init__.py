@@ -1,0 +1,1 @@
+"""The commands of each vendor that set its receivers."""
