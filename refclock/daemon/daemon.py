@@ -33,7 +33,7 @@ from refclock.engine.recording import Counted, Outcome
 from refclock.events import Command, Event, Tick
 from refclock.observe.status import Status, clients_json, error_json, to_json
 from refclock.published import ClockSnapshot
-from refclock.server.clients import ClientStatus, busiest
+from refclock.server.admission.clients import ClientStatus, busiest
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, Duration, Mono
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 from refclock.engine.recording import Entry
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.server.settings import ServerSettings
 from refclock.timebase import Duration
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from refclock.codec import CodecError, Fault, decode, dumps, encode, parsed
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.settings import Decimals
 
 VERSION: Final = 1

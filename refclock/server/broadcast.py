@@ -12,7 +12,7 @@ from typing import Final
 
 from refclock.board.ports import SystemClock
 from refclock.ntp.packet import HEADER_LENGTH, PacketMode
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.server.reply import ReplyTemplate
 from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, ZERO, Duration

@@ -13,16 +13,12 @@ from typing import Final
 
 from refclock.board.responder import AnsweredHost, Pace, Place, Rule, Statement
 from refclock.published import STALE_AFTER, ClockSnapshot
-from refclock.server.admit import LEAK_EVERY_NS, LEAK_SLACK_NS
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.access import Access
+from refclock.server.admission.admit import LEAK_EVERY_NS, LEAK_SLACK_NS
+from refclock.server.admission.clients import ClientStatus
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.reply import ReplyTemplate
-from refclock.server.settings import (
-    Access,
-    LeapMode,
-    ListenerSettings,
-    RateLimitSettings,
-    ServerSettings,
-)
+from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from refclock.timebase import DAY, HOUR, SECOND, ZERO, Duration, Local, Mono
 
 LASTS: Final = 4 * SECOND

@@ -21,8 +21,8 @@ from refclock.ntp.auth import Authenticator, Opened
 from refclock.ntp.extension import read
 from refclock.ntp.packet import HEADER_LENGTH, PacketError
 from refclock.published import ClockSnapshot
-from refclock.server.admit import Admission, Decision
-from refclock.server.clients import Client, ClientStatus, busiest
+from refclock.server.admission.admit import Admission, Decision
+from refclock.server.admission.clients import Client, ClientStatus, busiest
 from refclock.server.reply import DENY, NTS_NAK, RATE, ReplyTemplate, answers
 from refclock.server.settings import (
     LeapMode,

@@ -1,50 +1,24 @@
-"""What a user can set of the service: where to listen, whom to answer, how often.
-
-Access: the longest prefix that holds the address decides; between an `allow` and a
-`deny` of the same length the `deny` does; an address in no rule is denied.
-
-Pace: each host, an IPv4 or an IPv6 address, has a token bucket of its own
-(`RateLimitSettings`). Whoever answers in front of the service, as a responder in the
-kernel may, applies these same settings.
-"""
+"""What a user can set of the service: where to listen, whom to answer, how often."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import (
     IPv4Address,
-    IPv4Network,
     IPv6Address,
-    IPv6Network,
     ip_address,
-    ip_network,
 )
 from itertools import combinations
 from typing import Annotated, Final, Literal
 
 from refclock.ntp.auth import Proof
+from refclock.server.admission.access import NO_HOST, PRIVATE, Access, Network
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.settings import Form, Range
 
-PRIVATE: Final = (
-    "127.0.0.0/8",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "169.254.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-)
-"""Loopback, private (RFC 1918, RFC 4193) and link-local networks."""
-
-NO_HOST: Final = ("224.0.0.0/4", "255.255.255.255/32", "ff00::/8")
-"""Multicast and broadcast addresses: never the source of a true request."""
-
-_MAPPED: Final = bytes(10) + b"\xff\xff"
-"""RFC 4291 section 2.5.5.2: an IPv4 address as an IPv6 one."""
 _INTERFACE: Final = re.compile(r"[^\s/:]{1,15}")
 """linux/net/core/dev.c, dev_valid_name."""
 
@@ -61,99 +35,6 @@ def _ipv4(text: str) -> None:
 
 
 Address = Annotated[str, Form(ip_address, "an address, as 192.0.2.1 or fe80::1%eth0")]
-Network = Annotated[str, Form(ip_network, "a network, as 192.0.2.0/24")]
-
-
-class Access:
-    """Allow and deny rules. A value."""
-
-    def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
-        """ValueError: a rule that is no network."""
-        # by length of the address, then by the bits not compared, fewest first
-        self._rules: dict[int, dict[int, dict[int, bool]]] = {4: {}, 16: {}}
-        for allowed, texts in ((True, allow), (False, deny)):
-            for network in map(_network, texts):
-                free = network.max_prefixlen - network.prefixlen
-                rules = self._rules[network.max_prefixlen // 8].setdefault(free, {})
-                rules[int(network.network_address) >> free] = allowed
-        for size, rules_by_free in self._rules.items():
-            self._rules[size] = dict(sorted(rules_by_free.items()))
-
-    def allows(self, source: bytes) -> bool:
-        """Do the rules allow this address (4 or 16 bytes)?"""
-        source = unmapped(source)
-        address = int.from_bytes(source, "big")
-        for free, rules in self._rules[len(source)].items():
-            allowed = rules.get(address >> free)
-            if allowed is not None:
-                return allowed
-        return False
-
-    @property
-    def networks(self) -> Iterator[IPv4Network | IPv6Network]:
-        """Those that have a rule."""
-        for kind, size in ((IPv4Network, 4), (IPv6Network, 16)):
-            for free, rules in self._rules[size].items():
-                length = 8 * size - free
-                for bits in rules:
-                    yield kind((bits << free, length))
-
-    def allows_all(self, network: IPv4Network | IPv6Network) -> bool:
-        """Do the rules allow the addresses of `network` that no longer prefix has?"""
-        open_bits = network.max_prefixlen - network.prefixlen
-        address = int(network.network_address)
-        for free, rules in self._rules[network.max_prefixlen // 8].items():
-            if (
-                free >= open_bits
-                and (allowed := rules.get(address >> free)) is not None
-            ):
-                return allowed
-        return False
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    network = ip_network(text)
-    first = network.network_address.packed
-    if network.prefixlen < 96 or unmapped(first) == first:
-        return network
-    return IPv4Network((first[12:], network.prefixlen - 96))
-
-
-def unmapped(source: bytes) -> bytes:
-    """The address, ::ffff:a.b.c.d as the four bytes a.b.c.d."""
-    return source[12:] if source[:12] == _MAPPED else source
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimitSettings:
-    """How often one host may ask.
-
-    A request within the pace is served. Of those beyond it the share `leak` is served
-    all the same (at most 2,500 a second to one host), chosen at random, so that
-    forged requests in a host's name cannot silence the server to it.
-    """
-
-    enabled: bool = True
-    interval_s: Annotated[float, Range(0.001, 3600, "s")] = 0.03125
-    """Between two requests of one host, in the long run."""
-    burst: Annotated[int, Range(8, 1024, "requests")] = 32
-    """Requests of one host that may come at once; measuring clients send up to 8."""
-    leak: Annotated[float, Range(0.0, 0.5)] = 0.25
-    """Share of the requests beyond the pace that is served nonetheless."""
-    kiss: bool = False
-    """Tell a host that is beyond its pace so, with a kiss-o'-death RATE every 4 s at
-    most. Forged requests in its name then make a client slow down or give up."""
-    network: Annotated[int, Range(1, 65_536, "hosts")] = 128
-    """As many hosts' pace has an IPv6 /64 for all the hosts together that are not
-    remembered yet, and an address in `shared`."""
-    shared: tuple[Network, ...] = ()
-    """Networks of which each address stands for many hosts, as that of a NAT or of a
-    container's proxy does."""
-    clients: Annotated[int, Range(64, 1_000_000, "hosts")] = 4096
-    """How many hosts are remembered at most; and as many newcomers."""
-
-    def __post_init__(self) -> None:
-        Access(self.shared, ())
 
 
 class LeapMode(StrEnum):

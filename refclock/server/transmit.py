@@ -23,7 +23,7 @@ from typing import Final
 from refclock.board.ports import Datagrams, Left
 from refclock.ntp.auth import Opened, Proof
 from refclock.ntp.packet import HEADER_LENGTH
-from refclock.server.clients import Client
+from refclock.server.admission.clients import Client
 from refclock.server.reply import (
     ReplyTemplate,
     asks_interleaved,

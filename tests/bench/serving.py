@@ -39,9 +39,10 @@ from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket
 from refclock.app.serving.workers import Workers
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
-from refclock.server.settings import ListenerSettings, RateLimitSettings, ServerSettings
+from refclock.server.settings import ListenerSettings, ServerSettings
 from refclock.timebase import SECOND
 from tests.fakes.published import right
 

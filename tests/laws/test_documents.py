@@ -40,7 +40,7 @@ from refclock.events import (
 )
 from refclock.observe.status import clients_json, read_clients, read_status, to_json
 from refclock.observe.text import clients_text, to_text
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.timebase import (
     SECOND,
     ZERO,

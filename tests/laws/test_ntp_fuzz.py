@@ -21,19 +21,20 @@ import refclock.ntp.extension
 import refclock.ntp.mac
 import refclock.ntp.packet
 import refclock.published
-import refclock.server.admit
-import refclock.server.clients
+import refclock.server.admission.access
+import refclock.server.admission.admit
+import refclock.server.admission.clients
 import refclock.server.reply
 import refclock.server.service
-import refclock.server.settings
 import refclock.server.transmit
 from refclock.board.ports import BATCH
 from refclock.events import Command
 from refclock.ntp.auth import AuthFault, Opened, Proof, SymmetricKeys
 from refclock.ntp.mac import key
 from refclock.published import STALE_AFTER
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, Require, ServerSettings
+from refclock.server.settings import Require, ServerSettings
 from refclock.timebase import (
     DAY,
     HOUR,
@@ -289,11 +290,11 @@ PATH: dict[ModuleType, set[str]] = {
     refclock.ntp.extension: {"read"},
     refclock.ntp.auth: {"open"},
     refclock.ntp.mac: {"mac", "proves", "digest"},
-    refclock.server.settings: {"allows", "unmapped"},
-    refclock.server.clients: {
+    refclock.server.admission.access: {"allows", "unmapped"},
+    refclock.server.admission.clients: {
         *("departed", "departure", "claim", "add", "_least", "take", "sit", "note"),
     },
-    refclock.server.admit: {
+    refclock.server.admission.admit: {
         *("admit", "admit_run", "_newcomer", "_network_affords", "_beyond_pace"),
         "_may_kiss",
     },

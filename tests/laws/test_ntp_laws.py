@@ -11,9 +11,10 @@ from refclock.ntp import extension
 from refclock.ntp.exchange import Question, ReplyFault, measure
 from refclock.ntp.packet import Packet, PacketError
 from refclock.published import ClockSnapshot
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.reply import ReplyTemplate
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     SECOND,
     Duration,

@@ -28,8 +28,9 @@ from refclock.board.ports import BATCH
 from refclock.ntp.exchange import Measurement, Question, ReplyFault, measure
 from refclock.ntp.packet import Packet
 from refclock.published import ClockSnapshot
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration, Local
 from tests.fakes.published import right
 from tests.rig.flood import Flood

@@ -22,8 +22,9 @@ from hw.net.listen import inherited, listen
 from hw.net.udp import UdpSocket
 from refclock.cli import main
 from refclock.ntp.packet import Packet
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     MILLISECOND,
     SECOND,

@@ -66,7 +66,7 @@ CLIENT: Final = {
         ("DUE", "LEAK_DUE", "LAST", "COUNT", "ANSWERED", "LIMITED", "VERSION")
     )
 }
-"""An entry of CLIENTS: as refclock.server.clients.Client."""
+"""An entry of CLIENTS: as refclock.server.admission.clients.Client."""
 CLIENT_BYTES: Final = 56
 NETWORK_BYTES: Final = 8
 """An entry of NETWORKS: when the bucket of a /64 for newcomers will be full again."""

@@ -27,7 +27,7 @@ from refclock.app.keys.cookiefile import CookieKeyFile
 from refclock.app.keys.tlsserver import KeyExchangeServer
 from refclock.daemon.supervise import plain
 from refclock.ntp.nts.settings import NtsSettings
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.server.settings import ListenerSettings, ServerSettings
 from refclock.timebase import SECOND, Duration, Utc
 

@@ -34,8 +34,9 @@ from refclock.ntp.nts.records import (
     complete,
     encode,
 )
-from refclock.server.admit import Admission, Decision
-from refclock.server.settings import Access, RateLimitSettings, unmapped
+from refclock.server.admission.access import Access, unmapped
+from refclock.server.admission.admit import Admission, Decision
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.timebase import Duration
 
 _MOST: Final = 100

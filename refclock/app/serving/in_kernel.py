@@ -21,7 +21,7 @@ from hw.net.responder.responder import KernelResponder
 from refclock.board.ports import SystemClock
 from refclock.board.responder import Responder
 from refclock.published import ClockSnapshot
-from refclock.server.clients import ClientStatus, busiest
+from refclock.server.admission.clients import ClientStatus, busiest
 from refclock.server.plain import Standing, host_status, pace, places, statement
 from refclock.server.reply import answers
 from refclock.server.settings import ListenerSettings, ServerSettings

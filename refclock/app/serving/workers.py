@@ -33,7 +33,7 @@ from refclock.app.keys.authentication import Authentication
 from refclock.ntp.mac import KeysSettings
 from refclock.ntp.nts.settings import NtsSettings
 from refclock.published import ClockSnapshot
-from refclock.server.clients import ClientStatus, busiest
+from refclock.server.admission.clients import ClientStatus, busiest
 from refclock.server.service import NtpService
 from refclock.server.settings import ListenerSettings, ServerSettings
 from refclock.timebase import SECOND, Duration, LeapSecond

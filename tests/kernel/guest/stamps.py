@@ -30,8 +30,9 @@ from hw.net import hardware
 from hw.net.card import Trust
 from hw.net.hardware import Cards
 from hw.net.udp import UdpSocket
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND
 from tests.fakes.published import right
 from tests.kernel.guest.phc import CARD

@@ -13,7 +13,7 @@ from refclock.daemon.control import Answers, ControlServer
 from refclock.engine.engine import Engine
 from refclock.engine.policy import EngineSettings
 from refclock.observe.status import clients_json, error_json, to_json
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.timebase import SECOND, LeapTable, Mono, Utc
 from tests.fakes.control import answering
 

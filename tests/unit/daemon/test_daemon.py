@@ -42,7 +42,7 @@ from refclock.events import (
     Tick,
 )
 from refclock.published import ClockSnapshot
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
 from refclock.server.settings import ServerSettings
 from refclock.timebase import (
     HOUR,

@@ -13,15 +13,11 @@ import pytest
 from hw.linux.clock import FreeClock
 from hw.net.responder.program import DROP, REDIRECTED
 from hw.net.responder.responder import KernelResponder
-from refclock.server.admit import Admission, Decision
+from refclock.server.admission.admit import Admission, Decision
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.plain import Standing, pace, places, statement
 from refclock.server.reply import answers
-from refclock.server.settings import (
-    LeapMode,
-    ListenerSettings,
-    RateLimitSettings,
-    ServerSettings,
-)
+from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from tests.fakes.frames import Frame
 from tests.fakes.published import right_at
 

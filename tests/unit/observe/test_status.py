@@ -7,7 +7,7 @@ import pytest
 
 from refclock.observe.status import AlarmStatus, LagStatus, Status, to_json
 from refclock.observe.text import seconds, to_text
-from refclock.server.clients import ClientStatus, busiest
+from refclock.server.admission.clients import ClientStatus, busiest
 
 COLD = Status(
     mode="COLD",

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from refclock.board.responder import AnsweredHost, Rule
 from refclock.published import STALE_AFTER
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.access import Access
+from refclock.server.admission.clients import ClientStatus
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.plain import (
     LASTS,
     LEAP_GUARD,
@@ -21,13 +23,7 @@ from refclock.server.plain import (
     places,
     statement,
 )
-from refclock.server.settings import (
-    Access,
-    LeapMode,
-    ListenerSettings,
-    RateLimitSettings,
-    ServerSettings,
-)
+from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from refclock.timebase import (
     DAY,
     HOUR,

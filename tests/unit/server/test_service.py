@@ -8,14 +8,10 @@ import pytest
 
 from refclock.events import Command
 from refclock.ntp.packet import Packet, PacketMode
-from refclock.server.clients import ClientStatus
+from refclock.server.admission.clients import ClientStatus
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import (
-    LeapMode,
-    ListenerSettings,
-    RateLimitSettings,
-    ServerSettings,
-)
+from refclock.server.settings import LeapMode, ListenerSettings, ServerSettings
 from refclock.timebase import (
     HOUR,
     MICROSECOND,

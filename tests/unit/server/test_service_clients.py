@@ -9,7 +9,8 @@ import random
 import pytest
 
 from refclock.ntp.packet import Packet, PacketMode
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.admission.settings import RateLimitSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import MICROSECOND, SECOND, NtpTimestamp, Utc
 from tests.unit.server.test_service_shipped import BEGIN, Bench
 

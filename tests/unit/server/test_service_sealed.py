@@ -3,8 +3,9 @@
 from refclock.ntp.auth import Authenticator, AuthFault, Opened, Proof, SymmetricKeys
 from refclock.ntp.mac import key
 from refclock.ntp.packet import Packet
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, Require, ServerSettings
+from refclock.server.settings import Require, ServerSettings
 from refclock.timebase import MICROSECOND, MILLISECOND, SECOND, Duration
 from tests.fakes.wire import Wire
 from tests.unit.server.test_service import (

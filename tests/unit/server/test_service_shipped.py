@@ -11,9 +11,10 @@ from refclock.board.ports import BATCH
 from refclock.events import Command
 from refclock.ntp.packet import Packet
 from refclock.published import ClockSnapshot
-from refclock.server.admit import Admission, Decision
+from refclock.server.admission.access import Access
+from refclock.server.admission.admit import Admission, Decision
 from refclock.server.service import NtpService
-from refclock.server.settings import Access, ServerSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, Duration, Local, Mono, Utc
 from tests.fakes.published import right_at
 from tests.fakes.wire import Wire

@@ -27,7 +27,7 @@ from refclock.ntp.auth import Opened
 from refclock.ntp.nts.cookies import CookieKeys
 from refclock.ntp.nts.fields import NtsClient, NtsServer
 from refclock.ntp.nts.records import ExchangeError, question
-from refclock.server.settings import PRIVATE, Access
+from refclock.server.admission.access import PRIVATE, Access
 from refclock.timebase import DAY, HOUR, MILLISECOND, Utc
 
 NOW = Utc(time.time_ns())

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from refclock.server.clients import Client, ClientTable, Denied, Newcomers
-from refclock.server.settings import Access, RateLimitSettings
+from refclock.server.admission.access import Access
+from refclock.server.admission.clients import Client, ClientTable, Denied, Newcomers
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.timebase import SECOND
 
 LEAK_EVERY_NS: Final = 400_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from refclock.server.clients import Client, ClientTable, Denied, Newcomers
+from refclock.server.admission.clients import Client, ClientTable, Denied, Newcomers
 from refclock.timebase import MILLISECOND, SECOND
 
 START = 10**15

@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from refclock.server.admit import Admission, Decision
-from refclock.server.settings import Access, RateLimitSettings
+from refclock.server.admission.access import Access
+from refclock.server.admission.admit import Admission, Decision
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.timebase import MILLISECOND, SECOND
 
 ALL = Access(["0.0.0.0/0", "::/0"], [])
