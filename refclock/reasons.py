@@ -73,6 +73,18 @@ class Code(StrEnum):
     SPOOFED = "spoofed"
     JAMMED = "jammed"
 
+    # other time servers
+    UPSTREAM_CONTRADICTS = "upstream_contradicts"
+    UPSTREAM_LEAP = "upstream_leap"
+    SERVER_UNREACHABLE = "server_unreachable"
+    SERVER_NEW = "server_new"
+    SERVER_FAR = "server_far"
+    SERVER_JITTERY = "server_jittery"
+    SERVER_FALSETICKER = "server_falseticker"
+    SERVER_WITHOUT_VOTE = "server_without_vote"
+    SERVER_ALONE = "server_alone"
+    SERVERS_DISAGREE = "servers_disagree"
+
     # the machine
     CLOCK_STEPPED = "clock_stepped"
     LINE_CROWDED = "line_crowded"

@@ -22,7 +22,8 @@ from hw.emu.pin import EmulatedPin
 from hw.emu.wire import Wire
 from hw.emu.world import World, second_after
 from hw.linux.i2c import DS3231, ChipRtc
-from hw.sim.scenarios import Scenario, Upstream
+from hw.sim.scenarios import Scenario
+from hw.sim.servers import Servers
 from refclock.board.ports import Chunk
 from refclock.daemon.drive import Driven
 from refclock.daemon.supervise import of
@@ -36,11 +37,9 @@ from refclock.events import (
     Found,
     Lost,
     PulseEdge,
-    SourceId,
     Step,
     Temperature,
     Tick,
-    Witness,
 )
 from refclock.published import ClockSnapshot
 from refclock.timebase import MILLISECOND, SECOND, Duration, Local, Mono, Tai
@@ -87,6 +86,7 @@ class Second:
     bound_s: float
     synchronised: bool
     mode: str
+    stratum: int
     clock_error_s: float
     """What the local clock shows less true UTC."""
 
@@ -141,6 +141,15 @@ class Run:
         self._battery = self._battery_clock(scenario)
         self._watcher = self._pin_watcher(scenario, seed)
         self._arrange()
+        self._servers = Servers(
+            scenario,
+            self.world,
+            self.clock,
+            lambda: self._engine.snapshot,
+            self._tell,
+            seed,
+        )
+        self._servers.begin()
 
     def second(self, k: int) -> Second | None:
         """Live through the k-th true second; None: asleep."""
@@ -155,9 +164,6 @@ class Run:
             self.world.at(at + _TICK, self._feel)
         if k % _BATTERY_EVERY == 0 and self._battery is not None:
             self.world.at(at + _TICK, partial(self._witness, self._battery))
-        for upstream in self._scenario.upstreams:
-            if k % upstream.every_s == 0:
-                self.world.at(at + _TICK, partial(self._consult, upstream))
         if k % _WATCHED_EVERY == 0 and self._watcher is not None:
             self.world.at(at + _WATCHED_FROM, partial(self._watch, self._watcher))
         self.world.run(at + _ASKED)
@@ -211,6 +217,7 @@ class Run:
         self._driven = Driven(self._engine, self.clock)
         for site in self._sites:
             site.plug()
+        self._servers.added()
 
     def _plugs(self, site: Site, fault: Fault) -> None:
         source = site.sources.receiver
@@ -251,14 +258,6 @@ class Run:
         for event in battery.poll():
             self._tell(event)
 
-    def _consult(self, upstream: Upstream) -> None:
-        local, mono = self.clock.read()
-        true = self._leaps.posix(self.world.now())
-        offset = Duration(true.ns - local.ns) + Duration.from_seconds(upstream.error_s)
-        spread = Duration.from_seconds(upstream.spread_s)
-        source = SourceId(upstream.name)
-        self._tell(Witness(source, offset, local, mono, self.clock.era, spread))
-
     def _watch(self, watcher: LatencyDriver) -> None:
         """It tells at once what it will see; the engine hears of it afterwards."""
         told = second_after(self.world.now()) + MILLISECOND
@@ -286,6 +285,7 @@ class Run:
             snapshot.bound_at(mono).seconds,
             snapshot.synchronised(mono, Duration(local.ns - mono.ns)),
             self._engine.mode.name,
+            snapshot.stratum,
             Duration(local.ns - true_utc.ns).seconds,
         )
 

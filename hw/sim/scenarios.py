@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal
 from hw.emu.faults import KINDS, Fault
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import OscillatorModel
+from hw.emu.server import Upstream
 from refclock.config import ConfigError, read
 from refclock.events import SourceId, SourcePair
 from refclock.settings import Dated, Range
@@ -52,19 +53,6 @@ class LeapEvent:
         """The same in TAI."""
         by = SECOND if self.kind == "insert" else -SECOND
         return LeapSecond.ending(self.before, _UTC_BEHIND_TAI, _UTC_BEHIND_TAI + by)
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """Another time server the machine may ask."""
-
-    name: str
-    error_s: Annotated[float, _YEARS] = 0.0
-    """Its time less UTC."""
-    spread_s: Annotated[float, Range(0.0, 16.0, "s")] = 0.01
-    """How far from UTC it says that it may be, the way included."""
-    every_s: Annotated[int, Range(1, 131_072, "s")] = 64
-    """How often it is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,31 @@ def _witness_contradicts(p: Mapping[str, Any]) -> str:
     )
 
 
+def _upstream_contradicts(p: Mapping[str, Any]) -> str:
+    nts = f", {p['nts']} with NTS" if p["nts"] else ""
+    rest = (
+        "one of them is wrong"
+        if p["proven"]
+        else "nobody vouches for those servers, so the receiver is believed in the end"
+    )
+    return (
+        f"the {p['what']} is {_signed(p['offset_s'])} from {p['agree']} of {p['of']} "
+        f"servers{nts}: {rest}"
+    )
+
+
+def _upstream_leap(p: Mapping[str, Any]) -> str:
+    theirs = ("none", "a second inserted", "a second deleted")[p["theirs"]]
+    return (
+        f"{p['agree']} of {p['of']} servers announce {theirs} at the end of this day, "
+        "which neither the table nor the receiver has: update the table (leap.file)"
+    )
+
+
+def _signed(offset_s: float) -> str:
+    return f"{offset_s:+.3f} s" if abs(offset_s) < 1e6 else f"{offset_s:+.0f} s"
+
+
 def _before_last_good(p: Mapping[str, Any]) -> str:
     return (
         f"the receiver says it is {p['day']}, before {p['last_good']}, which was "
@@ -149,6 +174,7 @@ _DEVICES: Final = {
     "pps0": "pulse",
     "rtc0": "the battery clock",
     "temp0": "thermometer",
+    "upstream": "the majority of time servers",
 }
 _REMEDIES: Final = {
     "well": "give the antenna a view of the sky",
@@ -262,6 +288,22 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
     Code.JAMMED: _interference(
         "jammed", "take the antenna away from whatever transmits near it"
     ),
+    Code.UPSTREAM_CONTRADICTS: _upstream_contradicts,
+    Code.UPSTREAM_LEAP: _upstream_leap,
+    Code.SERVER_UNREACHABLE: lambda p: f"unreachable: {p['why']}",
+    Code.SERVER_NEW: lambda p: f"fewer than {p['needed']} samples yet",
+    Code.SERVER_FAR: lambda p: (
+        f"it may be {seconds(p['distance_s'])} from true time, or the way to it is long"
+    ),
+    Code.SERVER_JITTERY: lambda p: f"its times scatter by {seconds(p['jitter_s'])}",
+    Code.SERVER_FALSETICKER: lambda p: (
+        f"falseticker: {_signed(p['offset_s'])} from what more than half agree on"
+    ),
+    Code.SERVER_WITHOUT_VOTE: "agrees, but authenticated servers alone decide",
+    Code.SERVER_ALONE: (
+        "alone: one server is believed only with key, nts or trust; name more"
+    ),
+    Code.SERVERS_DISAGREE: "no time that more than half of the servers agree on",
     Code.CLOCK_STEPPED: _stepped,
     Code.LINE_CROWDED: _crowded,
     Code.LEAP_TABLE_EXPIRES: _table("expires"),

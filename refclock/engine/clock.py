@@ -13,14 +13,22 @@ from dataclasses import replace
 from typing import Final
 
 from refclock.discipline.bank import Bank, Estimate, Innovation, Learned, Sample
-from refclock.discipline.bound import Budget, growth, time_left
+from refclock.discipline.bound import SIGMAS, Budget, growth, time_left
 from refclock.discipline.control import LEAP_LASTS, ClockControl, remaining
 from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.discipline.sample import SampleSource
 from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import RealtimeClock, Stepped
-from refclock.events import Command, InForce, SetLeap, SetStatus, Temperature
+from refclock.engine.witness import Rate
+from refclock.events import (
+    MONO_DRIFT,
+    Command,
+    InForce,
+    SetLeap,
+    SetStatus,
+    Temperature,
+)
 from refclock.integrity.phase import RUN
 from refclock.label.labeller import Predicted
 from refclock.label.sentences import SentenceSample
@@ -38,7 +46,9 @@ from refclock.timebase import (
     Local,
     Mono,
     Tai,
+    Utc,
 )
+from refclock.upstream.filter import DRIFT
 
 PPS: Final = b"PPS\0"
 GPS: Final = b"GPS\0"
@@ -134,6 +144,12 @@ class Clock:
         """What is worth keeping of the oscillator over a restart."""
         return self._bank.learned()
 
+    def oscillator(self) -> Rate:
+        """How fast true time gains on the oscillator, as far as is learned."""
+        learned = self._bank.learned()
+        drift = min(max(DRIFT, SIGMAS * learned.rate_sigma), MONO_DRIFT)
+        return Rate(learned.rate, drift)
+
     def time_left(self, estimate: Estimate) -> Duration:
         """How long until the bound reaches the holdover limit without samples."""
         limit = Duration.from_seconds(self._settings.holdover.limit_s)
@@ -152,6 +168,14 @@ class Clock:
         if at is None or pair is None or not self._bank.started:
             return None
         return self.snapshot.tai(at, Duration(pair[0].ns - pair[1].ns))
+
+    def utc(self, mono: Mono) -> Utc | None:
+        """The published time at `mono` if it is known, else what CLOCK_REALTIME shows:
+        UTC either way."""
+        if (tai := self.tai(mono)) is not None:
+            return self.snapshot.posix(tai)
+        at = self.local(mono)
+        return None if at is None else Utc(at.ns)
 
     def local(self, mono: Mono) -> Local | None:
         """What CLOCK_REALTIME showed at `mono`, if it was not stepped meanwhile."""

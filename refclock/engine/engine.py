@@ -23,6 +23,7 @@ from refclock.engine.policy import EngineSettings
 from refclock.engine.realtime import Stepped
 from refclock.engine.reference import ReceiverFact, Reference, References
 from refclock.engine.status import reason, status
+from refclock.engine.witness import UpstreamWitness
 from refclock.events import (
     ONE_PAIR,
     RTC0,
@@ -35,13 +36,18 @@ from refclock.events import (
     Identity,
     InForce,
     Lost,
+    NoReply,
     PulseEdge,
+    ServerAdded,
+    ServerRemoved,
+    ServerReply,
     SourcePair,
     Temperature,
     Tick,
     TimeMessage,
     Witness,
 )
+from refclock.events.upstream import UpstreamFact
 from refclock.integrity.alarm import Alarm
 from refclock.integrity.monitor import PulseVerdict
 from refclock.observe.status import Status
@@ -115,13 +121,18 @@ class Engine:
             ]
         )
         self._first = self._references.first
+        persist = settings.integrity.persist_s * SECOND
+        self._upstream = UpstreamWitness(settings.witness, persist)
+        self._fallback: ClockSnapshot | None = None
+        """What is served while our own clock is not."""
         self._devices = Devices()
         self._began: Mono | None = None
 
     @property
     def snapshot(self) -> ClockSnapshot:
-        """What is served."""
-        return self._clock.snapshot
+        """What is served: our own clock, or as long as that is not, other servers'."""
+        own = self._clock.snapshot
+        return own if self._fallback is None or own.stratum < 16 else self._fallback
 
     @property
     def mode(self) -> Mode:
@@ -144,10 +155,13 @@ class Engine:
                 self._measure(self._first.meter.watched(event))
             case InForce():
                 self._clock.rate_in_force(event)
+                self._upstream.in_force(event)
             case Witness():
                 self._witness(event)
             case Temperature():
                 self._clock.temperature(event)
+            case ServerAdded() | ServerRemoved() | ServerReply() | NoReply():
+                self._server(event)
             case AntennaFeed() | Identity() | Configured() | Lost() | Found():
                 pass
             case _:
@@ -165,15 +179,23 @@ class Engine:
 
     def status(self, now: Mono) -> Status:
         """Everything an operator may ask, as it stands at `now`."""
-        return status(self._clock, self._references, self._devices, self._leaps, now)
+        return status(
+            self._clock,
+            self._references,
+            self._upstream,
+            self.snapshot,
+            self._devices,
+            self._leaps,
+            now,
+        )
 
     def reason(self, now: Mono) -> Reason:
         """Why the mode is what it is, and no better one."""
         return reason(self._clock, self._first, self._devices, now)
 
     def alarms(self, now: Mono) -> list[Alarm]:
-        """What stands now, of all receivers."""
-        return self._references.alarms(now)
+        """What stands now, of all receivers and of other servers."""
+        return [*self._references.alarms(now), *self._upstream.alarms(now)]
 
     # facts
 
@@ -185,14 +207,29 @@ class Engine:
         watched = reference is not self._first
         labelled = reference.sample(edge, self._clock.predict, by_clock=watched)
         if labelled is None:
+            rate = self._clock.oscillator()
+            self._upstream.contradicted(reference.refusal, edge.mono, rate)
             return ()
         sample, second = labelled
         if watched:
             self._watch(reference, sample)
             return ()
+        if self._stopped(reference, second, sample.mono):
+            return self._without_pulse(sample.at, sample.mono)
         if not self._use(reference, sample, second, edge):
             return self._without_pulse(sample.at, sample.mono)
         return self._conclude(sample.at, sample.mono)
+
+    def _stopped(
+        self, reference: Reference, at: Tai, mono: Mono, within: Duration = ZERO
+    ) -> bool:
+        """Do other servers exclude that a clock that has no second yet begins so?"""
+        if self._clock.started or not len(self._upstream):
+            return False
+        rate = self._clock.oscillator()
+        why = self._upstream.stops(at, mono, within, self._leaps, rate)
+        reference.refusal = why or reference.refusal
+        return why is not None
 
     def _use(
         self, reference: Reference, sample: Sample, second: Tai, edge: PulseEdge
@@ -256,7 +293,11 @@ class Engine:
         self, reference: Reference, message: TimeMessage, local: Local
     ) -> None:
         """Without pulses a sentence is a sample too, of a much larger spread."""
-        if found := reference.sentence_sample(message, local):
+        found = reference.sentence_sample(message, local)
+        if found is None:
+            return
+        alone, within = found[1], found[1].doubt + 4 * found[1].spread
+        if not self._stopped(reference, alone.tai, alone.mono, within):
             self._clock.accept_sentence(*found)
 
     def _receiver(self, fact: ReceiverFact) -> None:
@@ -270,12 +311,32 @@ class Engine:
         if witness.era == self._clock.era and not echo:
             self._references.witness(witness)
 
+    def _server(self, fact: UpstreamFact) -> None:
+        """What another server answered, or that it did not."""
+        rate, era = self._clock.oscillator(), self._clock.era
+        if (witness := self._upstream.observe(fact, rate, era)) is not None:
+            self._references.witness(witness)
+        own = self._clock.snapshot
+        if isinstance(fact, ServerReply) and own.stratum < 16:
+            served = self._clock.tai(fact.mono)
+            if served is not None:
+                self._upstream.compare(fact, own, served, rate)
+
+    def _serve_others(self, local: Local, now: Mono) -> None:
+        """Serve what other servers agree on, while our own clock is not served."""
+        self._fallback = None
+        if len(self._upstream) and self._clock.snapshot.stratum >= 16:
+            own, rate = self._clock.snapshot, self._clock.oscillator()
+            self._fallback = self._upstream.fallback(own, local, now, self._leaps, rate)
+
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         began, self._began = self._began, self._began or tick.mono
         if began is None and (first := self._clock.first()):
             return first
         self._follow(tick.local, tick.mono, tick.era)
-        return self._without_pulse(tick.local, tick.mono)
+        commands = self._without_pulse(tick.local, tick.mono)
+        self._serve_others(tick.local, tick.mono)
+        return commands
 
     def _without_pulse(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Publish the grown bound, if the last pulse used is too long ago."""
@@ -299,21 +360,29 @@ class Engine:
         if stepped in {Stepped.SLIGHTLY, Stepped.AWAY}:
             self._references.stepped(self._clock.step, mono)
         if stepped is Stepped.AWAY:
-            self._references.restart()
+            self._restart()
+            self._upstream.slept()
             self._clock.signal(Signal.PHASE_LOST)
 
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""
         commands = self._clock.conclude(at, now, self._next_leap)
         if commands is None:
-            self._references.restart()
+            self._restart()
             return self._clock.invalidate()
         return commands
+
+    def _restart(self) -> None:
+        self._references.restart()
+        self._upstream.restart()
 
     def _next_leap(self, at: Tai) -> LeapSecond | None:
         """The next leap second after `at`. One that no table has enters ours only when
         it comes, so that an announcement withdrawn before leaves nothing."""
         leap = self._first.integrity.leap(at)
+        if len(self._upstream):
+            now, rate = self._clock.snapshot.at, self._clock.oscillator()
+            leap = self._upstream.announce(leap, self._leaps, at, now, rate)
         comes = leap is not None and leap.at - at < LEARNED_BEFORE
         if leap is not None and comes and leap not in self._leaps.leaps:
             self._leaps = self._leaps.with_leap(leap)

@@ -10,6 +10,7 @@ from refclock.discipline.servo import SteerSettings
 from refclock.integrity.monitor import IntegritySettings
 from refclock.label.labeller import LabelSettings
 from refclock.settings import Range
+from refclock.upstream.settings import WitnessSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,4 @@ class EngineSettings:
     label: LabelSettings = field(default_factory=LabelSettings)
     integrity: IntegritySettings = field(default_factory=IntegritySettings)
     bound: BoundSettings = field(default_factory=BoundSettings)
+    witness: WitnessSettings = field(default_factory=WitnessSettings)

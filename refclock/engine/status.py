@@ -7,10 +7,22 @@ from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
 from refclock.engine.clock import Clock
 from refclock.engine.reference import Reference, References
+from refclock.engine.witness import Rate, UpstreamWitness
+from refclock.events import UPSTREAM, SourceId
 from refclock.integrity.alarm import Alarm
-from refclock.observe.status import AlarmStatus, LagStatus, SourceStatus, Status
+from refclock.observe.status import (
+    AlarmStatus,
+    LagStatus,
+    ServerStatus,
+    SourceStatus,
+    Status,
+    WitnessStatus,
+)
+from refclock.published import ClockSnapshot
 from refclock.reasons import Reason
 from refclock.timebase import LeapSecond, LeapTable, Mono
+from refclock.upstream.filter import Interval
+from refclock.upstream.servers import Row
 
 _LEAP = ("none", "insert", "delete", "unsynchronised")
 
@@ -32,11 +44,14 @@ def reason(clock: Clock, first: Reference, devices: Devices, now: Mono) -> Reaso
 def status(
     clock: Clock,
     references: References,
+    upstream: UpstreamWitness,
+    served: ClockSnapshot,
     devices: Devices,
     leaps: LeapTable,
     now: Mono,
 ) -> Status:
-    """Everything an operator may ask, as it stands at `now`."""
+    """Everything an operator may ask, as it stands at `now`. `served`: what clients
+    are told, by our own clock or by other servers."""
     first, snapshot, budget = references.first, clock.snapshot, clock.budget
     notes, estimate = first.notes, clock.estimate(now)
     tai = snapshot.tai(snapshot.local, snapshot.realtime_offset)
@@ -49,9 +64,9 @@ def status(
         reason=sentence(because),
         reason_codes=because.codes,
         reason_parameters=because.parameters,
-        stratum=snapshot.stratum,
-        refid=snapshot.ref_id.rstrip(b"\0").decode() if clock.mode.serves else "",
-        leap=_LEAP[snapshot.indicator(tai, now)],
+        stratum=served.stratum,
+        refid=_refid(served),
+        leap=_LEAP[served.indicator(tai, now)],
         utc=snapshot.posix(tai).iso() if estimate else None,
         offset_s=offset.seconds if offset is not None else None,
         frequency_ppm=clock.learned().rate * -1e6 if estimate else None,
@@ -72,13 +87,79 @@ def status(
         leap_table_expires=leaps.expires.iso(),
         next_leap=None if leap is None else _leap(leap),
         alarms=tuple(
-            _alarm(alarm, each, now)
+            _alarm(alarm, each.receiver, now)
             for each in references
             for alarm in each.integrity.alarms(now)
-        ),
+        )
+        + tuple(_alarm(alarm, UPSTREAM, now) for alarm in upstream.alarms(now)),
         devices=dict(devices.shown),
         dropped=dict(notes.dropped),
         sources=tuple(_source(each, first, devices, now) for each in references),
+        servers=_servers(clock, upstream, now),
+        witness=_witness(clock, upstream, now),
+    )
+
+
+def _refid(served: ClockSnapshot) -> str:
+    """The name of a reference clock, or as an address of IPv4 who is followed."""
+    if served.stratum >= 16:
+        return ""
+    if served.stratum > 1:
+        return ".".join(map(str, served.ref_id))
+    return served.ref_id.rstrip(b"\0").decode()
+
+
+def _servers(
+    clock: Clock, upstream: UpstreamWitness, now: Mono
+) -> tuple[ServerStatus, ...]:
+    rate = clock.oscillator()
+    return tuple(
+        ServerStatus(
+            name=row.server.name,
+            address=row.server.address,
+            mark=row.standing.value,
+            stratum=row.server.stratum,
+            offset_s=_from_ours(clock, row.interval, now),
+            error_s=row.interval.half.seconds if row.interval else None,
+            delay_s=_delay(row, upstream.raw(now), rate),
+            jitter_s=row.jitter.seconds,
+            reach=row.server.reach,
+            last_age_s=_age(row.server.samples.heard, upstream.raw(now)),
+            trust=row.server.trust.value,
+            why=sentence(row.why) if row.why else "",
+            code=row.why.code if row.why else "",
+        )
+        for row in upstream.rows(now, rate)
+    )
+
+
+def _delay(row: Row, now: Mono, rate: Rate) -> float | None:
+    best = row.server.samples.best(now, rate.drift)
+    return None if best is None else best.delay.seconds
+
+
+def _from_ours(clock: Clock, interval: Interval | None, now: Mono) -> float | None:
+    """Their time less ours; None: one of the two is not known."""
+    ours = clock.utc(now)
+    if interval is None or ours is None:
+        return None
+    return (interval.utc - ours).seconds
+
+
+def _witness(
+    clock: Clock, upstream: UpstreamWitness, now: Mono
+) -> WitnessStatus | None:
+    selected = upstream.selected(now, clock.oscillator())
+    if selected is None:
+        return None
+    return WitnessStatus(
+        offset_s=_from_ours(clock, selected.interval, now),
+        error_s=selected.interval.half.seconds,
+        agree=selected.agree,
+        of=selected.of,
+        nts=selected.nts,
+        proven=selected.proven,
+        server=selected.peer,
     )
 
 
@@ -109,14 +190,14 @@ def _lags(reference: Reference) -> dict[str, LagStatus]:
     }
 
 
-def _alarm(alarm: Alarm, reference: Reference, now: Mono) -> AlarmStatus:
+def _alarm(alarm: Alarm, source: SourceId, now: Mono) -> AlarmStatus:
     return AlarmStatus(
         kind=alarm.kind.value,
         text=sentence(alarm.reason),
         age_s=(now - alarm.since).seconds,
         code=alarm.reason.code,
         parameters=alarm.reason.parameters,
-        source=reference.receiver,
+        source=source,
     )
 
 

@@ -47,6 +47,15 @@ from refclock.events.source import (
     SourceId,
     SourcePair,
 )
+from refclock.events.upstream import (
+    UPSTREAM,
+    NoReply,
+    ServerAdded,
+    ServerRemoved,
+    ServerReply,
+    Trust,
+    UpstreamFact,
+)
 
 __all__ = [
     "GPS0",
@@ -56,6 +65,7 @@ __all__ = [
     "PPS0",
     "RTC0",
     "TEMP0",
+    "UPSTREAM",
     "AntennaFeed",
     "Bracket",
     "Command",
@@ -73,11 +83,15 @@ __all__ = [
     "LeapNotice",
     "LineLoad",
     "Lost",
+    "NoReply",
     "NoTime",
     "Position",
     "PulseEdge",
     "Satellite",
     "Sawtooth",
+    "ServerAdded",
+    "ServerRemoved",
+    "ServerReply",
     "SetLeap",
     "SetRate",
     "SetStatus",
@@ -88,6 +102,8 @@ __all__ = [
     "Temperature",
     "Tick",
     "TimeMessage",
+    "Trust",
+    "UpstreamFact",
     "Witness",
 ]
 
@@ -107,6 +123,10 @@ Event = (
     | LineLoad
     | Temperature
     | Witness
+    | ServerAdded
+    | ServerRemoved
+    | ServerReply
+    | NoReply
     | Tick
     | InForce
     | Dropped

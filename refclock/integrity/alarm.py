@@ -29,6 +29,7 @@ class AlarmKind(StrEnum):
     LINE = "line"
     SENTENCES = "sentences"
     TABLE = "table of leap seconds"
+    UPSTREAM = "upstream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from refclock.timebase import (
     Tai,
 )
 
-_SEASONS: Final = ("01-01", "07-01")
+SEASONS: Final = ("01-01", "07-01")
 """Leap seconds come before these days."""
 _AHEAD: Final = 400 * DAY
 """Nobody announces a leap second earlier."""
@@ -135,7 +135,7 @@ class LeapCount:
     def missed(self, at: Tai) -> bool:
         """May a leap second just have come that the table is too old to know of?"""
         day = self._leaps.posix(at).iso()[5:10]
-        return at >= self._expires and day in _SEASONS
+        return at >= self._expires and day in SEASONS
 
     def next(self, now: Tai) -> LeapSecond | None:
         """The next leap second: the table's; beyond its expiry the receiver's."""
@@ -164,7 +164,7 @@ class LeapCount:
             and leap.at > self._expires
             and now < leap.at <= now + _AHEAD
             and leap.midnight.ns % DAY.ns == 0
-            and leap.midnight.iso()[5:10] in _SEASONS
+            and leap.midnight.iso()[5:10] in SEASONS
             and leap.before == self._leaps.offset(now)
             and abs(leap.after - leap.before) == SECOND
         )

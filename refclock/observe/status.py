@@ -67,6 +67,51 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """Another time server."""
+
+    name: str
+    address: str
+    mark: str
+    """`*` selected, `+` agrees, `-` agrees without a vote, `x` falseticker, `?` of no
+    use now."""
+    stratum: int | None
+    offset_s: Seconds | None
+    """Its time less the published one, or less the local clock while there is none."""
+    error_s: Seconds | None
+    """True time is within ± this of its time, if it is right."""
+    delay_s: Seconds | None
+    """There and back."""
+    jitter_s: Seconds
+    reach: int
+    """The last eight questions, the newest in the lowest bit: was there a reply?"""
+    last_age_s: Seconds | None
+    trust: str
+    """nts, key, trust, or - where anybody on the way could forge it."""
+    why: str
+    """Why it is not used."""
+    code: str
+    """The same, stable over versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessStatus:
+    """What more than half of the servers that decide agree on."""
+
+    offset_s: Seconds | None
+    """Their time less the published one, or less the local clock."""
+    error_s: Seconds
+    agree: int
+    of: int
+    nts: int
+    """How many of those that agree prove it by NTS."""
+    proven: bool
+    """Can nobody on the way have forged it?"""
+    server: str
+    """The best of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything one asks a time server when it misbehaves."""
 
@@ -108,6 +153,8 @@ class Status:
     """The codes of `reason` and of what is behind it, stable over versions."""
     reason_parameters: Mapping[str, Parameter] = field(default_factory=dict)
     sources: tuple[SourceStatus, ...] = ()
+    servers: tuple[ServerStatus, ...] = ()
+    witness: WitnessStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ def to_text(status: Mapping[str, Any]) -> str:
     ]
     if len(status["sources"]) > 1:
         lines += [f"source     {_source(each)}" for each in status["sources"]]
+    if status["witness"] is not None:
+        lines.append(f"witness    {_witness(status['witness'])}")
     if status["temperature_c"] is not None:
         lines.append(f"board      {status['temperature_c']:.1f} °C")
     leap = status["next_leap"] or "none announced"
@@ -62,6 +64,54 @@ def to_text(status: Mapping[str, Any]) -> str:
 def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:
     """A table, a client a line, from the objects of `clients_json`."""
     return "\n".join(map(escape, _clients(clients)))
+
+
+def _witness(witness: Mapping[str, Any]) -> str:
+    nts = f", {witness['nts']} with NTS" if witness["nts"] else ""
+    word = "" if witness["proven"] else "; not authenticated: an alarm at most"
+    return (
+        f"{witness['agree']} of {witness['of']} servers{nts}: "
+        f"{seconds(witness['offset_s'])} ± {seconds(witness['error_s'])} from us{word}"
+    )
+
+
+def sources_text(status: Mapping[str, Any]) -> str:
+    """A table, a receiver or server a line, from the object of `to_json`."""
+    row = "{:<1} {:<28} {:>4} {:>11} {:>9} {:>9} {:>9} {:>5} {:>9} {:<5} {}"
+    head = "", "source", "str.", "offset", "±", "delay", "jitter"
+    lines = [row.format(*head, "reach", "last", "auth", "why it is not used").rstrip()]
+    for each in status["sources"]:
+        fresh = each["last_pulse_age_s"]
+        used = each["steers"] and not each["refusal"]
+        lines.append(
+            row.format(
+                "*" if used else "?" if each["refusal"] else "-",
+                f"{each['receiver']}/{each['pulse']}",
+                0,
+                seconds(0.0 if used else each["offset_s"]),
+                seconds(status["bound_s"] if used else None),
+                *("-", "-", "-"),
+                "-" if fresh is None else seconds(fresh),
+                "-",
+                each["refusal"] or ("" if used else "watched"),
+            ).rstrip()
+        )
+    for each in status["servers"]:
+        figures = (each[f"{name}_s"] for name in ("offset", "error", "delay"))
+        lines.append(
+            row.format(
+                each["mark"],
+                each["name"],
+                "-" if each["stratum"] is None else each["stratum"],
+                *("-" if figure is None else seconds(figure) for figure in figures),
+                seconds(each["jitter_s"]) if each["stratum"] is not None else "-",
+                f"{each['reach']:o}",
+                "-" if each["last_age_s"] is None else seconds(each["last_age_s"]),
+                each["trust"],
+                each["why"],
+            ).rstrip()
+        )
+    return "\n".join(map(escape, lines))
 
 
 def _clients(clients: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ from hw.emu.faults import KINDS, Fault, Kind
 from hw.emu.gnss.pulse import LateMode, PulseModel
 from hw.emu.gnss.receiver import ReceiverModel
 from hw.emu.oscillator import Environment, OscillatorModel
+from hw.emu.server import Upstream
 from hw.sim.scenarios import (
     SCENARIOS,
     Battery,
@@ -19,7 +20,6 @@ from hw.sim.scenarios import (
     LeapEvent,
     NetworkClient,
     Scenario,
-    Upstream,
     find,
     parse,
 )
@@ -96,7 +96,7 @@ count = 200
         clock_error_s=-3.0,
         battery=Battery(1.5, 5),
         leap=LeapEvent(Utc.of(2027, 1, 1), "delete", published=False),
-        upstreams=(Upstream("pool", 0.5),),
+        upstreams=(Upstream("pool", error_s=0.5),),
         clients=(NetworkClient("house", 200),),
     )
     assert read.receiver_model.line_rate is None

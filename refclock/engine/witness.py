@@ -1,0 +1,253 @@
+"""What the agreement of other time servers does to the clock, and what it cannot do.
+
+    cold        names the second together with sentences, if nobody can forge it; stops
+                a label that it excludes: of forgeable ones for `persist` at most
+    any time    vouches for or against a change of the second, if nobody can forge it;
+                an alarm, when for three rounds running it excludes the published time
+    no pulse    is served as one stratum more than theirs (`fallback`)
+
+No command to the clock comes from here, no sample, and no line of the bound: with and
+without other servers a clock that has its second is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from refclock.events import UPSTREAM, InForce, ServerReply, UpstreamFact, Witness
+from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
+from refclock.integrity.leapcount import SEASONS
+from refclock.published import ClockSnapshot
+from refclock.reasons import Code, Parameter, Reason
+from refclock.timebase import (
+    DAY,
+    SECOND,
+    ZERO,
+    Duration,
+    LeapSecond,
+    LeapTable,
+    Local,
+    Mono,
+    Tai,
+    Utc,
+)
+from refclock.upstream.raw import RawTime
+from refclock.upstream.servers import Row, Selected, Upstreams
+from refclock.upstream.settings import Fallback, WitnessSettings
+
+ROUNDS: Final = 3
+"""Of all servers, in which the published time is excluded, before it is an alarm."""
+_LEAP_AHEAD: Final = DAY
+"""A server announces a leap second so long ahead, RFC 5905."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How the oscillator runs."""
+
+    gain: float
+    """How fast true time gains on it, s/s."""
+    drift: float
+    """How far `gain` may be off, s/s."""
+
+
+class UpstreamWitness:
+    """Judges and uses what other servers agree on. Used by one thread."""
+
+    def __init__(self, settings: WitnessSettings, persist: Duration) -> None:
+        """`persist`: the longest that servers nobody vouches for may stop a label."""
+        self._fallback = settings.fallback
+        self._persist = persist
+        self._upstreams = Upstreams()
+        self._raw = RawTime()
+        self._alarms = Alarms()
+        self._against = 0
+        """Replies in a row at which the agreement excluded the published time."""
+        self._stopped: Mono | None = None
+        """When the first label of this cold start was stopped by forgeable servers."""
+        self._doubted = False
+        """Forgeable servers exclude what sentences name."""
+
+    def __len__(self) -> int:
+        """How many servers there are."""
+        return len(self._upstreams)
+
+    def restart(self) -> None:
+        """The clock begins afresh."""
+        self._stopped = None
+        self._doubted = False
+
+    def slept(self) -> None:
+        """The monotonic clock may have stood still."""
+        self._upstreams.forget()
+
+    def in_force(self, command: InForce) -> None:
+        """The clock runs at another rate since then, by command."""
+        self._raw.in_force(command.mono, command.ppb * 1e-9)
+
+    def raw(self, now: Mono) -> Mono:
+        """What the oscillator has counted at `now`."""
+        return self._raw.at(now)
+
+    def alarms(self, now: Mono) -> tuple[Alarm, ...]:
+        """What stands now."""
+        return self._alarms.standing(now)
+
+    def rows(self, now: Mono, rate: Rate) -> list[Row]:
+        """Every server, for people."""
+        return self._upstreams.rows(self._raw.at(now), rate.gain, rate.drift)
+
+    def selected(self, now: Mono, rate: Rate) -> Selected | None:
+        """What the servers agree on at `now`."""
+        return self._upstreams.select(self._raw.at(now), rate.gain, rate.drift)
+
+    def observe(self, fact: UpstreamFact, rate: Rate, era: int) -> Witness | None:
+        """Another fact; what comes back may name and vouch for a second: it is what
+        servers agree on that nobody can forge."""
+        if not isinstance(fact, ServerReply):
+            self._upstreams.observe(fact)
+            return None
+        self._upstreams.observe(replace(fact, mono=self._raw.at(fact.mono)))
+        selected = self.selected(fact.mono, rate)
+        if selected is None or not selected.proven:
+            return None
+        interval = selected.interval
+        at = Local(fact.mono.ns)
+        offset = Duration(interval.utc.ns - at.ns)
+        return Witness(UPSTREAM, offset, at, fact.mono, era, interval.half)
+
+    def compare(
+        self, fact: ServerReply, snapshot: ClockSnapshot, served: Tai, rate: Rate
+    ) -> None:
+        """Do servers exclude the published time, which was `served` at `fact`?"""
+        selected = self.selected(fact.mono, rate)
+        if selected is None:
+            return
+        interval = selected.interval
+        offset = snapshot.posix(served) - interval.utc
+        if abs(offset) <= interval.half + snapshot.bound_at(fact.mono):
+            self._against = 0
+            self._alarms.clear(AlarmKind.UPSTREAM)
+            return
+        self._against += 1
+        if self._against >= ROUNDS * selected.of:
+            reason = _contradiction("pulse", offset, selected)
+            self._alarms.raise_(AlarmKind.UPSTREAM, reason, fact.mono)
+
+    def contradicted(self, refusal: Reason | None, now: Mono, rate: Rate) -> None:
+        """A pulse got no second, by `refusal`: was it us who stopped that?"""
+        if refusal is None or refusal.code is not Code.WITNESS_CONTRADICTS:
+            return
+        selected, parameters = self.selected(now, rate), refusal.parameters
+        if selected is not None and parameters["witness"] == UPSTREAM:
+            offset = Duration.from_seconds(float(parameters["offset_s"]))
+            reason = _contradiction("receiver", offset, selected)
+            self._alarms.raise_(AlarmKind.UPSTREAM, reason, now)
+
+    def stops(
+        self, second: Tai, at: Mono, within: Duration, leaps: LeapTable, rate: Rate
+    ) -> Reason | None:
+        """Why a cold clock may not begin with `second` ± `within` at `at`; None: it
+        may."""
+        selected = self.selected(at, rate)
+        if selected is None:
+            return None
+        offset = second - leaps.tai(selected.interval.utc)
+        if abs(offset) <= selected.interval.half + within:
+            self._doubted = False
+            self._alarms.clear(AlarmKind.UPSTREAM)
+            return None
+        reason = _contradiction("receiver", offset, selected)
+        self._alarms.raise_(AlarmKind.UPSTREAM, reason, at)
+        if not selected.proven:
+            self._doubted = True
+            self._stopped = self._stopped or at
+            if at - self._stopped >= self._persist:
+                return None
+        return reason
+
+    def announce(
+        self,
+        ours: LeapSecond | None,
+        leaps: LeapTable,
+        now: Tai,
+        mono: Mono,
+        rate: Rate,
+    ) -> LeapSecond | None:
+        """The leap second at the end of this day that servers announce which nobody can
+        forge. `ours`: the next one known; another one is an alarm, and is believed only
+        beyond the table's expiry."""
+        selected = self.selected(mono, rate)
+        if selected is None or not selected.proven:
+            return ours
+        due = ours is not None and ZERO < ours.at - now <= _LEAP_AHEAD
+        known = (1 if ours.inserts else 2) if ours is not None and due else 0
+        if selected.leap == known or (known and not selected.leap):
+            self._alarms.clear(AlarmKind.LEAP)
+            return ours
+        if ours is None and now >= leaps.tai(leaps.expires):
+            return _at_end_of_day(leaps, now, inserts=selected.leap == 1)
+        reason = Reason.of(
+            Code.UPSTREAM_LEAP,
+            theirs=selected.leap,
+            agree=selected.agree,
+            of=selected.of,
+        )
+        self._alarms.raise_(AlarmKind.LEAP, reason, mono)
+        return ours
+
+    def fallback(
+        self, own: ClockSnapshot, local: Local, now: Mono, leaps: LeapTable, rate: Rate
+    ) -> ClockSnapshot | None:
+        """What is served at `now` from other servers; None: nothing. `own`: what we
+        know ourselves, which has to be nothing."""
+        if self._fallback is Fallback.OFF or own.stratum < 16:
+            return None
+        selected = self.selected(now, rate)
+        if selected is None or selected.last.stratum >= 15:
+            return None
+        if not selected.proven and (
+            self._doubted or self._fallback is Fallback.AUTHENTICATED
+        ):
+            return None
+        tai = leaps.tai(selected.interval.utc)
+        return ClockSnapshot(
+            stratum=selected.last.stratum + 1,
+            ref_id=selected.last.server_id,
+            at=now,
+            local=local,
+            correction=Duration(tai.ns - local.ns),
+            rate=(1.0 + rate.gain) / (1.0 + self._raw.rate) - 1.0,
+            updated=tai - (self._raw.at(now) - selected.last.mono),
+            bound=selected.interval.half,
+            bound_rate=rate.drift,
+            utc_behind_tai=leaps.offset(tai),
+            leap=leaps.next_after(tai),
+            precision=own.precision,
+            root_delay=selected.last.root_delay + selected.last.delay,
+        )
+
+
+def _at_end_of_day(leaps: LeapTable, now: Tai, *, inserts: bool) -> LeapSecond | None:
+    """A leap second at the next midnight; None: it is none of January or July."""
+    utc = leaps.posix(now)
+    midnight = Utc((utc.ns // DAY.ns + 1) * DAY.ns)
+    if midnight.iso()[5:10] not in SEASONS:
+        return None
+    before = leaps.offset(now)
+    return LeapSecond.ending(
+        midnight, before, before + (SECOND if inserts else -SECOND)
+    )
+
+
+def _contradiction(what: str, offset: Duration, selected: Selected) -> Reason:
+    parameters: dict[str, Parameter] = {
+        "what": what,
+        "offset_s": offset.seconds,
+        "agree": selected.agree,
+        "of": selected.of,
+        "nts": selected.nts,
+        "proven": selected.proven,
+    }
+    return Reason.of(Code.UPSTREAM_CONTRADICTS, **parameters)

@@ -1,0 +1,167 @@
+"""What other time servers can do to us, whatever they say; and what they cannot."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refclock.events import (
+    NoReply,
+    ServerAdded,
+    ServerReply,
+    Trust,
+    UpstreamFact,
+)
+from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Utc
+from refclock.upstream.filter import Interval
+from refclock.upstream.select import agreement
+from tests.unit.engine.by_hand import World, engine
+
+NAMES = ("a", "b", "c")
+NOON = Utc.of(2026, 12, 1, 12)
+lengths = st.integers(0, 3 * 10**9).map(Duration)
+errors = st.one_of(
+    st.just(ZERO),
+    st.integers(-(10**7), 10**7).map(Duration),
+    st.integers(-5, 5).map(lambda n: n * SECOND),
+    st.integers(-(10**17), 10**17).map(Duration),
+)
+
+
+@given(
+    honest=st.lists(st.tuples(lengths, st.floats(-1, 1)), min_size=1, max_size=5),
+    liars=st.lists(st.tuples(errors, lengths), max_size=4),
+)
+def test_a_majority_that_is_right_is_never_outvoted(
+    honest: list[tuple[Duration, float]], liars: list[tuple[Duration, Duration]]
+) -> None:
+    """True time lies in the interval selected, and every honest server agrees."""
+    liars = liars[: len(honest) - 1]
+    intervals = {
+        f"honest{n}": Interval(NOON + Duration(int(half.ns * where)), half)
+        for n, (half, where) in enumerate(honest)
+    }
+    intervals |= {
+        f"liar{n}": Interval(NOON + error, half)
+        for n, (error, half) in enumerate(liars)
+    }
+    found = agreement(intervals)
+    assert found is not None
+    assert abs(NOON - found.interval.utc) <= found.interval.half
+    assert {f"honest{n}" for n in range(len(honest))} <= found.truechimers
+
+
+Said = tuple[int, str, Duration, Duration, int, int]
+"""At which second which server answers, with what error, delay, stratum and leap."""
+
+
+@st.composite
+def conspiracies(draw: st.DrawFn) -> list[Said]:
+    """All servers lie alike, from one second to another."""
+    error, leap = draw(errors), draw(st.integers(0, 2))
+    begins, ends, every = draw(st.integers(0, 40)), draw(st.integers(41, 120)), 2
+    return [
+        (second, name, error, 20 * MILLISECOND, 1, leap)
+        for second in range(begins, ends, every)
+        for name in NAMES
+    ]
+
+
+attacks = st.one_of(
+    conspiracies(),
+    st.lists(
+        st.tuples(
+            st.integers(0, 119),
+            st.sampled_from(NAMES),
+            errors,
+            st.integers(0, 2 * 10**9).map(Duration),
+            st.integers(1, 15),
+            st.integers(0, 2),
+        ),
+        max_size=60,
+    ),
+)
+
+
+def facts(
+    world: World,
+    second: int,
+    attack: list[Said],
+) -> list[UpstreamFact]:
+    """Those of that second; a delay of 2 s is an answer that was dropped."""
+    true = world.leaps.posix(world.true)
+    found: list[UpstreamFact] = []
+    for at, name, error, delay, stratum, leap in attack:
+        if at != second:
+            continue
+        if delay == 2 * SECOND:
+            found.append(NoReply(world.mono, name, "no answer"))
+            continue
+        found.append(
+            ServerReply(
+                world.mono,
+                name,
+                true + error,
+                delay,
+                stratum,
+                leap,
+                ZERO,
+                MILLISECOND,
+                bytes([192, 0, 2, 1]),
+            )
+        )
+    return found
+
+
+def lived(
+    attack: list[Said],
+    trust: Trust | None,
+    begins: int,
+    seconds: int = 120,
+    pulses_from: int = 0,
+) -> tuple[World, list[object]]:
+    """The world after so long, and what was published at stratum 1 in each second;
+    the attack begins at second `begins`. `trust` None: there are no servers."""
+    world = World(engine())
+    published: list[object] = []
+    for second in range(seconds):
+        world.pulses = second >= pulses_from
+        world.second()
+        if trust is not None:
+            if second == 0:
+                for name in NAMES:
+                    world.tell(ServerAdded(world.mono, name, "192.0.2.1", trust))
+            if second >= begins:
+                for fact in facts(world, second, attack):
+                    world.tell(fact)
+        own = world.engine.snapshot
+        published.append(own if own.stratum == 1 else None)
+    return world, published
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(attack=attacks, trust=st.sampled_from(Trust))
+def test_a_clock_that_has_its_second_is_the_same_with_any_servers(
+    attack: list[Said], trust: Trust
+) -> None:
+    """No phase, no bound, no command, no step comes from them: not from authenticated
+    ones either."""
+    alone, without = lived([], None, 0, 60)
+    beside, among = lived(attack, trust, 20, 60)
+    assert without[20:] == among[20:]
+    assert alone.commands == beside.commands
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(attack=attacks)
+def test_who_forges_costs_a_cold_start_a_minute_and_an_alarm(
+    attack: list[Said],
+) -> None:
+    """Stratum 1 begins `persist_s` late at most, and what is served then is right."""
+    world, among = lived(attack, Trust.NOTHING, 0, pulses_from=30)
+    assert among[100] is not None
+    assert abs(world.wrong) <= world.bound
+    assert world.bound < MILLISECOND
