@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from hw.linux.clock import FreeClock
-from hw.net.responder.program import NEXT, REDIRECTED, XDP_PASS, XDP_TX
+from hw.net.responder.program import PASS, REDIRECTED, XDP_PASS, XDP_TX
 from hw.net.responder.responder import KernelResponder
 from refclock.board.responder import Pace, Place, Rule
 from refclock.ntp.packet import HEADER_LENGTH
@@ -33,7 +33,7 @@ from tests.fakes.frames import Frame, read
 from tests.fakes.published import right_at
 
 ANSWERED = {"tc": REDIRECTED, "xdp": XDP_TX}
-PASSED = {"tc": NEXT, "xdp": XDP_PASS}
+PASSED = {"tc": PASS, "xdp": XDP_PASS}
 NO_LIMIT = Pace(ZERO, ZERO, ZERO, 0.0, ZERO, ZERO)
 KINDS = answers(symmetric=True)
 PLAIN = b"\x23\0\x06\xec" + bytes(36) + b"asked me"

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from hw.abi.bpf import drop_privileges
+from hw.abi.capabilities import drop_privileges
 from hw.net.hardware import switch_on_all
 from hw.net.listen import interface_of, interfaces
 from hw.net.responder.responder import KernelResponder

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from hw.abi.addresses import LOOPBACK, ipv4_addresses, ipv6_addresses, links
-from hw.net.responder.responder import _carriers
 
 
 def test_loopback_is_there_with_its_index_and_kind() -> None:
@@ -43,16 +42,3 @@ def test_an_ipv6_address_that_is_not_usable_yet_is_left_out(
         (1, IPv6Interface("::1/128")),
         (10, IPv6Interface("fd77::1/64")),
     ]
-
-
-def test_interfaces_that_carry_vlans(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "config"
-    monkeypatch.setattr("hw.net.responder.responder._VLANS", file)
-    assert _carriers() == set()
-    file.write_text(
-        "VLAN Dev name\t | VLAN ID\nName-Type: VLAN_NAME_TYPE_RAW_PLUS_VID_NO_PAD\n"
-        "eth0.5         | 5  | eth0\nmgmt           | 7  | eth1\n"
-    )
-    assert _carriers() == {"eth0", "eth1"}

@@ -9,10 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from hw.abi import addresses, bpf, interface, pps, ptp, rtc, sockets, timex, tty
+from hw.abi import (
+    addresses,
+    capabilities,
+    interface,
+    pps,
+    ptp,
+    rtc,
+    sockets,
+    timex,
+    tty,
+)
+from hw.abi.bpf import call as bpf
+from hw.abi.bpf import maps, programs
 from hw.abi.timex import Timex
 from hw.net.responder import program as responder
-from tests.debian import call
+from tests.debian import call as run
 
 EXPECTED = {
     # sockets
@@ -124,25 +136,33 @@ EXPECTED = {
     "N_TTY": tty.N_TTY,
     "N_PPS": tty.N_PPS,
     # bpf, and the frames its programs are given
-    "BPF_MAP_TYPE_HASH": bpf.HASH,
-    "BPF_MAP_TYPE_ARRAY": bpf.ARRAY,
-    "BPF_MAP_TYPE_PERCPU_ARRAY": bpf.PERCPU_ARRAY,
-    "BPF_MAP_TYPE_LRU_HASH": bpf.LRU_HASH,
-    "BPF_MAP_TYPE_LPM_TRIE": bpf.LPM_TRIE,
-    "BPF_F_NO_PREALLOC": bpf.NO_PREALLOC,
-    "BPF_F_MMAPABLE": bpf.MMAPABLE,
-    "BPF_PROG_TYPE_SCHED_CLS": bpf.SCHED_CLS,
-    "BPF_PROG_TYPE_XDP": bpf.XDP,
-    "BPF_XDP": bpf.ON_XDP,
-    "XDP_FLAGS_SKB_MODE": bpf.XDP_FLAGS_SKB_MODE,
+    "BPF_MAP_TYPE_HASH": maps.HASH,
+    "BPF_MAP_TYPE_ARRAY": maps.ARRAY,
+    "BPF_MAP_TYPE_PERCPU_ARRAY": maps.PERCPU_ARRAY,
+    "BPF_MAP_TYPE_LRU_HASH": maps.LRU_HASH,
+    "BPF_MAP_TYPE_LPM_TRIE": maps.LPM_TRIE,
+    "BPF_F_NO_PREALLOC": maps.NO_PREALLOC,
+    "BPF_F_MMAPABLE": maps.MMAPABLE,
+    "BPF_PROG_TYPE_SCHED_CLS": programs.SCHED_CLS,
+    "BPF_PROG_TYPE_XDP": programs.XDP,
+    "BPF_XDP": programs.ON_XDP,
+    "XDP_FLAGS_SKB_MODE": programs.XDP_FLAGS_SKB_MODE,
     "XDP_DROP": responder.XDP_DROP,
     "XDP_PASS": responder.XDP_PASS,
     "XDP_TX": responder.XDP_TX,
-    "BPF_PROG_LOAD": bpf._PROG_LOAD,
-    "BPF_PROG_TEST_RUN": bpf._PROG_TEST_RUN,
-    "BPF_MAP_LOOKUP_BATCH": bpf._MAP_LOOKUP_BATCH,
-    "BPF_LINK_CREATE": bpf._LINK_CREATE,
-    **{f"BPF_FUNC_{name}": number for name, number in bpf.HELPERS.items()},
+    "BPF_MAP_CREATE": bpf.MAP_CREATE,
+    "BPF_MAP_LOOKUP_ELEM": bpf.MAP_LOOKUP_ELEM,
+    "BPF_MAP_UPDATE_ELEM": bpf.MAP_UPDATE_ELEM,
+    "BPF_MAP_DELETE_ELEM": bpf.MAP_DELETE_ELEM,
+    "BPF_MAP_GET_NEXT_KEY": bpf.MAP_GET_NEXT_KEY,
+    "CAP_NET_ADMIN": capabilities._CAP_NET_ADMIN,
+    "CAP_BPF": capabilities._CAP_BPF,
+    "_LINUX_CAPABILITY_VERSION_3": capabilities._VERSION_3,
+    "BPF_PROG_LOAD": bpf.PROG_LOAD,
+    "BPF_PROG_TEST_RUN": bpf.PROG_TEST_RUN,
+    "BPF_MAP_LOOKUP_BATCH": bpf.MAP_LOOKUP_BATCH,
+    "BPF_LINK_CREATE": bpf.LINK_CREATE,
+    **{f"BPF_FUNC_{name}": number for name, number in programs.HELPERS.items()},
     **{
         f"offsetof(struct __sk_buff, {field})": responder._TC[name]
         for name, field in (
@@ -176,6 +196,7 @@ _C = """
 #include <sys/timex.h>
 #include <netinet/in.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/errqueue.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
@@ -210,6 +231,6 @@ def test_numbers_and_layouts_are_the_compiler_s(tmp_path: Path) -> None:
     source.write_text(_C.replace("MEASURES", measures))
     program = tmp_path / "show"
     wide = ("-D_TIME_BITS=64", "-D_FILE_OFFSET_BITS=64")
-    call([compiler, *wide, str(source), "-o", str(program)])
-    told = call([str(program)])
-    assert dict(zip(EXPECTED, map(int, told.split()), strict=True)) == EXPECTED
+    run([compiler, *wide, str(source), "-o", str(program)])
+    shown = run([str(program)])
+    assert dict(zip(EXPECTED, map(int, shown.split()), strict=True)) == EXPECTED

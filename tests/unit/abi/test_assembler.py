@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hw.abi.bpf_asm import AssemblyError, assemble
+from hw.abi.bpf.assembler import AssemblyError, assemble
 
 pytestmark = pytest.mark.skipif(sys.byteorder == "big", reason="bytes written little")
 

@@ -1,0 +1,1 @@
+"""The responder's instructions, by what they decide; `program` puts them in order."""
