@@ -49,7 +49,7 @@ def _witness_contradicts(p: Mapping[str, Any]) -> str:
     return (
         f"the receiver is {p['offset_s']:+.0f} s from what "
         f"{_DEVICES.get(p['witness'], p['witness'])} says: one of them is wrong, and "
-        "which cannot be known"
+        f"which cannot be known{_WITNESS_REMEDIES.get(p['witness'], '')}"
     )
 
 
@@ -175,6 +175,12 @@ _DEVICES: Final = {
     "rtc0": "the battery clock",
     "temp0": "thermometer",
     "upstream": "the majority of time servers",
+}
+_WITNESS_REMEDIES: Final = {
+    "rtc0": (
+        ". If that is the battery clock, set it (hwclock --set --utc --date ...), or "
+        'set rtc.source to "none"'
+    ),
 }
 _REMEDIES: Final = {
     "well": "give the antenna a view of the sky",

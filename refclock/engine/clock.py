@@ -199,13 +199,15 @@ class Clock:
         innovation: Innovation | None = None,
         *,
         lag: Duration = ZERO,
+        doubt: Duration = ZERO,
     ) -> Innovation:
         """Take a sample in. `tai`: the reference time it is of; `innovation`: its own,
-        if reckoned before; `lag`: uncertainty of a sentence's lag, alike each time."""
+        if reckoned before; `lag`: uncertainty of a sentence's lag, alike each time;
+        `doubt`: by how much another phase, no worse, contradicts a pulse."""
         innovation = self._bank.add(sample, innovation)
         if sample.source is SampleSource.PULSE:
             self._rejected.clear()
-            self._doubt = ZERO
+            self._doubt = doubt
         self._budget = replace(self._budget, lag=lag)
         self._updated = tai
         return innovation

@@ -248,7 +248,9 @@ class Engine:
                 self._clock.reset_phase()
                 self._clock.signal(Signal.PHASE_LOST)
                 innovation = None
-        innovation = self._clock.accept(sample, second, innovation)
+        innovation = self._clock.accept(
+            sample, second, innovation, doubt=reference.integrity.doubt()
+        )
         residual = Duration.from_seconds(innovation.residual_s)
         self._measure(reference.meter.stamped(edge.at + residual, edge.era))
         reference.used_at(sample.mono)

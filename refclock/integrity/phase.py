@@ -12,8 +12,11 @@ is the receiver's claim against ours, and ours is worth what stands behind it:
     signs of a false sky         (antenna moved, no satellites, jamming) held off for
                                  an hour
 
+    younger than a minute        follows at once: it is worth no more than the run
+
 Until it is decided the error may be the whole disagreement: that is `doubt`, and part
-of the published bound. To follow a run is an alarm, unless the gap explains it.
+of the published bound; of a young clock that followed, until the new phase has lasted
+longer than the old one. To follow a run is an alarm, unless the gap explains it.
 """
 
 from __future__ import annotations
@@ -86,6 +89,8 @@ class PhaseJudge:
         self._limit = SMALL
         """Of residuals, as it was before the run: to reject makes no claim weaker."""
         self._doubt = ZERO
+        self._rival, self._outlived = ZERO, ZERO
+        """How far off a phase left while young is; the steadiness that outlives it."""
 
     def pulse(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
         """May a pulse be used that is off by `residual` while we know to `bound`?"""
@@ -106,19 +111,19 @@ class PhaseJudge:
             return PulseVerdict.USE  # no jump: the noise is another one
         explained = gap > GAP and abs(residual) <= SMALL + _times(gap, DRIFT)
         if self._steady < YOUNG or explained:
-            return self._restart()
+            return self._restart(now, ZERO if explained else max(map(abs, self._off)))
         jumped = Reason.of(Code.PULSE_JUMPED, offset_s=residual.seconds)
         self._alarms.raise_(AlarmKind.PHASE, jumped, now)
         held_off = self._persist if self._follow else self._claim(gap, now)
         if now - since < held_off or abs(residual) >= FURTHEST:
             return PulseVerdict.REJECT
         self._alarms.tell(AlarmKind.PHASE, Reason.of(Code.PULSE_JUMP_FOLLOWED), now)
-        return self._restart()
+        return self._restart(now, ZERO)
 
     def doubt(self) -> Duration:
         """By how much pulses contradict our clock while neither is known to be right:
         the served time may be wrong by all of it."""
-        return self._doubt
+        return max(self._doubt, self._rival)
 
     def _claim(self, gap: Duration, now: Mono) -> Duration:
         """How long our clock may contradict pulses that agree with each other."""
@@ -138,13 +143,18 @@ class PhaseJudge:
             self._steady += gap
         else:
             self._steady = _times(self._steady, HALVED.ns / (HALVED.ns + gap.ns))
+        if self._steady > self._outlived:
+            self._rival = ZERO
         self._last = now
         self._settled()
         self._alarms.clear(AlarmKind.PHASE)
 
-    def _restart(self) -> PulseVerdict:
+    def _restart(self, now: Mono, rival: Duration) -> PulseVerdict:
+        """Follow the run. `rival`: how far off a phase is that may be right as well."""
         self._settled()
-        self._steady = ZERO
+        self._rival = self._rival + rival if rival else ZERO
+        self._outlived = self._steady
+        self._steady, self._last = ZERO, now
         return PulseVerdict.RESTART
 
     def _settled(self) -> None:

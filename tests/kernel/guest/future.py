@@ -52,9 +52,12 @@ def years(year: int) -> dict[str, Any]:
         clock.apply(Step(SECOND))
         told["stepped"] = _timex()
         clock.restore()
+        before = rtc.read()
         rtc.write(began)
         kept = rtc.read()
         told["rtc"] = 0 if kept is None else kept.ns
+        if before is not None:
+            rtc.write(before)  # or it contradicts the receiver of the next test
     return {name: (ns - began.ns) / SECOND.ns for name, ns in told.items()}
 
 

@@ -339,8 +339,8 @@ def test_a_clock_that_began_again_is_judged_afresh() -> None:
     judge = integrity()
     assert pulses(judge, -300.0, -301.0, -302.0)[-1] is PulseVerdict.RESTART
     assert pulses(judge, 900.0, start=3) == [PulseVerdict.REJECT]
-    pulses(judge, *[0.0] * 59, start=4)
-    assert pulses(judge, *[300.0] * 3, start=63)[-1] is PulseVerdict.RESTART
+    pulses(judge, *[0.0] * 57, start=4)
+    assert pulses(judge, *[300.0] * 3, start=61)[-1] is PulseVerdict.RESTART
 
 
 def test_a_clock_is_untried_for_its_first_minute() -> None:

@@ -110,3 +110,31 @@ def test_back_where_our_clock_is_nothing_was() -> None:
     assert line.kinds() == [AlarmKind.PHASE]
     assert line.pulses(3, 1.0) == [USE] * 3
     assert line.kinds() == []
+
+
+def test_a_young_clock_that_followed_doubts_until_the_new_phase_is_the_older() -> None:
+    line = Line()
+    line.pulses(10, 0.0)
+    assert line.pulses(3, 5000.0) == [REJECT, REJECT, RESTART]
+    assert line.judge.doubt() == 5000 * MICROSECOND
+    line.pulses(9, 0.0)  # of the new phase, since the judge is told residuals
+    assert line.judge.doubt() == 5000 * MICROSECOND
+    line.pulses(4, 0.0)
+    assert line.judge.doubt() == ZERO
+
+
+def test_a_young_clock_that_jumps_twice_doubts_both() -> None:
+    line = Line()
+    line.pulses(10, 0.0)
+    line.pulses(3, 5000.0)
+    line.pulses(3, 0.0)
+    line.pulses(3, 2000.0)
+    assert line.judge.doubt() == 7000 * MICROSECOND
+
+
+def test_what_a_gap_explains_leaves_no_doubt() -> None:
+    line = Line()
+    line.pulses(300, 0.0)
+    line.now += 5 * MINUTE
+    line.held_off(200.0)
+    assert line.judge.doubt() == ZERO
