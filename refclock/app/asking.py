@@ -106,6 +106,8 @@ def ask(targets: Sequence[Target], wish: Wish) -> Outcome:
             one = _exchange(targets, wish, previous or NtpTimestamp(0))
             if (measured := _measured(one, last, number, wish)) is not None:
                 outcome.measured.append(measured)
+            if len(outcome.measured) == wish.count:
+                break  # it knew us before the last introduction
         except QueryError as failure:
             outcome.lost += 1
             in_a_row += 1
