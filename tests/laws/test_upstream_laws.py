@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from refclock.events import (
@@ -68,6 +68,11 @@ def conspiracies(draw: st.DrawFn) -> list[Said]:
     ]
 
 
+ALL_LIE = [
+    (second, name, 2 * SECOND, 20 * MILLISECOND, 1, 0)
+    for second in range(0, 120, 2)
+    for name in NAMES
+]
 attacks = st.one_of(
     conspiracies(),
     st.lists(
@@ -157,6 +162,7 @@ def test_a_clock_that_has_its_second_is_the_same_with_any_servers(
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(attack=attacks)
+@example(attack=ALL_LIE)
 def test_who_forges_costs_a_cold_start_a_minute_and_an_alarm(
     attack: list[Said],
 ) -> None:
