@@ -38,6 +38,7 @@ from refclock.ntp.mac import KeysSettings
 from refclock.ntp.nts.settings import NtsSettings
 from refclock.server.settings import LeapMode, ServerSettings
 from refclock.settings import Range
+from refclock.upstream.settings import UpstreamSettings, WitnessSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class Config:
     watched: tuple[PairSettings, ...] = ()
     thermometer: ThermometerSettings = field(default_factory=ThermometerSettings)
     rtc: RtcSettings = field(default_factory=RtcSettings)
+    upstream: tuple[UpstreamSettings, ...] = ()
+    witness: WitnessSettings = field(default_factory=WitnessSettings)
     clock: ClockSettings = field(default_factory=ClockSettings)
     steer: SteerSettings = field(default_factory=SteerSettings)
     acquire: AcquireSettings = field(default_factory=AcquireSettings)
@@ -100,6 +103,7 @@ class Config:
             self.label,
             self.integrity,
             self.bound,
+            self.witness,
         )
 
     def differs(self, other: Config) -> list[str]:

@@ -71,6 +71,11 @@ class Asker:
                 return
             yield data, Local(time.time_ns() if stamp is None else stamp)
 
+    @property
+    def ours(self) -> str:
+        """Our address towards that server."""
+        return str(self._socket.getsockname()[0])
+
     def fileno(self) -> int:
         """To wait for a reply, or for an error, with select(2)."""
         return self._socket.fileno()

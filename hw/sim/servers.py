@@ -64,6 +64,7 @@ class Servers:
 
     def _ask(self, association: Association, server: EmulatedServer) -> None:
         local, mono = self._clock.read()
+        self._put(association.expired(mono, due=True))
         request = association.ask(mono, lambda: self._dice.getrandbits(64))
         association.sent(local, self._clock.era)
         answer = server.answer(request, self._world.now())

@@ -17,6 +17,7 @@ from refclock.app.serving.services import key_exchange, services
 from refclock.app.storage.files import read_at_most
 from refclock.app.storage.recorder import FileRecorder, RecordedStream
 from refclock.app.storage.state import StateFile, recall
+from refclock.app.upstreams import upstream_devices
 from refclock.board.ports import Board, ByteStream, PpsLine, SystemClock
 from refclock.config import Config
 from refclock.daemon.control import ControlServer
@@ -107,12 +108,24 @@ def compose(
     )
     with _advising("name a file in a folder that is there and may be written"):
         recorder = None if record is None else FileRecorder(record, beginning)
+    with _advising("it is set in keys.file or [nts]", "keys: "):
+        authentication = Authentication(config.keys, config.nts)
     state = StateFile(path)
     engine = beginning.engine()
+    sources = [
+        *_sources(config, board, recorder, lambda: engine.snapshot),
+        *upstream_devices(
+            config,
+            authentication.keys,
+            board.clock,
+            lambda: engine.snapshot,
+            leaps.updated,
+        ),
+    ]
     daemon = Daemon(
         engine,
         board.clock,
-        list(_sources(config, board, recorder, lambda: engine.snapshot)),
+        sources,
         save=lambda engine: state.save(engine.memory()),
         save_every=config.state.save_every_s * SECOND,
         recorder=recorder,
@@ -122,8 +135,6 @@ def compose(
         opened.callback(state.close)
         if recorder is not None:
             opened.callback(recorder.close)
-        with _advising("it is set in keys.file or [nts]", "keys: "):
-            authentication = Authentication(config.keys, config.nts)
         daemon.attach(reload=authentication.reload)
         published, clock = daemon.snapshot, board.clock
         if packets is not None:

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "demo",
     "run",
     "status",
+    "sources",
     "wait",
     "query",
     "nts",

@@ -8,8 +8,10 @@ else comes is stray: anybody can have sent it, and it changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 from refclock.events.upstream import NoReply, ServerReply
@@ -47,6 +49,15 @@ class _Exchanged:
     era: int
 
 
+def reference_id(address: str) -> bytes:
+    """How a client of that address names it: itself, or of IPv6 the begin of its MD5
+    (RFC 5905 section 7.3)."""
+    packed = ip_address(address.partition("%")[0]).packed
+    if len(packed) == 4:
+        return packed
+    return hashlib.md5(packed, usedforsecurity=False).digest()[:4]
+
+
 class Association:
     """One address of one server. Used by one thread."""
 
@@ -57,7 +68,7 @@ class Association:
         poll: Poll,
         *,
         server_id: bytes,
-        our_id: bytes,
+        our_id: bytes = b"",
         interleaved: bool = False,
     ) -> None:
         """`server_id`, `our_id`: reference identifiers of who follows it or us."""
@@ -65,7 +76,7 @@ class Association:
         self.sealing = sealing
         self.poll = poll
         self._server_id = server_id
-        self._our_id = our_id
+        self.our_id = our_id
         self._interleaved = interleaved
         self._open: _Open | None = None
         self._last: _Exchanged | None = None
@@ -74,6 +85,22 @@ class Association:
         """Questions in a row that brought no time."""
         self.nak = False
         """A NAK came to a question that no good answer came to."""
+        self.proven = False
+        """An answer came since these keys are used."""
+        self.renewal = False
+        """Keys are to be exchanged anew: such a question has expired, or no cookie is
+        left."""
+
+    @property
+    def answered(self) -> bool:
+        """Is no answer waited for?"""
+        return self._open is None
+
+    def renew(self, sealing: Sealing) -> None:
+        """Use other keys from now on; an answer to an open question counts no more."""
+        self.sealing, self._open, self._last = sealing, None, None
+        self.nak = self.renewal = self.proven = False
+        self.bad_rounds = 0
 
     def ask(self, now: Mono, draw: Callable[[], int]) -> bytes:
         """The next request. `draw`: 64 random bits. IndexError: no cookie is left."""
@@ -83,7 +110,11 @@ class Association:
             other = draw()
             previous = self._last.reply.receive if self._last else previous
         question = Question.ask(version, draw(), previous, other)
-        data = self.sealing.request(question.packet.encode())
+        try:
+            data = self.sealing.request(question.packet.encode())
+        except IndexError:
+            self.renewal = True
+            raise
         self._open, self._stray, self.nak = _Open(question, now), NO_ANSWER, False
         return data
 
@@ -96,10 +127,11 @@ class Association:
         """It could not be sent, or the port is closed."""
         return self._failed(now, why)
 
-    def expired(self, now: Mono) -> NoReply | None:
-        """The open question, if it has waited for too long."""
-        if self._open is None or now - self._open.mono <= PATIENCE:
+    def expired(self, now: Mono, *, due: bool = False) -> NoReply | None:
+        """The open question, if it has waited for too long, or the next one is due."""
+        if self._open is None or not (due or now - self._open.mono > PATIENCE):
             return None
+        self.renewal = self.renewal or self.nak
         return self._failed(now, self._stray)
 
     def take(
@@ -115,7 +147,7 @@ class Association:
             return None
         if isinstance(reply, ReplyFault):
             return self._refused(reply, data, mono)
-        if reply.stratum > 1 and reply.ref_id == self._our_id:
+        if reply.stratum > 1 and reply.ref_id == self.our_id:
             return self._failed(mono, LOOP)
         measured = self._measured(opened, reply, received, era)
         self._last = _Exchanged(reply, opened.sent, received, era)
@@ -138,7 +170,7 @@ class Association:
     def _succeeded(
         self, measured: Measurement | None, received: Local, mono: Mono
     ) -> ServerReply | None:
-        self._open, self.bad_rounds = None, 0
+        self._open, self.bad_rounds, self.proven = None, 0, True
         self.poll.answered()
         if measured is None:
             return None

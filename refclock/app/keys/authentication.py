@@ -38,10 +38,13 @@ class Authentication:
         be read, or the packages of NTS are missing."""
         self._settings = settings
         self._symmetric: SymmetricKeys | None = None
+        self.keys: Mapping[int, Key] = {}
+        """The symmetric keys by number, as they were at the start."""
         self.cookies: CookieKeyFile | None = None
         """Of NTS, if it is set."""
         if settings.file:
-            self._symmetric = SymmetricKeys(_read(settings))
+            self.keys = _read(settings)
+            self._symmetric = SymmetricKeys(self.keys)
         if nts is not None and nts.certificate:
             try:
                 cipher(Algorithm.SIV, bytes(Algorithm.SIV.key_length))

@@ -151,8 +151,10 @@ def test_silence_is_told_once_and_counted() -> None:
     assert two.us.expired(NOW + 5 * SECOND) == NoReply(NOW + 5 * SECOND, "a", NO_ANSWER)
     assert two.us.expired(NOW + 6 * SECOND) is None
     assert two.us.bad_rounds == 1
+    two.ask()
+    assert two.us.expired(NOW + SECOND, due=True) is not None
     assert two.us.unsent(NOW, "no route").why == "no route"
-    assert two.us.bad_rounds == 2
+    assert two.us.bad_rounds == 3
 
 
 def test_a_keyed_question_wants_a_keyed_answer() -> None:

@@ -1,0 +1,161 @@
+"""A daemon without a receiver, and a server that it asks: plainly, by key, by NTS."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refclock.app.keys.certificates import make_ca, make_certificate
+from refclock.daemon.control import ask
+from tests.rig.demo import REFCLOCK, Demo, demo, free_port, query, refclock
+
+pytestmark = pytest.mark.slow
+KEY = "3 SHA256 ASCII:a-secret-of-both-sides\n"
+WITHIN_S = 10.0
+"""From the start of the daemon to stratum 2."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Demo, Path]]:
+    """A demo at stratum 1 with a key and NTS, and the folder with both."""
+    folder = tmp_path_factory.mktemp("server")
+    keys = folder / "keys"
+    keys.write_text(KEY)
+    keys.chmod(0o600)
+    make_ca(folder, 2)
+    make_certificate(folder, ["127.0.0.1"], 2)
+    settings = f"""server.rate_limit.enabled = false
+keys.file = "{keys}"
+[nts]
+port = {free_port()}
+listen = ["127.0.0.1"]
+certificate = "{folder}/127.0.0.1.pem"
+key = "{folder}/127.0.0.1.key"
+cookie_keys = "{folder}/cookies"
+"""
+    (folder / "nts-port").write_text(settings.split("port = ")[1].split(maxsplit=1)[0])
+    with demo(folder, settings=settings) as running:
+        running.await_stratum(1)
+        yield running, folder
+
+
+class Running:
+    """A daemon. Used by one thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes], door: Path, port: int) -> None:
+        self.process, self.door, self.port = process, door, port
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself; empty: it does not answer yet."""
+        try:
+            found: dict[str, Any] = json.loads(ask(self.door, "status"))
+        except OSError:
+            return {}
+        return found
+
+    def await_stratum(self, stratum: int, limit_s: float = WITHIN_S) -> dict[str, Any]:
+        """Its status once it serves at that stratum."""
+        until, status = time.monotonic() + limit_s, self.status()
+        while time.monotonic() < until:
+            status = self.status()
+            if status.get("stratum") == stratum:
+                return status
+            time.sleep(0.1)
+        raise AssertionError(f"not {stratum} in {limit_s} s: {status}")
+
+
+@contextmanager
+def daemon(folder: Path, *upstreams: str, more: str = "") -> Iterator[Running]:
+    """A daemon with these blocks, on a free port and without a receiver."""
+    port, door = free_port(), folder / "door"
+    blocks = "".join(f"[[upstream]]\n{each}\n" for each in upstreams)
+    (folder / "refclock.toml").write_text(
+        f"""{more}
+receiver.device = "none"
+pulse.source = "none"
+rtc.source = "none"
+thermometer.source = "none"
+clock.steer = false
+server.listen = ["127.0.0.1"]
+server.port = {port}
+control.socket = "{door}"
+state.file = "{folder}/state.json"
+{blocks}"""
+    )
+    command = [*REFCLOCK, "run", "--config", str(folder / "refclock.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:  # noqa: S603
+        try:
+            yield Running(process, door, port)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=10)
+            assert process.returncode == 0, said.decode()
+            assert b"Traceback" not in said
+        finally:
+            process.kill()
+
+
+def _at(server: Demo, more: str) -> str:
+    return f'host = "127.0.0.1"\nport = {server.port}\n{more}'
+
+
+@pytest.mark.parametrize("how", ["trust", "key", "nts"])
+def test_it_follows_an_upstream_within_ten_seconds(
+    server: tuple[Demo, Path], how: str, tmp_path: Path
+) -> None:
+    """As stratum 2, right to within the bound, and says of whom."""
+    running, folder = server
+    nts = (folder / "nts-port").read_text()
+    block, more = {
+        "trust": ("trust = true\ninterleaved = true", ""),
+        "key": ("key = 3", f'keys.file = "{folder}/keys"'),
+        "nts": (f'nts = true\nnts_port = {nts}\nauthority = "{folder}/ca.pem"', ""),
+    }[how]
+    with daemon(tmp_path, _at(running, block), more=more) as made:
+        status = made.await_stratum(2)
+        assert status["refid"] == "127.0.0.1"
+        assert status["witness"]["proven"]
+        (row,) = status["servers"]
+        assert (row["mark"], row["trust"], row["why"]) == ("*", how, "")
+        theirs = query("127.0.0.1", running.port)
+        ours = query("127.0.0.1", made.port)
+        apart_s = abs(theirs.offset_s - ours.offset_s)
+        assert apart_s < theirs.error_s + ours.error_s
+        assert ours.error_s < 0.2
+        said = refclock("sources", "--socket", str(made.door))
+        assert said.returncode == 0
+        assert "* 127.0.0.1" in said.stdout
+        told = json.loads(
+            refclock("sources", "--json", "--socket", str(made.door)).stdout
+        )
+        assert told["servers"][0]["stratum"] == 1
+
+
+def test_a_wrong_key_or_authority_is_no_server(
+    server: tuple[Demo, Path], tmp_path: Path
+) -> None:
+    running, folder = server
+    (tmp_path / "keys").write_text("3 SHA256 ASCII:a-secret-of-another\n")
+    (tmp_path / "keys").chmod(0o600)
+    make_ca(tmp_path / "other", 2)
+    nts = (folder / "nts-port").read_text()
+    blocks = (
+        _at(running, "key = 3"),
+        f'host = "localhost"\nport = {running.port}\nnts = true\nnts_port = {nts}\n'
+        f'authority = "{tmp_path}/other/ca.pem"',
+    )
+    with daemon(tmp_path, *blocks, more=f'keys.file = "{tmp_path}/keys"') as made:
+        until, why = time.monotonic() + 20, ""
+        while time.monotonic() < until and not ("answer" in why and "ficate" in why):
+            why = " ".join(each["why"] for each in made.status().get("servers", []))
+            time.sleep(0.2)
+        assert "unreachable: no answer" in why
+        assert "unreachable: key exchange: its certificate is not good" in why
+        assert made.status()["stratum"] == 16
