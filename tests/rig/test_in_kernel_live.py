@@ -359,12 +359,12 @@ def test_settings_say_where_the_kernel_answers(
 
 SERVE = """
 from hw.linux.clock import FreeClock
-from refclock.app.compose import _services
+from refclock.app.serving.services import services as services_of
 from refclock.config import parse
 from refclock.timebase import SECOND
 from tests.fakes.published import right
 import threading
-services = list(_services(parse(b"server.in_kernel = true"), right, FreeClock(), ()))
+services = list(services_of(parse(b"server.in_kernel = true"), right, FreeClock(), ()))
 def each(service):
     while True:
         service.serve(SECOND)
