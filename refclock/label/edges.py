@@ -1,9 +1,9 @@
 """Which edge of the pulse is the second, where a board stamps both.
 
 A receiver's pulse rises with the second, and is mostly short. Where the shorter state
-begins with the rising edge, both speak for that edge; a pulse as long as its pause is
-taken to rise, too. Where the shorter state begins with the falling edge, it is a short
-pulse turned round on its way, or one longer than its pause: that cannot be decided by
+begins with the rising edge, both speak for that edge. Where it begins with the falling
+edge, it is a short pulse turned round on its way, or one longer than its pause; and of
+a pulse as long as its pause either edge may be the second. That cannot be decided by
 the widths, so other evidence must decide, and without any there is no second.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from refclock.events import Edge, PulseEdge
-from refclock.timebase import MILLISECOND, SECOND, Duration, Mono
+from refclock.timebase import MILLISECOND, SECOND, Mono
 
 _HALF: Final = 500 * MILLISECOND
 _ALIKE: Final = 20 * MILLISECOND
@@ -46,7 +46,8 @@ class EdgeSelector:
         lasted = edge.mono - before
         if lasted < _WHOLE:
             self.apart = min(lasted, abs(SECOND - lasted))
-            self._learn(rises=_rises(edge.edge, lasted))
+            if abs(lasted - _HALF) >= _ALIKE:
+                self._learn(rises=(edge.edge is Edge.CLEAR) is (lasted < _HALF))
         return None if self._wanted is None else edge.edge is self._wanted
 
     def choose(self, edge: Edge) -> None:
@@ -63,11 +64,3 @@ class EdgeSelector:
             self.choose(Edge.ASSERT)
         elif self._against >= _AGAINST:
             self._wanted, self._against = (Edge.ASSERT if rises else None), 0
-
-
-def _rises(edge: Edge, lasted: Duration) -> bool:
-    """Does the shorter state begin with the rising edge? `edge` ended a state that
-    `lasted`."""
-    if abs(lasted - _HALF) < _ALIKE:
-        return True
-    return (edge is Edge.CLEAR) is (lasted < _HALF)

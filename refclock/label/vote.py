@@ -9,16 +9,16 @@ whatever the lag is: 20, 500 or 900 ms. Nothing is rounded before that, so a fix
 stamp of .408, or of .99 for the whole second, needs no rule of its own. A lag near 0
 or near 1 s is in doubt; there a lag learned before decides, or a witness.
 
-Every kind of sentence votes by itself, but for one that comes within 300 ms of another
-kind that names the same moment: that is one burst, and its later part may well be late
-by more than a second. Kinds that name different seconds contradict each other: one of
-them is late by more than a second, or wrong, and only a witness or a lag learned before
-can tell which.
+Of the sentences that name one moment within half a second the first has the least lag:
+it alone votes for them, since a later one may well be late by more than a second. Of
+any, a lag learned before votes. Kinds that name different seconds contradict each
+other: one of them is late by more than a second, or wrong, and only a witness can tell
+which.
 
 A witness says that the time lies within an interval: its reading, carried along the
-monotonic clock, plus or minus its uncertainty. Where that is below half a second it
-names the second, and sentences that may be late by more than one give way. Where it
-is not, it still excludes every second outside: a battery clock good to a minute knows
+monotonic clock, plus or minus its uncertainty. Where only one second is within that, it
+names the second, and sentences that may be late by more than one give way. Where more
+are, it still excludes every second outside: a battery clock good to a minute knows
 no second, but the hour, the day and the year.
 """
 
@@ -38,11 +38,11 @@ _FRESH: Final = 15 * SECOND
 """A sentence this old names no second any more."""
 _GUESSED: Final = "GLL"
 """Some receivers reckon its time ahead, a second after the burst it comes in."""
-_BURST: Final = 300 * MILLISECOND
+_BURST: Final = 500 * MILLISECOND
 """Sentences of one moment that come within so long are one burst."""
 _HALF: Final = 500 * MILLISECOND
-_SURE: Final = 400 * MILLISECOND
-"""A witness that names the second must be better than half of one, with margin."""
+_MARGIN: Final = 100 * MILLISECOND
+"""A witness that names the second must exclude its neighbours by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,12 @@ class Testimony:
     witness: Witness
 
     def second(self, edge: Mono) -> Tai | None:
-        """The second of that edge; None: it cannot tell."""
+        """The second of that edge, the only one within its uncertainty; None: it
+        cannot tell."""
         within, at = self.witness.within(edge), self.reading.at(edge)
         second = whole(at)
-        return second if abs(at - second) <= within < _SURE else None
+        away = abs(at - second)
+        return second if away <= within < SECOND - away - _MARGIN else None
 
     def excludes(self, second: Tai, edge: Mono) -> bool:
         """Can that edge not have been that second?"""
@@ -114,10 +116,14 @@ class Vote:
 
     def second(self, edge: Mono, lags: Mapping[str, Lag]) -> tuple[Tai, str] | Doubt:
         """The second the edge begins and who says so."""
-        running = self._running(edge)
-        if not running:
-            return Doubt(Reason.of(Code.TOO_FEW_SENTENCES, needed=self._agree))
-        votes = {kind: self._by(kind, at, lags) for kind, at in running.items()}
+        few = Doubt(Reason.of(Code.TOO_FEW_SENTENCES, needed=self._agree))
+        if not (running := self._running(edge)):
+            return few
+        votes = {
+            kind: vote
+            for kind, at in running.items()
+            if (vote := self._by(kind, at, lags)) is not None
+        }
         sure = {kind: at for kind, at in votes.items() if isinstance(at, Tai)}
         named, contradiction = set(sure.values()), None
         if len(named) == 1:
@@ -135,7 +141,7 @@ class Vote:
         if named:
             kinds = " and ".join(sorted(sure))
             return Doubt(Reason.of(Code.SENTENCES_DISAGREE, kinds=kinds))
-        return next(doubt for doubt in votes.values() if isinstance(doubt, Doubt))
+        return next((d for d in votes.values() if isinstance(d, Doubt)), few)
 
     def fits(self, edge: Mono, lags: Mapping[str, Lag], near: Duration) -> bool | None:
         """Is that edge within `near` of a second, by lags learned before? None: none is
@@ -189,26 +195,26 @@ class Vote:
         """By kind, where its last sentences would put the edge, if there are enough."""
         running = {}
         for kind, words in self._sentences.items():
-            if self._follows(kind):
-                continue
             at = [each.at(edge) for each in words if edge - each.mono < _FRESH]
             if len(at) == self._agree:
                 running[kind] = sorted(at)
         return running
 
     def _follows(self, kind: str) -> bool:
-        """Does it come behind another kind in one burst?"""
-        last = self._sentences[kind][-1] if self._sentences[kind] else None
-        return last is not None and any(
+        """Does another kind name the same moment before it in one burst?"""
+        last = self._sentences[kind][-1]
+        return any(
             each.named == last.named and ZERO < last.mono - each.mono <= _BURST
             for other, words in self._sentences.items()
             if other != kind
             for each in words
         )
 
-    def _by(self, kind: str, at: list[Tai], lags: Mapping[str, Lag]) -> Tai | Doubt:
+    def _by(
+        self, kind: str, at: list[Tai], lags: Mapping[str, Lag]
+    ) -> Tai | Doubt | None:
         """What one kind of sentence says of an edge it would put between the first
-        and the last of `at`."""
+        and the last of `at`; None: others of the same moment speak for it."""
         early, late = at[0], at[-1]
         known = lags.get(kind)
         if known is not None and known.tells:
@@ -217,6 +223,8 @@ class Vote:
             off = max(abs(late + known.mean - second), abs(early + known.mean - second))
             if abs(middle - second) <= known.reach and off < _HALF - self._guard:
                 return second
+        if self._follows(kind):
+            return None
         if late - early > _HALF:
             return Doubt(Reason.of(Code.SENTENCES_IRREGULAR, kind=kind))
         second = Tai(-(-late.ns // SECOND.ns) * SECOND.ns)

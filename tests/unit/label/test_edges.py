@@ -30,7 +30,13 @@ def accepted(*lasting_ms: int, chosen: Edge | None = None) -> Edge | None:
 
 def test_the_shorter_state_begins_with_the_second() -> None:
     assert accepted(*[*SHORT_HIGH] * 3) is Edge.ASSERT
-    assert accepted(*[500, 500] * 3) is Edge.ASSERT
+
+
+def test_of_a_pulse_as_long_as_its_pause_the_widths_do_not_tell() -> None:
+    for high in (500, 490, 515):
+        assert accepted(*[high, 1000 - high] * 3) is None
+        assert accepted(*[high, 1000 - high] * 3, chosen=Edge.ASSERT) is Edge.ASSERT
+        assert accepted(*[high, 1000 - high] * 3, chosen=Edge.CLEAR) is Edge.CLEAR
 
 
 def test_where_it_begins_with_the_falling_edge_the_widths_do_not_tell() -> None:

@@ -403,7 +403,7 @@ def test_a_glitch_before_the_pulse_does_not_cost_the_pulse() -> None:
     assert len(right) == 10
 
 
-@pytest.mark.parametrize("width", [0.001, 0.1, 0.5])
+@pytest.mark.parametrize("width", [0.001, 0.1, 0.45])
 def test_of_both_flanks_the_rising_one_of_a_short_pulse(width: float) -> None:
     sky = Sky(flanks=((Edge.ASSERT, 0.0), (Edge.CLEAR, width))).run(30)
     assert len(sky.labels) > 20
@@ -627,13 +627,13 @@ def test_a_single_false_witness_is_outvoted() -> None:
     assert not sky.wrong
 
 
-def test_a_witness_that_may_be_half_a_second_wrong_tells_nothing() -> None:
+def test_a_witness_that_may_be_nearly_a_second_wrong_tells_nothing() -> None:
     sky = Sky((Says(lag=lambda _: 1.0),))
-    sky.labeller.witness(told(START, 0.41))
+    sky.labeller.witness(told(START, 0.91))
     assert not sky.run(10).labels
     sky.labeller.forget()
     sky.labeller.witness(told(START, 0.05))
-    assert not sky.run(10, 1000).labels, "it is too old by then"
+    assert not sky.run(10, 2000).labels, "it is too old by then"
 
 
 def test_a_witness_of_ten_minutes_ago_still_tells() -> None:
