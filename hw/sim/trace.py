@@ -37,6 +37,8 @@ _TICK: Final = 500 * MILLISECOND
 _BETWEEN: Final = tuple(k * 250 * MILLISECOND for k in range(1, 4))
 _STAYS_S: Final = 600
 """Who stays within a limit for so long, or to the end, has reached it."""
+_SLOWEST_S: Final = 15
+"""A receiver whose last pulse is longer ago is silent."""
 _WORLD: Final = Scenario("trace", "a recorded oscillator")
 
 
@@ -117,6 +119,8 @@ class Replay:
             UPTIME,
         )
         self._driven = Driven(engine, self._clock)
+        self._pulse_s = 0
+        """The second of the last pulse."""
 
     def run(self, score_from_s: float) -> Scores:
         """Every second of the trace, the last one's pulse included."""
@@ -132,6 +136,7 @@ class Replay:
             if row.t_s > 0:
                 scores.rate.append((mono - before).seconds - 1.0)
                 if row.pulse:
+                    self._pulse_s = row.t_s
                     self._pulse(row)
             before = mono
             if row.t_s == self._rows[-1].t_s:
@@ -145,7 +150,7 @@ class Replay:
         """The second after a pulse; served less true at instants in it."""
         self._world.run(at + _LAG)
         local, mono = self._clock.read()
-        if row.pulse or row.t_s == 0:  # a receiver without pulses is silent here
+        if row.t_s <= self._pulse_s + _SLOWEST_S:
             self._tell(TimeMessage(self._leaps.posix(at), mono, "RMC", Fix.VALID))
         if row.celsius is not None:
             self._tell(Temperature(mono, row.celsius, "trace"))

@@ -44,6 +44,7 @@ from refclock.discipline.stamps.core import Core, CoreFinder
 from refclock.discipline.stamps.level import LEVELS, NoiseLevel
 from refclock.discipline.stamps.modes import Modes
 from refclock.discipline.stamps.quantum import Quantum
+from refclock.discipline.stamps.rhythm import Rhythm
 from refclock.events import Temperature
 from refclock.timebase import ZERO, Duration, Mono
 
@@ -117,6 +118,12 @@ class Bank:
         self._core = CoreFinder()
         self._modes = Modes()
         self._quantum = Quantum()
+        self.rhythm = Rhythm()
+        """How often pulses come."""
+        self._pulse: Mono | None = None
+        """When the last one came."""
+        self._pulses = 0
+        """How many came since the start or the last reset."""
         self._added_s = 0.0
         """What slewing added to the clock up to the filters' time, s."""
         self._moved = 0.0
@@ -146,6 +153,11 @@ class Bank:
     def add(self, sample: Sample, innovation: Innovation | None = None) -> Innovation:
         """Take in a sample; never earlier than the one before. `innovation`: its own,
         where it was reckoned already and nothing has changed since."""
+        if sample.source is SampleSource.PULSE:
+            if self._pulse is not None:
+                self.rhythm.observe((sample.mono - self._pulse).seconds)
+            self._pulse = sample.mono
+            self._pulses += 1
         running = self._heard > 1 or (self._heard > 0 and self._rate is not None)
         self._heard += 1
         if not running:
@@ -252,7 +264,7 @@ class Bank:
         self._heated = None
         self._filters = [f for f in self._filters if not isinstance(f, ThermalFilter)]
         self._near, self._far = _weights(self._filters)
-        self._heard = self._leader = self._reign = 0
+        self._heard = self._pulses = self._leader = self._reign = 0
         self._modes.clear()
         self._core.clear()
 
@@ -342,7 +354,7 @@ class Bank:
 
     def _widen(self) -> None:
         """A sample ends the gap: the rate may have changed unseen in it."""
-        x, y = unseen(self._silent_s)
+        x, y = unseen(self._silent_s - self.rhythm.silence_s)
         self._silent_s = 0.0
         if x > 0.0:
             for f in self._filters:
@@ -400,7 +412,8 @@ class Bank:
         core = self._core.observe(residual, sigma, self._density(sigma))
         if core is not None:
             self._recentre(core)
-        self._moved = max(abs(self._mean() - before), FADE * self._moved)
+        moved = abs(self._mean() - before) if self._pulses > SETTLED else 0.0
+        self._moved = max(moved, FADE * self._moved)
 
     def _mean(self) -> float:
         return sum(w * f.x for w, f in zip(self._near, self._filters, strict=True))
@@ -483,7 +496,7 @@ class Bank:
         for w, fx, fy in parts:
             xx += w * (fx - x) ** 2
             yy += w * (fy - y) ** 2
-        x_unseen, y_unseen = unseen(silent)
+        x_unseen, y_unseen = unseen(silent - self.rhythm.silence_s)
         xx, yy = xx / total + x_unseen**2, yy / total + y_unseen**2
         return _Mixed(x, y, d / total, xx, yy, r / total)
 

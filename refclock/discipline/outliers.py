@@ -109,8 +109,9 @@ def _nudged(scale: float, distance: float, out: float) -> float:
 class InnovationBias:
     """Residuals that keep to one side: the clock is leaving and no filter says so yet.
 
-    Their mean over a window of n has the variance s^2/2n by chance; what is much
-    more than that is added to the variance of the offset. Used by one thread.
+    The mean of e/s over a window of n has the variance 1/2n by chance; what is much
+    more than that is added to the variance of the offset. What a residual of a large
+    s said counts no more once s is small. Used by one thread.
     """
 
     def __init__(self) -> None:
@@ -120,6 +121,6 @@ class InnovationBias:
 
     def learn(self, e: float, sigma: float, bulk: float) -> None:
         """A residual `e` of deviation `sigma`, an inlier with chance `bulk`."""
-        self._mean += bulk * (e - self._mean) / _WINDOW
-        chance = sigma * sigma / (2.0 * _WINDOW)
-        self.doubt = max(self._mean**2 - _CHANCE * chance, 0.0)
+        self._mean += bulk * (e / sigma - self._mean) / _WINDOW
+        beyond = self._mean**2 - _CHANCE / (2.0 * _WINDOW)
+        self.doubt = max(beyond, 0.0) * sigma * sigma

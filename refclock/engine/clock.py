@@ -103,6 +103,11 @@ class Clock:
         return self._bank.started
 
     @property
+    def pulse_lost_after(self) -> Duration:
+        """No pulse for so long, by the rhythm they come in: the pulse is lost."""
+        return Duration.from_seconds(self._bank.rhythm.silence_s)
+
+    @property
     def era(self) -> int:
         """How often CLOCK_REALTIME was stepped."""
         return self._realtime.era

@@ -67,10 +67,11 @@ from refclock.timebase import (
 
 __all__ = ["GPS", "PPS", "Engine"]
 
-PULSE_LOST_AFTER: Final = Duration(2_500_000_000)
-"""No pulse was used for so long: two were missed, the pulse is lost."""
+CONCLUDED_AFTER: Final = Duration(2_500_000_000)
+"""No pulse was used for so long: bound and rate are reckoned without one."""
 PULSE_ABSENT_AFTER: Final = 10 * SECOND
-"""No pulse came at all for so long: sentences alone must do."""
+"""No pulse came at all for so long, and twice the silence after which it is lost:
+sentences alone must do."""
 LEARNED_BEFORE: Final = 10 * SECOND
 
 
@@ -343,16 +344,18 @@ class Engine:
     def _without_pulse(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Publish the grown bound, if the last pulse used is too long ago."""
         last = self._first.last_used
-        if last is not None and now - last <= PULSE_LOST_AFTER:
+        if last is not None and now - last <= CONCLUDED_AFTER:
             return ()  # concluded at that pulse
-        self._clock.signal(Signal.PULSE_LOST)
+        if last is None or now - last > self._clock.pulse_lost_after:
+            self._clock.signal(Signal.PULSE_LOST)
         return self._conclude(at, now)
 
     def _pulse_absent(self, now: Mono) -> bool:
         """Has no pulse come, used or not, for so long that sentences must do?"""
         pulse = self._first.notes.pulse
         last = pulse.mono if pulse else self._began
-        return last is not None and now - last > PULSE_ABSENT_AFTER
+        absent = max(PULSE_ABSENT_AFTER, 2 * self._clock.pulse_lost_after)
+        return last is not None and now - last > absent
 
     # the clock
 

@@ -47,7 +47,8 @@ FEW: Final = 3
 """The same while a clock is young; and so many make a disagreement."""
 YOUNG: Final = 59 * SECOND
 GAP: Final = 10 * SECOND
-"""No crystal moves its phase by 100 us in less."""
+"""No crystal moves its phase by 100 us in less. Where pulses come seldom, twice as long
+as between two of them."""
 DRIFT: Final = 3e-6
 """What a change of temperature may do to the rate of a crystal, s/s."""
 SCALE: Final = 2 * HOUR
@@ -84,6 +85,8 @@ class PhaseJudge:
         """For how long pulses have agreed with our clock."""
         self._last: Mono | None = None
         """The last pulse used."""
+        self._gaps: deque[Duration] = deque(maxlen=4)
+        """Between the last pulses used."""
         self._off: deque[Duration] = deque(maxlen=RUN)
         self._off_since: Mono | None = None
         self._limit = SMALL
@@ -102,14 +105,16 @@ class PhaseJudge:
         since = self._off_since = self._off_since or now
         self._off.append(residual)
         gap = ZERO if self._last is None else since - self._last
-        weak = self._steady < YOUNG or gap > GAP or len(self._off) >= FEW
+        if gap <= self._most():
+            gap = ZERO
+        weak = self._steady < YOUNG or gap > ZERO or len(self._off) >= FEW
         disputed = weak and not self._false_sky(now)
         self._doubt = max(map(abs, self._off)) if disputed else ZERO
         if len(self._off) < (FEW if self._steady < YOUNG else RUN):
             return PulseVerdict.REJECT
         if max(self._off) - min(self._off) > self._limit:
             return PulseVerdict.USE  # no jump: the noise is another one
-        explained = gap > GAP and abs(residual) <= SMALL + _times(gap, DRIFT)
+        explained = gap > ZERO and abs(residual) <= SMALL + _times(gap, DRIFT)
         if self._steady < YOUNG or explained:
             return self._restart(now, ZERO if explained else max(map(abs, self._off)))
         jumped = Reason.of(Code.PULSE_JUMPED, offset_s=residual.seconds)
@@ -129,7 +134,7 @@ class PhaseJudge:
         """How long our clock may contradict pulses that agree with each other."""
         if self._false_sky(now):
             return HOUR
-        if gap > GAP:
+        if gap > ZERO:
             return self._persist
         steady_s = self._steady.seconds
         return min(Duration.from_seconds(steady_s**2 / SCALE.seconds), LONGEST)
@@ -137,14 +142,19 @@ class PhaseJudge:
     def _false_sky(self, now: Mono) -> bool:
         return any(alarm.kind in FALSE_SKY for alarm in self._alarms.standing(now))
 
+    def _most(self) -> Duration:
+        """Between two pulses, if none is missing."""
+        return max(GAP, 2 * min(self._gaps, default=ZERO))
+
     def _agreed(self, now: Mono) -> None:
         gap = ZERO if self._last is None else now - self._last
-        if gap <= GAP:
+        if gap <= self._most():
             self._steady += gap
         else:
             self._steady = _times(self._steady, HALVED.ns / (HALVED.ns + gap.ns))
         if self._steady > self._outlived:
             self._rival = ZERO
+        self._gaps.append(gap)
         self._last = now
         self._settled()
         self._alarms.clear(AlarmKind.PHASE)

@@ -164,7 +164,9 @@ class Labeller:
         if known is not None:
             return self._by_our_clock(edge, known)
         before = self._before
-        if before is not None and edge.mono - before < _HALF:
+        if self._one_of_several(edge.mono) or (
+            before is not None and edge.mono - before < _HALF
+        ):
             return Unlabelled(Reason.of(Code.SEVERAL_PULSES))
         self._before = edge.mono
         if before is None or not _even(edge.mono - before):
@@ -225,7 +227,7 @@ class Labeller:
     ) -> Label | Unlabelled:
         second = whole(predicted.tai)
         away = abs(predicted.tai - second)
-        if away > _STRAY:
+        if away > self._near:
             return Unlabelled(
                 Reason.of(Code.PULSE_BETWEEN_SECONDS, distance_s=away.seconds)
             )
@@ -234,6 +236,17 @@ class Labeller:
             return Unlabelled(Reason.of(Code.SECOND_PULSE))
         self._before, self._away = edge.mono, away
         return self._settled(edge, second, predicted.tai, OWN_CLOCK)
+
+    def _one_of_several(self, edge: Mono) -> bool:
+        """Do several come a second, and does nothing put this one on its second?"""
+        lags = self._sentences.lags
+        several = self._edges.each < SECOND
+        return several and not self._vote.fits(edge, lags, self._near)
+
+    @property
+    def _near(self) -> Duration:
+        """Further from a whole second a pulse may belong to another one."""
+        return Duration(min(_STRAY.ns, self._edges.each.ns * 2 // 5))
 
     def _settled(
         self, edge: PulseEdge, second: Tai, at: Tai, by: str

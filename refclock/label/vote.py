@@ -144,9 +144,15 @@ class Vote:
         return next((d for d in votes.values() if isinstance(d, Doubt)), few)
 
     def fits(self, edge: Mono, lags: Mapping[str, Lag], near: Duration) -> bool | None:
-        """Is that edge within `near` of a second, by lags learned before? None: none is
-        known well enough to tell."""
+        """Is that edge within `near` of a second, by lags learned before, or by
+        witnesses? None: none is known well enough to tell."""
         away = [
+            abs(at - whole(at)) < near
+            for testimony in self._witnesses.values()
+            if testimony.witness.within(edge) < near
+            for at in [testimony.reading.at(edge)]
+        ]
+        away += [
             abs(middle - whole(middle)) < near
             for kind, at in self._running(edge).items()
             if (lag := lags.get(kind)) and lag.known and 3 * lag.spread < near

@@ -291,12 +291,15 @@ BREAKS: Final = (
     Break("the bound stands still", _bound_stands, ("fix-lost-1h",)),
     Break(
         "a missing pulse is no silence",
-        _instead(engine, "PULSE_LOST_AFTER", 500 * DAY),
+        _instead(engine, "CONCLUDED_AFTER", 500 * DAY),
         ("unplug", "fix-lost", "missed", "pulse-lost"),
     ),
     Break(
         "a second is silence",
-        _instead(engine, "PULSE_LOST_AFTER", SECOND),
+        _all(
+            _instead(engine, "CONCLUDED_AFTER", SECOND),
+            _instead(clock.Clock, "pulse_lost_after", SECOND),
+        ),
         ("fix-lost-1s",),
     ),
     Break(

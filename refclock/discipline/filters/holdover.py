@@ -19,13 +19,11 @@ UNSEEN: Final = 4e-7
 """S: deviation of the change, s/s: four of them are 10 K of 0.16 ppm/K."""
 ONSET_S: Final = 150.0
 """T."""
-RHYTHM_S: Final = 3.0
-"""A gap shorter than this is none."""
 
 
-def unseen(silent_s: float) -> tuple[float, float]:
-    """Deviations of offset (s) and rate (s/s) that long after the last pulse."""
-    t = silent_s - RHYTHM_S
+def unseen(gap_s: float) -> tuple[float, float]:
+    """Deviations of offset (s) and rate (s/s), `gap_s` after a pulse was due."""
+    t = gap_s
     if t <= 0.0:
         return 0.0, 0.0
     total = t + ONSET_S

@@ -9,6 +9,7 @@ from refclock.discipline.stamps.core import Core, CoreFinder
 from refclock.discipline.stamps.level import NoiseLevel
 from refclock.discipline.stamps.modes import Modes
 from refclock.discipline.stamps.quantum import Quantum
+from refclock.discipline.stamps.rhythm import Rhythm
 
 US = 1e-6
 
@@ -130,3 +131,23 @@ def test_equal_stamps_alone_are_no_step() -> None:
     for _ in range(100):
         quantum.observe(5, 5)
     assert quantum.ns == 0
+
+
+def test_silence_is_relative_to_the_rhythm() -> None:
+    for period_s in (0.2, 1.0, 8.0, 16.0):
+        rhythm = Rhythm()
+        for _ in range(10):
+            rhythm.observe(period_s)
+        assert rhythm.period_s == period_s
+        assert rhythm.silence_s == max(2.5 * period_s, 2.5)
+
+
+def test_missing_pulses_lengthen_the_silence_and_one_outage_does_not() -> None:
+    rng, rhythm = random.Random(5), Rhythm()
+    for gap_s in [1.0] * 30 + [300.0, 5.0] + [1.0] * 30:
+        rhythm.observe(gap_s)
+    assert rhythm.silence_s == 2.5
+    for _ in range(64):
+        rhythm.observe(float(1 + (rng.random() < 0.2) + (rng.random() < 0.04)))
+    assert rhythm.period_s == 1.0
+    assert rhythm.silence_s >= 3.0

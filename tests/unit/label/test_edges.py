@@ -62,3 +62,22 @@ def test_after_a_gap_a_flank_is_the_only_one() -> None:
             flanks.begins(PulseEdge(Local(at.ns), Mono(at.ns), second, 0, edge))
     late = Mono(20 * SECOND.ns)
     assert flanks.begins(PulseEdge(Local(late.ns), late, 9, 0, Edge.CLEAR))
+
+
+def test_each_edge_of_a_square_wave_of_half_a_hertz_begins_a_second() -> None:
+    flanks, answers = EdgeSelector(), []
+    for second in range(8):
+        edge, at = (Edge.ASSERT, Edge.CLEAR)[second % 2], second * SECOND
+        answers.append(
+            flanks.begins(PulseEdge(Local(at.ns), Mono(at.ns), second, 0, edge))
+        )
+    assert answers == [True, None, None, None, True, True, True, True]
+
+
+def test_several_pulses_a_second_are_counted() -> None:
+    for gap_ms, each_ms in ((200, 200), (500, 500), (1000, 1000), (330, 1000)):
+        flanks = EdgeSelector()
+        for number in range(40):
+            at = number * gap_ms * MILLISECOND
+            flanks.begins(PulseEdge(Local(at.ns), Mono(at.ns), number, 0, Edge.ASSERT))
+        assert flanks.each == each_ms * MILLISECOND
