@@ -23,6 +23,7 @@ from refclock.ntp.exchange import (
 )
 from refclock.ntp.packet import Packet
 from refclock.timebase import Local, NtpTimestamp
+from refclock.upstream.sealing import Plain, Sealing
 
 INTERRUPTED: Final = "interrupted"
 _TRIES: Final = 3
@@ -46,6 +47,8 @@ class Target:
 
     asker: Asker
     address: str
+    sealing: Sealing = field(default_factory=Plain)
+    """How questions and answers are authenticated."""
     asked: list[tuple[Question, Local]] = field(default_factory=list)
     """The questions open, and when each left."""
     fault: str = ""
@@ -185,7 +188,9 @@ def _send(target: Target, wish: Wish, previous: NtpTimestamp) -> None:
     other = secrets.randbits(64) if wish.interleaved else 0
     question = Question.ask(wish.version, secrets.randbits(64), previous, other)
     try:
-        sent = target.asker.send(question.packet.encode())
+        sent = target.asker.send(target.sealing.request(question.packet.encode()))
+    except IndexError:
+        target.fault, target.final = "it gave no more cookies", True
     except OSError as error:
         _unreachable(target, error)
     else:
@@ -213,14 +218,22 @@ def _read(target: Target) -> Exchange | None:
         return None
     for question, sent in target.asked:
         reply = question.judge(data)
+        if isinstance(reply, ReplyFault) and reply.stray:
+            target.fault = str(reply)
+            continue
+        if target.sealing.is_nak(data):
+            target.fault = "it cannot read our key or cookie"
+            break
+        if not target.sealing.proves(data):
+            target.fault = "its answer is not authenticated as ours was asked to be"
+            break
         if isinstance(reply, Packet):
             return Exchange(target, question, reply, sent, received)
         target.fault = str(reply)
         if reply is ReplyFault.KISS:
             target.fault = f"{reply}: {kiss_code(Packet.decode(data))}"
-        if not reply.stray:
-            target.final = True
-            break
+        target.final = True
+        break
     return None
 
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import secrets
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any, Final
 
 from hw.net.ask import Asker
 from refclock.app.asking import INTERRUPTED, Outcome, QueryError, Target, Wish, ask
+from refclock.app.keys.authentication import read_keys
+from refclock.app.keys.keyclient import Wanted, given
 from refclock.cli import complain, say
 from refclock.cli.values import number, port, whole
 from refclock.ntp.exchange import reference_name
+from refclock.ntp.mac import KeysSettings
+from refclock.ntp.nts.fields import NtsClient
 from refclock.observe.text import seconds
 from refclock.timebase import SECOND, Utc
+from refclock.upstream.sealing import Keyed, Plain, Sealing
 
 HELP: Final = "ask an NTP server for the time, and show how far we are from it"
 
@@ -54,7 +62,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds to wait for each answer (default: 5)",
     )
-    parser.add_argument("--version", type=int, choices=(1, 2, 3, 4), default=4)
+    parser.add_argument("--version", type=int, choices=(1, 2, 3, 4))
     family = parser.add_mutually_exclusive_group()
     for option, only in (("-4", socket.AF_INET), ("-6", socket.AF_INET6)):
         family.add_argument(
@@ -70,13 +78,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="have the server tell when its previous reply truly left (RFC 9769)",
     )
+    proof = parser.add_mutually_exclusive_group()
+    proof.add_argument(
+        "--key",
+        type=whole(1, 0xFFFF_FFFF),
+        metavar="N",
+        help="ask with that key of --keys, and believe only an answer with it",
+    )
+    proof.add_argument("--nts", action="store_true", help="ask with NTS")
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        default=Path("/etc/refclock/keys"),
+        help="symmetric keys as of chrony or ntpd (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--nts-port", type=port, default=4460, help="TCP port of its key exchange"
+    )
+    parser.add_argument(
+        "--authority",
+        type=Path,
+        metavar="PEM",
+        help="who signs its certificate (default: the system's authorities)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print. 0: measured; 1: no usable answer; 130: interrupted."""
+    try:
+        sealing, host, at = _sealing(args)
+    except QueryError as failure:
+        complain("query", f"{args.server}: {failure}")
+        return 1
     wish = Wish(
-        args.version,
+        args.version or (sealing.version if isinstance(sealing, Keyed) else 4),
         args.count,
         args.interval,
         _PATIENCE.seconds if args.timeout is None else args.timeout,
@@ -84,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     )
     try:
         with ExitStack() as opened:
-            targets = _targets(args, opened)
+            targets = _targets(_places(host, at, args.family), sealing, opened)
             outcome = ask(targets, wish)
     except QueryError as failure:
         complain("query", f"{args.server}: {failure}")
@@ -99,14 +136,37 @@ def run(args: argparse.Namespace) -> int:
     return 130 if outcome.ended == INTERRUPTED else 0
 
 
-def _targets(args: argparse.Namespace, opened: ExitStack) -> list[Target]:
+def _sealing(args: argparse.Namespace) -> tuple[Sealing, str, int]:
+    """How to authenticate, and where to ask then. QueryError: it cannot be."""
+    if args.key is not None:
+        try:
+            keys = read_keys(KeysSettings(str(args.keys)))
+        except OSError as error:
+            raise QueryError(f"{args.keys}: {error.strerror or error}") from error
+        if args.key not in keys:
+            raise QueryError(f"there is no key {args.key} in {args.keys}")
+        return Keyed(keys[args.key]), args.server, args.port
+    if not args.nts:
+        return Plain(), args.server, args.port
+    now, authority = Utc(time.time_ns()), str(args.authority or "")
+    found = given(Wanted(args.server, args.nts_port, authority, now))
+    if found.why:
+        raise QueryError(f"key exchange: {found.why}")
+    agreed = found.agreed
+    client = NtsClient(agreed.association, agreed.cookies, secrets.token_bytes)
+    return client, agreed.server or args.server, agreed.port
+
+
+def _targets(
+    places: Sequence[Place], sealing: Sealing, opened: ExitStack
+) -> list[Target]:
     """Every address of the server that can be sent to. QueryError: there is none."""
     targets: list[Target] = []
     why = "it has no address"
-    for place in _places(args.server, args.port, args.family):
+    for place in places if not isinstance(sealing, NtsClient) else places[:1]:
         try:
             asker = opened.enter_context(closing(Asker(place)))
-            targets.append(Target(asker, str(place[0])))
+            targets.append(Target(asker, str(place[0]), sealing))
         except OSError as error:
             why = f"{place[0]} cannot be reached: {error.strerror or error}"
             if error.errno == errno.EINVAL and ":" in place[0]:

@@ -98,3 +98,36 @@ def test_a_wrong_key_or_authority_is_no_server(
         assert "unreachable: no answer" in why
         assert "unreachable: key exchange: its certificate is not good" in why
         assert made.status()["stratum"] == 16
+
+
+def asked(server: tuple[Demo, Path], *options: str) -> tuple[int, str, str]:
+    """How `refclock query` of the server with these options ends and what it says."""
+    running, _ = server
+    done = refclock("query", "127.0.0.1", "--port", str(running.port), *options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_query_with_a_key_or_with_nts(server: tuple[Demo, Path]) -> None:
+    _, folder = server
+    keys = "--keys", str(folder / "keys")
+    nts = "--nts", "--nts-port", (folder / "nts-port").read_text()
+    authority = "--authority", str(folder / "ca.pem")
+    assert asked(server, "--key", "3", *keys)[0] == 0
+    code, said, _ = asked(server, *nts, *authority, "--count", "3", "--interval", "0")
+    assert code == 0
+    assert "the least of 3" in said
+    code, _, said = asked(server, *nts)
+    assert code == 1
+    assert "key exchange: its certificate is not good" in said
+
+
+def test_a_query_with_a_key_that_is_not_theirs(
+    server: tuple[Demo, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("3 SHA256 ASCII:a-secret-of-another\n")
+    keys = "--keys", str(tmp_path / "keys")
+    code, _, said = asked(server, "--key", "3", *keys, "--timeout", "1")
+    assert code == 1
+    assert said.endswith("127.0.0.1: no answer\n")
+    assert "there is no key 4" in asked(server, "--key", "4", *keys)[2]
+    assert "No such file" in asked(server, "--key", "4", "--keys", "/none")[2]

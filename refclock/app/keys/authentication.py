@@ -43,7 +43,7 @@ class Authentication:
         self.cookies: CookieKeyFile | None = None
         """Of NTS, if it is set."""
         if settings.file:
-            self.keys = _read(settings)
+            self.keys = read_keys(settings)
             self._symmetric = SymmetricKeys(self.keys)
         if nts is not None and nts.certificate:
             try:
@@ -68,7 +68,7 @@ class Authentication:
     def reload(self) -> None:
         """Read the file anew. OSError: it cannot be read; the old keys stay."""
         if self._symmetric is not None:
-            self._symmetric.take(_read(self._settings))
+            self._symmetric.take(read_keys(self._settings))
 
     def refresh(self) -> None:
         """Take over the cookie keys that their owner wrote meanwhile."""
@@ -77,7 +77,7 @@ class Authentication:
                 self.cookies.refresh()
 
 
-def _read(settings: KeysSettings) -> Mapping[int, Key]:
+def read_keys(settings: KeysSettings) -> Mapping[int, Key]:
     """The keys; what is wrong with the file is logged."""
     path = Path(settings.file)
     with path.open("rb") as file:

@@ -52,6 +52,12 @@ class Given:
     server: str = ""
     port: int = 123
 
+    @property
+    def agreed(self) -> Agreed:
+        """The keys. ValueError: there are none."""
+        association = Association(Algorithm(self.algorithm), self.c2s, self.s2c)
+        return Agreed(association, self.cookies, self.server, self.port)
+
 
 class KeyClient:
     """One key exchange. Used by one thread."""
@@ -78,9 +84,7 @@ class KeyClient:
             raise OSError("its process ended without an answer") from error
         if given.why:
             raise (RefusedError if given.refused else OSError)(given.why)
-        algorithm = Algorithm(given.algorithm)
-        association = Association(algorithm, given.c2s, given.s2c)
-        return Agreed(association, given.cookies, given.server, given.port)
+        return given.agreed
 
 
 def given(wanted: Wanted) -> Given:
