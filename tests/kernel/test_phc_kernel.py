@@ -155,7 +155,10 @@ def test_a_card_that_runs_at_another_rate(
 
 def test_what_it_cannot_do_is_told(machine: tuple[Guest, Wire]) -> None:
     told = machine[0].call("phc.refusals")
-    no_events = "OSError: /dev/ptp0 cannot stamp what comes from outside"
+    no_events = (
+        "OSError: /dev/ptp0 cannot stamp what comes from outside: name another card "
+        "(pulse.device)"
+    )
     assert (told["by name"], told["by device"]) == (no_events, no_events)
     assert "it has no hardware clock: 'eth0'" in told["no clock"]
     assert re.search("Numerical result out of range: 'eth1'", told["stamps"])
