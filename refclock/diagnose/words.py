@@ -47,7 +47,7 @@ def _no_pulse(p: Mapping[str, Any]) -> str:
 
 def _witness_contradicts(p: Mapping[str, Any]) -> str:
     return (
-        f"the receiver is {p['offset_s']:+.0f} s from what "
+        f"the receiver is {_signed(p['offset_s'])} from what "
         f"{_DEVICES.get(p['witness'], p['witness'])} says: one of them is wrong, and "
         f"which cannot be known{_WITNESS_REMEDIES.get(p['witness'], '')}"
     )
@@ -75,7 +75,9 @@ def _upstream_leap(p: Mapping[str, Any]) -> str:
 
 
 def _signed(offset_s: float) -> str:
-    return f"{offset_s:+.3f} s" if abs(offset_s) < 1e6 else f"{offset_s:+.0f} s"
+    """Seconds, to milliseconds if they are not whole."""
+    whole = abs(offset_s - round(offset_s)) < 5e-4 or abs(offset_s) > 1e6
+    return f"{offset_s:+.0f} s" if whole else f"{offset_s:+.3f} s"
 
 
 def _before_last_good(p: Mapping[str, Any]) -> str:

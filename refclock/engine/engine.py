@@ -50,6 +50,7 @@ from refclock.events import (
 from refclock.events.upstream import UpstreamFact
 from refclock.integrity.alarm import Alarm
 from refclock.integrity.monitor import PulseVerdict
+from refclock.integrity.phase import SMALL
 from refclock.observe.status import Status
 from refclock.published import ClockSnapshot
 from refclock.reasons import Reason
@@ -175,7 +176,7 @@ class Engine:
 
     def memory(self) -> Memory:
         """What is worth keeping over a restart."""
-        good = self._last_good.at(self.snapshot)
+        good = self._last_good.at(self._clock.snapshot)
         return Memory.of(self._clock.learned(), self._first.labeller.lags(), good)
 
     def status(self, now: Mono) -> Status:
@@ -208,8 +209,9 @@ class Engine:
         watched = reference is not self._first
         labelled = reference.sample(edge, self._clock.predict, by_clock=watched)
         if labelled is None:
-            rate = self._clock.oscillator()
-            self._upstream.contradicted(reference.refusal, edge.mono, rate)
+            if not self._clock.started:
+                rate = self._clock.oscillator()
+                self._upstream.contradicted(reference.refusal, edge.mono, rate)
             return ()
         sample, second = labelled
         if watched:
@@ -232,6 +234,14 @@ class Engine:
         reference.refusal = why or reference.refusal
         return why is not None
 
+    def _sides(self, second: Tai, residual: Duration, mono: Mono) -> bool | None:
+        """Do other servers exclude our clock, or (False) a pulse so far off it?"""
+        if abs(residual) <= SMALL or not len(self._upstream):
+            return None
+        rate = self._clock.oscillator()
+        ours = second - residual
+        return self._upstream.sides(second, ours, mono, self._leaps, rate)
+
     def _use(
         self, reference: Reference, sample: Sample, second: Tai, edge: PulseEdge
     ) -> bool:
@@ -240,8 +250,10 @@ class Engine:
         if self._clock.started:
             innovation = self._clock.innovation(sample)
             residual = Duration.from_seconds(innovation.residual_s)
-            bound = self.snapshot.bound_at(sample.mono) - self._clock.budget.doubt
-            verdict = reference.judge(residual, bound, sample.mono)
+            own = self._clock.snapshot
+            bound = own.bound_at(sample.mono) - self._clock.budget.doubt
+            sided = self._sides(second, residual, sample.mono)
+            verdict = reference.judge(residual, bound, sample.mono, sided)
             if verdict is PulseVerdict.REJECT:
                 self._clock.reject(sample, reference.integrity.doubt())
                 return False

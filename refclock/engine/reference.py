@@ -145,10 +145,12 @@ class Reference:
                 self.labeller.forget_lags()
                 self._remembers = False
 
-    def judge(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
+    def judge(
+        self, residual: Duration, bound: Duration, now: Mono, confirmed: bool | None
+    ) -> PulseVerdict:
         """May a pulse be used whose innovation is `residual`, while the clock is known
-        to `bound`?"""
-        verdict = self.integrity.pulse(residual, bound, now)
+        to `bound`? `confirmed`: witnesses exclude our clock, or (False) the pulse."""
+        verdict = self.integrity.pulse(residual, bound, now, confirmed=confirmed)
         if verdict is PulseVerdict.REJECT:
             offset_s = residual.seconds
             self.refusal = Reason.of(Code.PULSE_REJECTED, offset_s=offset_s)

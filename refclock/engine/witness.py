@@ -167,6 +167,20 @@ class UpstreamWitness:
                 return None
         return reason
 
+    def sides(
+        self, theirs: Tai, ours: Tai, at: Mono, leaps: LeapTable, rate: Rate
+    ) -> bool | None:
+        """Of two times at `at`, is ours excluded alone, or (False) theirs? By servers
+        that nobody can forge."""
+        selected = self.selected(at, rate)
+        if selected is None or not selected.proven:
+            return None
+        interval = selected.interval
+        true = leaps.tai(interval.utc)
+        theirs_out = abs(theirs - true) > interval.half
+        ours_out = abs(ours - true) > interval.half
+        return None if theirs_out == ours_out else ours_out
+
     def announce(
         self,
         ours: LeapSecond | None,

@@ -196,9 +196,17 @@ class Integrity:
 
     # pulses
 
-    def pulse(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
-        """May a pulse be used that is off by `residual` while we know to `bound`?"""
-        return self._phase.pulse(residual, bound, now)
+    def pulse(
+        self,
+        residual: Duration,
+        bound: Duration,
+        now: Mono,
+        *,
+        confirmed: bool | None = None,
+    ) -> PulseVerdict:
+        """May a pulse be used that is off by `residual` while we know to `bound`?
+        `confirmed`: as `PhaseJudge.pulse` has it."""
+        return self._phase.pulse(residual, bound, now, confirmed=confirmed)
 
     def doubt(self) -> Duration:
         """By how much pulses contradict our clock while neither is known to be right:

@@ -9,6 +9,8 @@ is the receiver's claim against ours, and ours is worth what stands behind it:
                                  beyond it after `persist`
     steady for P                 held off for P^2/SCALE, at most LONGEST: a clock some
                                  minutes old may itself have begun with a wrong phase
+    a witness that nobody    against the pulse: held off for as long; for it: `persist`
+    can forge
     signs of a false sky         (antenna moved, no satellites, jamming) held off for
                                  an hour
 
@@ -95,8 +97,19 @@ class PhaseJudge:
         self._rival, self._outlived = ZERO, ZERO
         """How far off a phase left while young is; the steadiness that outlives it."""
 
-    def pulse(self, residual: Duration, bound: Duration, now: Mono) -> PulseVerdict:
-        """May a pulse be used that is off by `residual` while we know to `bound`?"""
+    def pulse(
+        self,
+        residual: Duration,
+        bound: Duration,
+        now: Mono,
+        *,
+        confirmed: bool | None = None,
+    ) -> PulseVerdict:
+        """May a pulse be used that is off by `residual` while we know to `bound`?
+
+        `confirmed`: a witness excludes our clock and not the pulse, or (False) the
+        pulse and not our clock.
+        """
         if not self._off:
             self._limit = max(BOUNDS * bound, SMALL)
         if abs(residual) <= self._limit:
@@ -114,13 +127,15 @@ class PhaseJudge:
             return PulseVerdict.REJECT
         if max(self._off) - min(self._off) > self._limit:
             return PulseVerdict.USE  # no jump: the noise is another one
+        excluded = confirmed is False
         explained = gap > ZERO and abs(residual) <= SMALL + _times(gap, DRIFT)
-        if self._steady < YOUNG or explained:
+        if (self._steady < YOUNG or explained) and not excluded:
             return self._restart(now, ZERO if explained else max(map(abs, self._off)))
         jumped = Reason.of(Code.PULSE_JUMPED, offset_s=residual.seconds)
         self._alarms.raise_(AlarmKind.PHASE, jumped, now)
-        held_off = self._persist if self._follow else self._claim(gap, now)
-        if now - since < held_off or abs(residual) >= FURTHEST:
+        vouched = self._follow or confirmed
+        held_off = self._persist if vouched else self._claim(gap, now)
+        if excluded or now - since < held_off or abs(residual) >= FURTHEST:
             return PulseVerdict.REJECT
         self._alarms.tell(AlarmKind.PHASE, Reason.of(Code.PULSE_JUMP_FOLLOWED), now)
         return self._restart(now, ZERO)

@@ -23,12 +23,13 @@ from refclock.discipline import bank, bound, control, outliers, servo
 from refclock.discipline.filters import kalman
 from refclock.discipline.stamps import level
 from refclock.drivers import line
-from refclock.engine import clock, engine
+from refclock.engine import clock, engine, witness
 from refclock.engine.realtime import RealtimeClock
-from refclock.events import Step
+from refclock.events import Step, Trust
 from refclock.gnss import framer
 from refclock.integrity import antenna, dates, monitor
 from refclock.label import edges, labeller, vote
+from refclock.reasons import Code, Reason
 from refclock.timebase import (
     DAY,
     MILLISECOND,
@@ -39,6 +40,10 @@ from refclock.timebase import (
     Tai,
     Utc,
 )
+from refclock.upstream import filter as samples
+from refclock.upstream import servers
+from refclock.upstream.filter import Interval
+from refclock.upstream.select import Agreement
 from tests.sim.rows import ROWS
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -238,7 +243,62 @@ _ONE_LEVEL: Final = _all(
     _instead(level.NoiseLevel, "quiet", property(lambda _: True)),
 )
 
+_BELIEVED: Final = _instead(Trust, "proven", property(lambda _: True))
+"""Whoever answers is taken for proven."""
+
+
+def _too_sure(interval: Interval | None) -> Interval | None:
+    if interval is None:
+        return None
+    return Interval(interval.utc, Duration(interval.half.ns // 20))
+
+
+def _first_is_right(intervals: Mapping[str, Any]) -> Agreement | None:
+    """The first server is believed alone."""
+    name, interval = next(iter(intervals.items()))
+    return Agreement(interval, frozenset({name}))
+
+
 BREAKS: Final = (
+    Break(
+        "forgeable servers stop a label for ever",
+        _BELIEVED,
+        ("upstream-all-lie", "nts-against-liars"),
+    ),
+    Break(
+        "one server is believed alone, and as if it proved what it says",
+        _all(_BELIEVED, _instead(servers, "agreement", _first_is_right)),
+        ("upstream-liar", "upstream-one-lies-of-two"),
+    ),
+    Break(
+        "no server proves anything",
+        _instead(Trust, "proven", property(lambda _: False)),
+        (
+            "spoofed-against-nts",
+            "spoofed-date-against-nts",
+            "spoofed-jump-against-nts",
+            "upstream-leap-wrong",
+        ),
+    ),
+    Break(
+        "other servers' time is never served",
+        _instead(witness.UpstreamWitness, "fallback", lambda *_: None),
+        ("upstream-first", "fix-lost-1d"),
+    ),
+    Break(
+        "an interval is a twentieth as wide as it is",
+        _then(samples.SampleFilter, "interval", _too_sure),
+        ("upstream-asymmetric",),
+    ),
+    Break(
+        "other servers stop every label",
+        _instead(
+            witness.UpstreamWitness,
+            "stops",
+            lambda *_: Reason.of(Code.UPSTREAM_CONTRADICTS),
+        ),
+        ("upstream-kiss", "upstream-partition"),
+    ),
     Break(
         "changes of rate do not reach the bank",
         _nothing(bank.Bank, "rate_changed"),

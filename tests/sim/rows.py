@@ -281,6 +281,16 @@ ROWS: Final = (
         must_serve=((9, 300),),
         clock_us=None,
     ),
+    Row(
+        "spoofed-jump-against-nts",
+        600,
+        8,
+        30_100,
+        HELD,
+        "phase",
+        sooner_s=1500,
+        clock_us=None,
+    ),
     Row("nts-against-liars", 240, 2.5, 1.8),
     Row("fix-lost-1d", 90_000, 20_000, 40_000, "COLD HOLDOVER TRACK", slow=True),
     # the machine

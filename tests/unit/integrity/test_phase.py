@@ -20,12 +20,16 @@ class Line:
         self.judge = PhaseJudge(self.alarms, MINUTE, follow=False)
         self.now = BOOT
 
-    def pulses(self, count: int, us: float) -> list[PulseVerdict]:
+    def pulses(
+        self, count: int, us: float, confirmed: bool | None = None
+    ) -> list[PulseVerdict]:
         verdicts = []
         for _ in range(count):
             self.now += SECOND
             residual = Duration(round(us * 1e3))
-            verdicts.append(self.judge.pulse(residual, BOUND, self.now))
+            verdicts.append(
+                self.judge.pulse(residual, BOUND, self.now, confirmed=confirmed)
+            )
         return verdicts
 
     def held_off(self, us: float, most: int = 4000) -> int:
@@ -138,3 +142,23 @@ def test_what_a_gap_explains_leaves_no_doubt() -> None:
     line.now += 5 * MINUTE
     line.held_off(200.0)
     assert line.judge.doubt() == ZERO
+
+
+def test_a_jump_that_a_witness_excludes_is_held_off_for_as_long() -> None:
+    line = Line()
+    line.pulses(300, 0.0)
+    assert set(line.pulses(3600, 20_000.0, confirmed=False)) == {REJECT}
+    assert line.kinds() == [AlarmKind.PHASE]
+
+
+def test_a_jump_that_a_witness_vouches_for_is_followed_after_a_minute() -> None:
+    line = Line()
+    line.pulses(7200, 0.0)
+    verdicts = line.pulses(70, 20_000.0, confirmed=True)
+    assert verdicts.index(RESTART) == 60
+
+
+def test_a_young_clock_does_not_yield_to_what_a_witness_excludes() -> None:
+    line = Line()
+    line.pulses(30, 0.0)
+    assert set(line.pulses(30, 20_000.0, confirmed=False)) == {REJECT}
