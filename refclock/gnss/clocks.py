@@ -11,8 +11,10 @@ explain, come from two clocks, or from a receiver that contradicts itself:
   cannot be told apart, and nothing is concluded.
 
 Of two talkers the one is used that is a satellite receiver's and runs evenly; the other
-is foreign, until the first has been silent for ten seconds. Where both are, or where it
-is one talker, neither is believed.
+is foreign, until the first has been silent for ten seconds, or it has named the same
+time as the first eight times in a row: two bursts that came at once look like two
+clocks, and only for a moment. Where both are, or where it is one talker, neither is
+believed.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _UNEVEN: Final = 300 * MILLISECOND
 _RECENT: Final = 2 * SECOND
 _HALF_DAY_NS: Final = DAY.ns // 2
 _GONE: Final = 10 * SECOND
+_AGREED: Final = 8
+"""Names in a row that agree with the clock used make a foreign one its equal."""
 _MOST: Final = 16
 """Addresses remembered."""
 _ODD: Final = 4
@@ -66,6 +70,8 @@ class _Address:
     """When it last named another second than one that is no better."""
     other: str = ""
     """What that was."""
+    agreed: int = 0
+    """While it is foreign: names in a row that agree with the clock used."""
 
     @property
     def name(self) -> str:
@@ -116,9 +122,11 @@ class Clocks:
             me.tod, me.mono = tod, mono
         self._used[talker] = mono
         if instead := self._foreign.get(talker):
-            if mono - self._used[instead] <= _GONE:
+            me.agreed = me.agreed + 1 if self._agrees(me, instead) else 0
+            if mono - self._used[instead] <= _GONE and me.agreed < _AGREED:
                 return Standing.FOREIGN, instead
             del self._foreign[talker]
+            me.agreed = 0
         if kind == _RECKONED:
             return Standing.USED, ""
         if me.back > _TWICE:
@@ -129,6 +137,14 @@ class Clocks:
                 return Standing.CONTRADICTED, me.other
             me.contradicted = None
         return standing, what
+
+    def _agrees(self, me: _Address, talker: str) -> bool:
+        """Does the last name of an address of `talker` run on to that of `me`?"""
+        return any(
+            abs(_apart_ns(me.tod, other.tod) - (me.mono.ns - other.mono.ns)) < _NAMES.ns
+            for other in self._addresses.values()
+            if other.talker == talker
+        )
 
     def _compare(self, me: _Address, burst: Mono | None) -> tuple[Standing, str]:
         for other in self._addresses.values():

@@ -270,10 +270,10 @@ class Integrity:
         vouchers = {Voucher.POLICY} if self._follow else set()
         if self._named is None or self._began is None:
             return frozenset(vouchers)
-        if self._count.agrees(self._named):
-            vouchers.add(Voucher.LEAP_COUNT)
         counted = self._count.right_since
         corrected = counted is None or self._second.since(now) - counted < _CORRECTED
+        if corrected and self._count.agrees(self._named):
+            vouchers.add(Voucher.LEAP_COUNT)
         if now - self._began < SETTLING and corrected:
             vouchers.add(Voucher.LATE_COUNT)
         if self._count.missed(self._named):

@@ -6,8 +6,9 @@ vouches for it. What vouches for a change may vouch only for what it knows:
 
     voucher           may move the second by     because
     WITNESS           what it decides            it excludes our second, not theirs
-    LEAP_COUNT        +-3 s                      the receiver counts by the sky, and
-                                                 as the table does: we were wrong
+    LEAP_COUNT        +-3 s                      the receiver has just begun to count
+                                                 by the sky, and as the table does: what
+                                                 it named before was by another count
     LATE_COUNT        -18 s to -1 s              the firmware's count was corrected from
                                                  the sky; in the first hour, and only
                                                  while the receiver told no count that

@@ -50,6 +50,27 @@ def test_one_clock_is_used(
         assert line.second(k, *names) == [USED] * len(names)
 
 
+def test_two_bursts_at_once_look_like_two_clocks_for_some_seconds_only() -> None:
+    """A line that was held up: of two talkers the later one is left out, and comes
+    back."""
+    line = Line()
+    burst = ("GN", "RMC", 0, 0), ("GP", "GGA", 0, 60)
+    for k in range(5):
+        assert line.second(k, *burst) == [USED, USED]
+    for _ in range(3):
+        line.second(5, ("GN", "RMC", -1, 0), ("GN", "RMC", 0, 1), ("GP", "GGA", -1, 1))
+    assert line.second(6, *burst) != [USED, USED]
+    assert [line.second(k, *burst) for k in range(7, 30)][9:] == [[USED, USED]] * 14
+
+
+@pytest.mark.parametrize("behind", [-1, 1, -7])
+def test_a_foreign_clock_stays_left_out(behind: int) -> None:
+    line = Line()
+    for k in range(60):
+        told = line.second(k, ("GN", "RMC", 0, 0), ("AI", "RMC", behind, 120))
+        assert told[1] is FOREIGN or k < 2
+
+
 @pytest.mark.parametrize("ahead", [1, -1, 3600, 0.8])
 def test_a_second_contradicted_in_a_burst(ahead: float) -> None:
     line = Line()

@@ -62,8 +62,20 @@ def test_a_right_leap_count_vouches_for_no_reset_of_the_time(ahead_s: int) -> No
     assert lasting(healthy(), ahead_s, 900, 600) == []
 
 
-def test_a_right_leap_count_vouches_for_a_second_we_got_wrong() -> None:
-    assert lasting(healthy(), 1, 62, 600) == [660]
+@pytest.mark.parametrize("ahead_s", [1, -1, 2, -3])
+def test_nor_for_another_second_than_it_named_with_that_count(ahead_s: int) -> None:
+    assert lasting(healthy(), ahead_s, 900, 600) == []
+
+
+@pytest.mark.parametrize("ahead_s", [1, -1, 2, -3])
+def test_a_count_that_becomes_right_vouches_for_the_second_named_with_it(
+    ahead_s: int,
+) -> None:
+    judge = Integrity(IntegritySettings(), LEAPS, LEAPS.updated)
+    lasting(judge, 0, 600, 0)
+    notice = LeapNotice(BOOT + 600 * SECOND, "UBX-NAV-TIMELS", 37 * SECOND)
+    judge.leap_notice(notice, LEAPS.tai(NOW))
+    assert lasting(judge, ahead_s, 62, 600) == [660]
 
 
 def test_a_count_that_was_not_told_may_have_come_late() -> None:
