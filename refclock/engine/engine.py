@@ -124,17 +124,16 @@ class Engine:
         )
         self._first = self._references.first
         persist = settings.integrity.persist_s * SECOND
-        self._upstream = UpstreamWitness(settings.witness, persist)
-        self._fallback: ClockSnapshot | None = None
-        """What is served while our own clock is not."""
+        self._upstream = UpstreamWitness(
+            settings.witness, persist, leaps, self._clock.oscillator
+        )
         self._devices = Devices()
         self._began: Mono | None = None
 
     @property
     def snapshot(self) -> ClockSnapshot:
         """What is served: our own clock, or as long as that is not, other servers'."""
-        own = self._clock.snapshot
-        return own if self._fallback is None or own.stratum < 16 else self._fallback
+        return self._upstream.served(self._clock.snapshot)
 
     @property
     def mode(self) -> Mode:
@@ -210,8 +209,7 @@ class Engine:
         labelled = reference.sample(edge, self._clock.predict, by_clock=watched)
         if labelled is None:
             if not self._clock.started:
-                rate = self._clock.oscillator()
-                self._upstream.contradicted(reference.refusal, edge.mono, rate)
+                self._upstream.contradicted(reference.refusal, edge.mono)
             return ()
         sample, second = labelled
         if watched:
@@ -227,20 +225,17 @@ class Engine:
         self, reference: Reference, at: Tai, mono: Mono, within: Duration = ZERO
     ) -> bool:
         """Do other servers exclude that a clock that has no second yet begins so?"""
-        if self._clock.started or not len(self._upstream):
+        if self._clock.started:
             return False
-        rate = self._clock.oscillator()
-        why = self._upstream.stops(at, mono, within, self._leaps, rate)
+        why = self._upstream.stops(at, mono, within)
         reference.refusal = why or reference.refusal
         return why is not None
 
     def _sides(self, second: Tai, residual: Duration, mono: Mono) -> bool | None:
         """Do other servers exclude our clock, or (False) a pulse so far off it?"""
-        if abs(residual) <= SMALL or not len(self._upstream):
+        if abs(residual) <= SMALL:
             return None
-        rate = self._clock.oscillator()
-        ours = second - residual
-        return self._upstream.sides(second, ours, mono, self._leaps, rate)
+        return self._upstream.sides(second, second - residual, mono)
 
     def _use(
         self, reference: Reference, sample: Sample, second: Tai, edge: PulseEdge
@@ -328,21 +323,10 @@ class Engine:
 
     def _server(self, fact: UpstreamFact) -> None:
         """What another server answered, or that it did not."""
-        rate, era = self._clock.oscillator(), self._clock.era
-        if (witness := self._upstream.observe(fact, rate, era)) is not None:
+        if (witness := self._upstream.observe(fact, self._clock.era)) is not None:
             self._references.witness(witness)
-        own = self._clock.snapshot
-        if isinstance(fact, ServerReply) and own.stratum < 16:
-            served = self._clock.tai(fact.mono)
-            if served is not None:
-                self._upstream.compare(fact, own, served, rate)
-
-    def _serve_others(self, local: Local, now: Mono) -> None:
-        """Serve what other servers agree on, while our own clock is not served."""
-        self._fallback = None
-        if len(self._upstream) and self._clock.snapshot.stratum >= 16:
-            own, rate = self._clock.snapshot, self._clock.oscillator()
-            self._fallback = self._upstream.fallback(own, local, now, self._leaps, rate)
+        served = self._clock.tai(fact.mono)
+        self._upstream.compare(fact, self._clock.snapshot, served)
 
     def _tick(self, tick: Tick) -> tuple[Command, ...]:
         began, self._began = self._began, self._began or tick.mono
@@ -350,7 +334,7 @@ class Engine:
             return first
         self._follow(tick.local, tick.mono, tick.era)
         commands = self._without_pulse(tick.local, tick.mono)
-        self._serve_others(tick.local, tick.mono)
+        self._upstream.serve(self._clock.snapshot, tick.local, tick.mono)
         return commands
 
     def _without_pulse(self, at: Local, now: Mono) -> tuple[Command, ...]:
@@ -397,12 +381,11 @@ class Engine:
         """The next leap second after `at`. One that no table has enters ours only when
         it comes, so that an announcement withdrawn before leaves nothing."""
         leap = self._first.integrity.leap(at)
-        if len(self._upstream):
-            now, rate = self._clock.snapshot.at, self._clock.oscillator()
-            leap = self._upstream.announce(leap, self._leaps, at, now, rate)
+        leap = self._upstream.announce(leap, at, self._clock.snapshot.at)
         comes = leap is not None and leap.at - at < LEARNED_BEFORE
         if leap is not None and comes and leap not in self._leaps.leaps:
             self._leaps = self._leaps.with_leap(leap)
             self._clock.know(self._leaps)
             self._references.know(self._leaps)
+            self._upstream.know(self._leaps)
         return leap

@@ -129,7 +129,7 @@ def _servers(
             why=sentence(row.why) if row.why else "",
             code=row.why.code if row.why else "",
         )
-        for row in upstream.rows(now, rate)
+        for row in upstream.rows(now)
     )
 
 
@@ -149,7 +149,7 @@ def _from_ours(clock: Clock, interval: Interval | None, now: Mono) -> float | No
 def _witness(
     clock: Clock, upstream: UpstreamWitness, now: Mono
 ) -> WitnessStatus | None:
-    selected = upstream.selected(now, clock.oscillator())
+    selected = upstream.selected(now)
     if selected is None:
         return None
     return WitnessStatus(

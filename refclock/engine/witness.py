@@ -12,6 +12,7 @@ without other servers a clock that has its second is the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -55,12 +56,22 @@ class Rate:
 class UpstreamWitness:
     """Judges and uses what other servers agree on. Used by one thread."""
 
-    def __init__(self, settings: WitnessSettings, persist: Duration) -> None:
-        """`persist`: the longest that servers nobody vouches for may stop a label."""
+    def __init__(
+        self,
+        settings: WitnessSettings,
+        persist: Duration,
+        leaps: LeapTable,
+        rate: Callable[[], Rate],
+    ) -> None:
+        """`persist`: the longest that servers nobody vouches for may stop a label.
+        `rate`: how the oscillator runs, as far as is known now."""
+        self._leaps = leaps
+        self._rate = rate
         self._fallback = settings.fallback
         self._persist = persist
         self._upstreams = Upstreams()
         self._raw = RawTime()
+        self._served: ClockSnapshot | None = None
         self._alarms = Alarms()
         self._against = 0
         """Replies in a row at which the agreement excluded the published time."""
@@ -94,22 +105,30 @@ class UpstreamWitness:
         """What stands now."""
         return self._alarms.standing(now)
 
-    def rows(self, now: Mono, rate: Rate) -> list[Row]:
+    def know(self, leaps: LeapTable) -> None:
+        """A leap second more is known."""
+        self._leaps = leaps
+
+    def rows(self, now: Mono) -> list[Row]:
         """Every server, for people."""
+        rate = self._rate()
         return self._upstreams.rows(self._raw.at(now), rate.gain, rate.drift)
 
-    def selected(self, now: Mono, rate: Rate) -> Selected | None:
+    def selected(self, now: Mono) -> Selected | None:
         """What the servers agree on at `now`."""
+        if not len(self._upstreams):
+            return None
+        rate = self._rate()
         return self._upstreams.select(self._raw.at(now), rate.gain, rate.drift)
 
-    def observe(self, fact: UpstreamFact, rate: Rate, era: int) -> Witness | None:
+    def observe(self, fact: UpstreamFact, era: int) -> Witness | None:
         """Another fact; what comes back may name and vouch for a second: it is what
         servers agree on that nobody can forge."""
         if not isinstance(fact, ServerReply):
             self._upstreams.observe(fact)
             return None
         self._upstreams.observe(replace(fact, mono=self._raw.at(fact.mono)))
-        selected = self.selected(fact.mono, rate)
+        selected = self.selected(fact.mono)
         if selected is None or not selected.proven:
             return None
         interval = selected.interval
@@ -118,11 +137,13 @@ class UpstreamWitness:
         return Witness(UPSTREAM, offset, at, fact.mono, era, interval.half)
 
     def compare(
-        self, fact: ServerReply, snapshot: ClockSnapshot, served: Tai, rate: Rate
+        self, fact: UpstreamFact, snapshot: ClockSnapshot, served: Tai | None
     ) -> None:
-        """Do servers exclude the published time, which was `served` at `fact`?"""
-        selected = self.selected(fact.mono, rate)
-        if selected is None:
+        """Do servers exclude our own clock's time, which was `served` at `fact`?"""
+        if not isinstance(fact, ServerReply) or snapshot.stratum >= 16:
+            return
+        selected = self.selected(fact.mono)
+        if selected is None or served is None:
             return
         interval = selected.interval
         offset = snapshot.posix(served) - interval.utc
@@ -135,25 +156,23 @@ class UpstreamWitness:
             reason = _contradiction("pulse", offset, selected)
             self._alarms.raise_(AlarmKind.UPSTREAM, reason, fact.mono)
 
-    def contradicted(self, refusal: Reason | None, now: Mono, rate: Rate) -> None:
+    def contradicted(self, refusal: Reason | None, now: Mono) -> None:
         """A pulse got no second, by `refusal`: was it us who stopped that?"""
         if refusal is None or refusal.code is not Code.WITNESS_CONTRADICTS:
             return
-        selected, parameters = self.selected(now, rate), refusal.parameters
+        selected, parameters = self.selected(now), refusal.parameters
         if selected is not None and parameters["witness"] == UPSTREAM:
             offset = Duration.from_seconds(float(parameters["offset_s"]))
             reason = _contradiction("receiver", offset, selected)
             self._alarms.raise_(AlarmKind.UPSTREAM, reason, now)
 
-    def stops(
-        self, second: Tai, at: Mono, within: Duration, leaps: LeapTable, rate: Rate
-    ) -> Reason | None:
+    def stops(self, second: Tai, at: Mono, within: Duration) -> Reason | None:
         """Why a cold clock may not begin with `second` ± `within` at `at`; None: it
         may."""
-        selected = self.selected(at, rate)
+        selected = self.selected(at)
         if selected is None:
             return None
-        offset = second - leaps.tai(selected.interval.utc)
+        offset = second - self._leaps.tai(selected.interval.utc)
         if abs(offset) <= selected.interval.half + within:
             self._doubted = False
             self._alarms.clear(AlarmKind.UPSTREAM)
@@ -167,32 +186,25 @@ class UpstreamWitness:
                 return None
         return reason
 
-    def sides(
-        self, theirs: Tai, ours: Tai, at: Mono, leaps: LeapTable, rate: Rate
-    ) -> bool | None:
+    def sides(self, theirs: Tai, ours: Tai, at: Mono) -> bool | None:
         """Of two times at `at`, is ours excluded alone, or (False) theirs? By servers
         that nobody can forge."""
-        selected = self.selected(at, rate)
+        selected = self.selected(at)
         if selected is None or not selected.proven:
             return None
         interval = selected.interval
-        true = leaps.tai(interval.utc)
+        true = self._leaps.tai(interval.utc)
         theirs_out = abs(theirs - true) > interval.half
         ours_out = abs(ours - true) > interval.half
         return None if theirs_out == ours_out else ours_out
 
     def announce(
-        self,
-        ours: LeapSecond | None,
-        leaps: LeapTable,
-        now: Tai,
-        mono: Mono,
-        rate: Rate,
+        self, ours: LeapSecond | None, now: Tai, mono: Mono
     ) -> LeapSecond | None:
         """The leap second at the end of this day that servers announce which nobody can
         forge. `ours`: the next one known; another one is an alarm, and is believed only
         beyond the table's expiry."""
-        selected = self.selected(mono, rate)
+        selected = self.selected(mono)
         if selected is None or not selected.proven:
             return ours
         due = ours is not None and ZERO < ours.at - now <= _LEAP_AHEAD
@@ -200,8 +212,8 @@ class UpstreamWitness:
         if selected.leap == known or (known and not selected.leap):
             self._alarms.clear(AlarmKind.LEAP)
             return ours
-        if ours is None and now >= leaps.tai(leaps.expires):
-            return _at_end_of_day(leaps, now, inserts=selected.leap == 1)
+        if ours is None and now >= self._leaps.tai(self._leaps.expires):
+            return _at_end_of_day(self._leaps, now, inserts=selected.leap == 1)
         reason = Reason.of(
             Code.UPSTREAM_LEAP,
             theirs=selected.leap,
@@ -211,20 +223,29 @@ class UpstreamWitness:
         self._alarms.raise_(AlarmKind.LEAP, reason, mono)
         return ours
 
+    def served(self, own: ClockSnapshot) -> ClockSnapshot:
+        """What is served: `own`, or as long as that is nothing, other servers' time."""
+        return own if self._served is None or own.stratum < 16 else self._served
+
+    def serve(self, own: ClockSnapshot, local: Local, now: Mono) -> None:
+        """Time passed: carry on what is served from other servers."""
+        self._served = self.fallback(own, local, now)
+
     def fallback(
-        self, own: ClockSnapshot, local: Local, now: Mono, leaps: LeapTable, rate: Rate
+        self, own: ClockSnapshot, local: Local, now: Mono
     ) -> ClockSnapshot | None:
         """What is served at `now` from other servers; None: nothing. `own`: what we
         know ourselves, which has to be nothing."""
         if self._fallback is Fallback.OFF or own.stratum < 16:
             return None
-        selected = self.selected(now, rate)
+        selected = self.selected(now)
         if selected is None or selected.last.stratum >= 15:
             return None
         if not selected.proven and (
             self._doubted or self._fallback is Fallback.AUTHENTICATED
         ):
             return None
+        leaps, rate = self._leaps, self._rate()
         tai = leaps.tai(selected.interval.utc)
         return ClockSnapshot(
             stratum=selected.last.stratum + 1,

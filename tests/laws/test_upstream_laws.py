@@ -13,11 +13,24 @@ from refclock.events import (
     Trust,
     UpstreamFact,
 )
-from refclock.timebase import MILLISECOND, SECOND, ZERO, Duration, Utc
+from refclock.ntp.mac import key
+from refclock.timebase import (
+    MILLISECOND,
+    SECOND,
+    ZERO,
+    Duration,
+    Local,
+    Mono,
+    Utc,
+)
+from refclock.upstream.association import Association
 from refclock.upstream.filter import Interval
+from refclock.upstream.poll import Poll
+from refclock.upstream.sealing import Keyed, Plain
 from refclock.upstream.select import agreement
 from tests.unit.engine.by_hand import World, engine
 
+KEY = key(1, "SHA256", b"a secret of both")
 NAMES = ("a", "b", "c")
 NOON = Utc.of(2026, 12, 1, 12)
 lengths = st.integers(0, 3 * 10**9).map(Duration)
@@ -171,3 +184,40 @@ def test_who_forges_costs_a_cold_start_a_minute_and_an_alarm(
     assert among[100] is not None
     assert abs(world.wrong) <= world.bound
     assert world.bound < MILLISECOND
+
+
+def association() -> Association:
+    """One with an open question."""
+    made = Association(
+        "a", Keyed(KEY), Poll(16, 1024, burst=True), server_id=bytes(4), our_id=bytes(4)
+    )
+    made.ask(Mono(10**9), lambda: 42)
+    made.sent(Local(10**18), 0)
+    return made
+
+
+@given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=48, max_size=48)))
+def test_no_bytes_from_a_stranger_are_an_answer(data: bytes) -> None:
+    """With a key nothing forged is believed, obeyed, or raises."""
+    made = association()
+    before = made.poll.interval_s
+    assert made.take(data, Local(10**18), Mono(10**9), 0) is None
+    assert made.poll.interval_s == before
+    assert not made.answered
+
+
+@given(data=st.binary(min_size=48, max_size=48), received=st.integers(0, 10**12))
+def test_whatever_a_server_answers_is_a_fact_or_nothing(
+    data: bytes, received: int
+) -> None:
+    """Its fields may be anything: every reply is a sample, a refusal, or stray."""
+    made = Association("a", Plain(), Poll(16, 64, burst=False), server_id=bytes(4))
+    asked = made.ask(Mono(10**9), lambda: 42)
+    made.sent(Local(10**18), 0)
+    reply = bytes([data[0] & 0xF8 | 4]) + data[1:24] + asked[40:48] + data[32:]
+    at = Local(10**18 + received)
+    found = made.take(reply, at, Mono(10**9 + received), 0)
+    assert found is None or isinstance(found, ServerReply | NoReply)
+    if isinstance(found, ServerReply):
+        assert found.delay >= ZERO
+        assert 1 <= found.stratum <= 15

@@ -292,7 +292,9 @@ ROWS: Final = (
         clock_us=None,
     ),
     Row("nts-against-liars", 240, 2.5, 1.8),
-    Row("fix-lost-1d", 90_000, 20_000, 40_000, "COLD HOLDOVER TRACK", slow=True),
+    Row(
+        "fix-lost-1d", 90_000, 20_000, 40_000, "COLD ACQUIRE TRACK HOLDOVER", slow=True
+    ),
     # the machine
     Row("clock-10-years-off", 240, 2.5, 1.8, steps=1),
     Row("battery", 240, 2.5, 1.8, alarms="rollover", steps=1),
