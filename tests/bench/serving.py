@@ -286,6 +286,7 @@ def main() -> None:
     parser.add_argument("--chronyd", default=shutil.which("chronyd"))
     parser.add_argument("--ntpd", default=shutil.which("ntpd"))
     parser.add_argument("--serve", metavar="SETTINGS", help=argparse.SUPPRESS)
+    parser.add_argument("--beside", type=Path, help="another tree of ours, as a peer")
     parser.add_argument("--only-rate", action="store_true", help="no offsets")
     args = parser.parse_args()
     if args.serve:
@@ -301,6 +302,9 @@ def main() -> None:
             commands["chronyd"] = [args.chronyd, *chronyd(folder)]
         if args.ntpd:
             commands["ntpd"] = [args.ntpd, *ntpd(folder)]
+        if args.beside:
+            other = str(args.beside / "tests" / "bench" / "serving.py")
+            commands["  beside"] = [sys.executable, other, "--serve", "{}"]
         for name, settings in {**VARIANTS, ECHO: None}.items():
             ours = [sys.executable, __file__, "--serve", json.dumps(settings)]
             commands[name] = ours
