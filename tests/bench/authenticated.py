@@ -29,16 +29,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from hw.linux.clock import FreeClock
 from hw.net.listen import listen
 from hw.net.udp import UdpSocket
-from refclock.app.authentication import Authentication
-from refclock.app.certificates import make_ca, make_certificate
-from refclock.app.tlsclient import exchange
+from refclock.app.keys.authentication import Authentication
+from refclock.app.keys.certificates import make_ca, make_certificate
+from refclock.app.keys.tlsclient import exchange
 from refclock.ntp.mac import KeysSettings, parse
 from refclock.ntp.nts.aead import Algorithm
 from refclock.ntp.nts.cookies import Association, CookieKeys
 from refclock.ntp.nts.fields import NtsClient
 from refclock.ntp.nts.settings import NtsSettings
+from refclock.server.admission.settings import RateLimitSettings
 from refclock.server.service import NtpService
-from refclock.server.settings import RateLimitSettings, ServerSettings
+from refclock.server.settings import ServerSettings
 from refclock.timebase import SECOND, Utc
 from tests.bench.serving import BURST_S, HOST, PORT, Peer, chronyd, load, started
 from tests.fakes.published import right
