@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.abi.addresses import links
 from hw.abi.interface import interface_ioctl
 from hw.linux.clock import FreeClock
 from hw.net.responder.responder import KernelResponder
@@ -24,6 +25,7 @@ from refclock.config import parse
 from refclock.daemon.parts import Service
 from refclock.ntp.packet import Packet
 from refclock.timebase import MILLISECOND, SECOND, Utc
+from tests.fakes.frames import Frame
 from tests.fakes.published import right
 from tests.rig.networks import LINK_LOCAL, Network, cabled
 
@@ -330,6 +332,24 @@ def test_what_a_router_forwards_is_left_alone(
 
 
 @pytest.mark.usefixtures("hook")
+def test_a_frame_with_a_vlan_tag_is_left_to_its_interface(
+    wired: tuple[Network, Network],
+) -> None:
+    server, client = wired
+    with server.entered():
+        (mac,) = (link.mac for link in links() if link.name == "eth0")
+    frame = Frame(PLAIN, source="10.77.0.2", to="10.77.0.1").bytes()
+    to = mac + b"\2refcl"
+    with client.entered():
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with raw, serving(server, IN_KERNEL) as served:
+        raw.bind(("eth0", 0))
+        for tag, answered in ((b"\x81\0\0\5", 0), (b"", 1)):
+            raw.send(to + tag + frame[12:])
+            assert served.answered == (answered, 0)
+
+
+@pytest.mark.usefixtures("hook")
 def test_settings_say_where_the_kernel_answers(
     wired: tuple[Network, Network],
 ) -> None:
@@ -362,6 +382,7 @@ from hw.linux.clock import FreeClock
 from refclock.app.serving.services import services as services_of
 from refclock.config import parse
 from refclock.timebase import SECOND
+from tests.fakes.frames import Frame
 from tests.fakes.published import right
 import threading
 services = list(services_of(parse(b"server.in_kernel = true"), right, FreeClock(), ()))

@@ -101,6 +101,7 @@ _NAMES: Final = {
     "ALL_BITS": 32 + 128,
     "LONGEST_WAIT": 100_000_000,  # of a frame in the kernel's queue, ns
     "MARK_MANGLED_0": 0x20,
+    "NOEXIST": 1,
 }
 _END: Final = """
 up:
@@ -119,7 +120,7 @@ def tc_program(names: Mapping[str, int]) -> bytes:
 
 def xdp_program(names: Mapping[str, int]) -> bytes:
     """For the generic XDP hook; `names` as for the tc hook."""
-    send = reply.COUNT + clock.T3 + reply.SUM_T3 + reply.XDP_SEND
+    send = reply.COUNT + clock.T3 + reply.SUM_T3 + reply.XDP_SUM + reply.XDP_SEND
     text = _both(frame.XDP_BEGIN, "", access.XDP_FOR_US, frame.XDP_NO_MORE, send)
     return assemble(text, {**_NAMES, **_XDP, **names})
 

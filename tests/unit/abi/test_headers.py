@@ -178,6 +178,7 @@ EXPECTED = {
     "offsetof(struct xdp_md, data_end)": responder._XDP["DATA_END"],
     "offsetof(struct xdp_md, ingress_ifindex)": responder._XDP["INTERFACE"],
     "BPF_F_MARK_MANGLED_0": responder._NAMES["MARK_MANGLED_0"],
+    "BPF_NOEXIST": responder._NAMES["NOEXIST"],
     "SIOCGIFCONF": addresses._SIOCGIFCONF,
     "SIOCGIFFLAGS": addresses._SIOCGIFFLAGS,
     "SIOCGIFHWADDR": addresses._SIOCGIFHWADDR,

@@ -88,9 +88,8 @@ IPV6_HOST: Final = """
 
 LET_IN: Final = """
     w4 = *(u8 *)(r10 + AT + NTP)
-    w4 &= 63
-    r2 = KINDS ll                       # a bit for each version and mode answered
-    r2 >>= r4
+    r2 = KINDS ll                       # a bit for each version and mode answered:
+    r2 >>= r4                           # a shift takes 6 bits, so not the leap's
     w2 &= 1
     if w2 == 0 goto up
     r1 = map CLIENTS
@@ -121,7 +120,7 @@ LET_IN: Final = """
     r2 += KEY + 4
     r3 = r10
     r3 += NEWCOMER
-    r4 = 0
+    r4 = NOEXIST                        # unless another CPU has just done so
     call map_update_elem
     r1 = map CLIENTS
     r2 = r10

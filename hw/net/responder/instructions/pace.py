@@ -33,7 +33,7 @@ IPV6_NETWORK: Final = """
     r2 += KEY + 4
     r3 = r10
     r3 += NEWCOMER
-    r4 = 0
+    r4 = NOEXIST
     call map_update_elem
     goto @within
 @network:
@@ -84,7 +84,6 @@ CHARGE: Final = """
     goto @admitted
 @beyond:                                # a share is answered, at a pace of its own
     call get_prandom_u32
-    w0 = w0
     r2 = value PARAMETERS
     r3 = *(u64 *)(r2 + LEAK)
     if r0 >= r3 goto @refuse

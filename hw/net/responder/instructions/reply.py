@@ -143,13 +143,9 @@ SUM_T3: Final = """
     r9 = *(u64 *)(r10 + SUM)
     r9 += r2
     r9 += r3
-    r2 = r9
-    r2 >>= 32
-    w9 = w9
-    r9 += r2
-    r2 = r9
-    r2 >>= 32
-    w9 = w9
+    r2 = r9                             # below 2^34; folded, below 2^19
+    r2 >>= 16
+    r9 &= 0xffff
     r9 += r2
 """
 
@@ -192,30 +188,28 @@ TC_SEND: Final = """
     exit
 """
 
-XDP_SEND: Final = """
+XDP_SUM: Final = """
     w2 = *(u16 *)(r10 + AT + UDP + 6)
-    if w2 == 0 goto @summed              # it has no checksum
+    if w2 == 0 goto @summed             # it has no checksum
     w2 ^= 0xffff
-    w9 = w9
     r2 += r9
-    r3 = r2
+    r3 = r2                             # below 2^20; folded, below 2^16 + 2^4
     r3 >>= 16
     r2 &= 0xffff
     r2 += r3
     r3 = r2
     r3 >>= 16
+    r2 += r3
+    r2 ^= 0xffff
     r2 &= 0xffff
-    r2 += r3
-    r3 = r2
-    r3 >>= 16
-    r2 += r3
-    w2 ^= 0xffff
-    w2 &= 0xffff
-    if w2 != 0 goto @changed
-    w2 = 0xffff
+    if r2 != 0 goto @changed
+    r2 = 0xffff                         # 0 would mean that there is none
 @changed:
     *(u16 *)(r10 + AT + UDP + 6) = r2
 @summed:
+"""
+
+XDP_SEND: Final = """
     r1 = r6
     r2 = 0
     r3 = r10
