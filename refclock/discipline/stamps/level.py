@@ -13,6 +13,13 @@ the mean of 1/g. While the level is not one, r itself follows it, by g^(1/FOLLOW
 pulse, so that the level comes back to one.
 
 A residual where the one before it was is a jump and not noise: it says nothing here.
+Noise is independent from pulse to pulse, and a clock whose rate has jumped is not. So a
+residual beyond 3 deviations counts by no more than the scatter s of the last four about
+a straight line: with a, b, c, d in order the squares left over are
+
+    2 s^2 = (a - b - c + d)^2/4 + (a - 3 b + 3 c - d)^2/20
+
+Where noise grows s grows with it.
 """
 
 from __future__ import annotations
@@ -28,6 +35,8 @@ QUIET: Final = 0.9
 """Above this chance of level one the others do not count."""
 FAR: Final = 25.0
 """Normalised square of a residual that may be a jump."""
+LARGE: Final = 9.0
+"""Normalised square of a residual that may be of a clock whose rate has jumped."""
 NEAR: Final = 9.0
 """Normalised square of the distance of two residuals of one jump."""
 _LOGS: Final = tuple(log(g) for g in LEVELS)
@@ -39,7 +48,8 @@ class NoiseLevel:
     def __init__(self) -> None:
         self.chances = list(PRIOR)
         """Of each level, before the next residual."""
-        self._before = 0.0
+        self._last = 0.0, 0.0, 0.0
+        """Residuals, the last one last."""
 
     @property
     def quiet(self) -> bool:
@@ -49,12 +59,16 @@ class NoiseLevel:
     def observe(self, e: float, x: float, r: float, outlier: float) -> float:
         """Take in a residual (s) of an offset of variance `x`; `outlier`: the density
         of it as an outlier, times sqrt(2 pi). What to multiply r with for it."""
-        e2, before = e * e, self._before
-        self._before = e
+        a, b, c = self._last
+        self._last = b, c, e
+        e2, before = e * e, c
         s2 = x + r
         apart = e - before
         if e2 > FAR * s2 and apart * apart < NEAR * s2:
             return self._multiplier(self.chances)
+        if e2 > LARGE * s2:
+            line, cube = a - b - c + e, a - 3.0 * b + 3.0 * c - e
+            e2 = min(e2, 0.5 * (line * line / 4.0 + cube * cube / 20.0))
         weighed = [
             chance * exp(-0.5 * e2 / (x + g * r)) / sqrt(x + g * r)
             for chance, g in zip(self.chances, LEVELS, strict=True)

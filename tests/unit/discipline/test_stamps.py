@@ -151,3 +151,13 @@ def test_missing_pulses_lengthen_the_silence_and_one_outage_does_not() -> None:
         rhythm.observe(float(1 + (rng.random() < 0.2) + (rng.random() < 0.04)))
     assert rhythm.period_s == 1.0
     assert rhythm.silence_s >= 3.0
+
+
+def test_a_rate_that_jumped_is_no_louder_noise() -> None:
+    """Residuals that grow evenly, by as much a second as their own deviation."""
+    rng, level = random.Random(3), NoiseLevel()
+    for _ in range(100):
+        level.observe(rng.gauss(0.0, US), 0.0, US * US, 1.0)
+    for k in range(30):
+        level.observe(k * US + rng.gauss(0.0, US), 0.0, US * US, 1.0)
+    assert level.quiet
