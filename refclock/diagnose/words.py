@@ -275,7 +275,8 @@ _SENTENCES: Final[Mapping[Code, str | Callable[[Mapping[str, Any]], str]]] = {
     Code.WITNESS_CONTRADICTS: _witness_contradicts,
     Code.LINE_SATURATED: "sentences wait on a saturated line: raise its speed",
     Code.DATE_IMPOSSIBLE: lambda p: (
-        f"the receiver says it is {p['day']}, which cannot be"
+        f"the receiver says it is {p['day']}, which cannot be: it does not know the "
+        "date yet; give its antenna a view of the sky"
     ),
     Code.DATE_BEFORE_LAST_GOOD: _before_last_good,
     Code.WEEK_ROLLOVER: _rollover,

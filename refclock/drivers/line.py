@@ -69,7 +69,7 @@ class LineTiming:
         silence_ns = chunk.first.ns - self._last.ns
         if self._busy_from is not None:
             if self._bytes_per_s:
-                self._weigh(chunk, self._bytes_per_s)
+                self.weigh(chunk, self._bytes_per_s)
             if silence_ns > _PAUSE.ns:
                 self._burst = chunk.first
         if self._busy_from is None or silence_ns > _REST.ns:
@@ -92,7 +92,7 @@ class LineTiming:
         share = self._share(self._busy_bytes, (self._last - self._busy_from).seconds)
         return share is not None and share >= _FULL
 
-    def _weigh(self, chunk: Chunk, bytes_per_s: float) -> None:
+    def weigh(self, chunk: Chunk, bytes_per_s: float) -> None:
         """Can the line have the speed it is set to?"""
         count = len(chunk.data)
         if count < _LONG:

@@ -32,10 +32,10 @@ _DEFAULTS: Final = (
     (Utc.of(1980, 1, 5), 7 * DAY),
     (Utc.of(1999, 8, 21), 3 * DAY),
     (Utc.of(2019, 4, 6), 3 * DAY),
-    (Utc.of(2008, 1, 1), DAY),
-    (Utc.of(2006, 1, 1), DAY),
 )
-"""Where receivers begin that know no date: week zero of each era, vendors' defaults."""
+"""Where receivers begin that know no date: week zero of each era, vendors' defaults.
+Others begin with the first day of a year."""
+_NEW_YEAR: Final = "01-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +141,16 @@ def unrolled(utc: Utc, floor: Utc) -> tuple[Utc, int] | None:
     if utc < _GPS_BEGAN:
         return None
     floor -= _SLACK
-    if utc < floor and any(start <= utc < start + long for start, long in _DEFAULTS):
+    if utc < floor and is_default(utc):
         return None
     behind = floor.ns - utc.ns
     turns = max(-(-behind // ROLLOVER.ns), 0)
     moved = utc + turns * ROLLOVER
     return (moved, turns) if moved - floor < _REACH else None
+
+
+def is_default(utc: Utc) -> bool:
+    """Do receivers begin there that know no date?"""
+    return utc.iso()[5:10] == _NEW_YEAR or any(
+        start <= utc < start + long for start, long in _DEFAULTS
+    )

@@ -23,10 +23,10 @@ from refclock.discipline import bank, bound, control, outliers, servo
 from refclock.discipline.filters import kalman
 from refclock.discipline.stamps import level
 from refclock.drivers import line
-from refclock.engine import clock, engine, witness
+from refclock.engine import clock, engine, memory, witness
 from refclock.engine.realtime import RealtimeClock
 from refclock.events import Step, Trust
-from refclock.gnss import framer
+from refclock.gnss import epoch, framer
 from refclock.integrity import antenna, dates, monitor
 from refclock.label import edges, labeller, vote
 from refclock.reasons import Code, Reason
@@ -373,7 +373,7 @@ BREAKS: Final = (
     Break(
         "another second is followed at once",
         _adopted_at_once,
-        ("wrong-second",),
+        ("wrong-second", "reset-hour"),
     ),
     Break(
         "another second is never followed",
@@ -413,7 +413,53 @@ BREAKS: Final = (
     Break(
         "a pulse needs no voucher",
         _instead(monitor.Integrity, "vouches", lambda *_: True),
-        ("sentences-lost",),
+        ("sentences-lost", "other-speed"),
+    ),
+    Break(
+        "a line has the speed it is set to",
+        _nothing(line.LineTiming, "weigh"),
+        ("bridge",),
+    ),
+    Break(
+        "what was served for a moment is kept as the last good time",
+        _instead(memory.LastGood, "at", lambda _, served: served.posix(served.updated)),
+        ("other-date",),
+    ),
+    Break(
+        "no witness names a second",
+        _instead(vote.Testimony, "second", lambda *_: None),
+        ("late-a-second",),
+    ),
+    Break(
+        "no witness excludes a second",
+        _instead(vote.Testimony, "excludes", lambda *_: False),
+        ("battery-against",),
+    ),
+    Break(
+        "an epoch with a status is valid",
+        _instead(epoch.Epoch, "verdict", property(lambda _: events.Fix.VALID)),
+        ("estimated-by-gga",),
+    ),
+    Break(
+        "the falling edge is the second",
+        _instead(
+            edges.EdgeSelector, "begins", lambda _, edge: edge.edge is events.Edge.CLEAR
+        ),
+        ("long-pulse",),
+    ),
+    Break(
+        "the rising edge is the second",
+        _instead(
+            edges.EdgeSelector,
+            "begins",
+            lambda _, edge: edge.edge is events.Edge.ASSERT,
+        ),
+        ("square-pulse",),
+    ),
+    Break(
+        "the first of January of a past year is a rollover",
+        _instead(dates, "is_default", lambda _: False),
+        ("date-2000",),
     ),
     Break(
         "a lag under 0.4 s is in doubt",

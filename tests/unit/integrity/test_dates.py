@@ -6,7 +6,7 @@ import pytest
 
 from refclock.events import RTC0, Witness
 from refclock.integrity.alarm import AlarmKind, Alarms
-from refclock.integrity.dates import BACKED, ROLLOVER, Dated, DateJudge
+from refclock.integrity.dates import BACKED, ROLLOVER, Dated, DateJudge, unrolled
 from refclock.reasons import Code, Reason
 from refclock.timebase import DAY, MINUTE, SECOND, ZERO, Duration, Local, Mono, Utc
 
@@ -99,3 +99,16 @@ def test_what_a_witness_said_grows_old() -> None:
     assert dates.judge(TODAY + later + off - ROLLOVER, BOOT + later) == Dated(
         TODAY + later + off, 1
     )
+
+
+@pytest.mark.parametrize(
+    "day", [(2000, 1, 1), (2001, 1, 1), (2015, 1, 1), (2008, 1, 1), (1999, 8, 22)]
+)
+def test_where_a_receiver_begins_is_no_rollover(day: tuple[int, int, int]) -> None:
+    assert unrolled(Utc.of(*day, 0, 5), Utc.of(2026, 11, 1)) is None
+
+
+def test_a_first_of_january_to_come_is_a_day_like_any_other() -> None:
+    day = Utc.of(2027, 1, 1, 12)
+    assert unrolled(day, Utc.of(2026, 11, 1)) == (day, 0)
+    assert unrolled(Utc.of(2027, 1, 1), Utc.of(2027, 1, 5)) == (Utc.of(2027, 1, 1), 0)
