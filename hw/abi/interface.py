@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import socket
 import struct
@@ -76,5 +75,6 @@ def stamping(interface: str) -> Stamping:
 def device_of(interface: str) -> str:
     """The hardware clock of a network interface. OSError: it has none."""
     if (number := stamping(interface).clock) < 0:
-        raise OSError(errno.ENODEV, "it has no hardware clock", interface)
+        lack = "has no hardware clock: name a card that has one (pulse.device)"
+        raise OSError(f"{interface} {lack}")  # no number: it is said as it stands
     return f"/dev/ptp{number}"

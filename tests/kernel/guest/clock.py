@@ -101,6 +101,11 @@ def battery_clock(path: str) -> str | None:
     return None if utc is None else utc.iso()
 
 
+def forget_battery_clock(path: str) -> None:
+    """It shows a year before this program was made, as one that was never set."""
+    KernelRtc(path).write(Utc.of(2019, 1, 1))
+
+
 def _against_raw() -> tuple[int, int]:
     """Both in one moment, ns: of many readings the quickest."""
     best = []
