@@ -224,14 +224,16 @@ class UdpSocket:
         memory is the same.
         """
         tails, lengths, parts = self._tails, self._trailer_lengths, self._parts
-        answered = bytearray(max(trailers) + 1)
         for place, trailer in trailers.items():
-            at = place * _TAIL
-            tails[at : at + len(trailer)] = trailer
-            lengths[place] = len(trailer)
+            at, length = place * _TAIL, len(trailer)
+            tails[at : at + length] = trailer
+            lengths[place] = length
             parts[place] = 2
-            answered[place] = 1
-        sent = self._send_runs(_runs(answered))
+        begin, end = min(trailers), max(trailers) + 1
+        runs: Iterable[tuple[int, int]] = [(begin, end)]
+        if end - begin > len(trailers):
+            runs = _runs([place in trailers for place in range(end)])
+        sent = self._send_runs(runs)
         for place in trailers:
             parts[place] = 1
         return sent

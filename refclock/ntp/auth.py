@@ -10,9 +10,9 @@ is written, which the seal covers. A sealed reply is never longer than its reque
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from hmac import compare_digest
+from typing import NamedTuple, Protocol
 
 from refclock.ntp.extension import read
 from refclock.ntp.mac import Key
@@ -36,8 +36,7 @@ class AuthFault(StrEnum):
     NTS = "nts_malformed"
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An authenticated request."""
 
     proof: Proof
@@ -59,26 +58,30 @@ class SymmetricKeys:
 
     def __init__(self, keys: Mapping[int, Key]) -> None:
         """Without any key a MAC means nothing, and its request counts as plain."""
-        self._keys = keys
+        self.take(keys)
 
     def take(self, keys: Mapping[int, Key]) -> None:
         """From now on these keys are in force. From any thread."""
-        self._keys = keys
+        self._opened = {
+            number.to_bytes(4, "big"): tuple(
+                Opened(Proof.KEY, key.writer(version)) for version in range(8)
+            )
+            for number, key in keys.items()
+        }
 
     def open(self, request: bytes) -> Opened | AuthFault | None:
         """As `Authenticator` has it; a crypto-NAK is no MAC."""
-        left = len(request) - HEADER_LENGTH
-        if left not in _USUAL:
-            left = len(read(request).mac)
-        if left <= 4 or not self._keys:
+        at = HEADER_LENGTH
+        if len(request) not in _USUAL:
+            at = len(request) - len(read(request).mac)
+        if len(request) - at <= 4 or not self._opened:
             return None
-        at = len(request) - left
-        key = self._keys.get(int.from_bytes(request[at : at + 4], "big"))
-        if key is None or not key.proves(request[:at], request[at:]):
+        versions = self._opened.get(request[at : at + 4])
+        opened = versions and versions[request[0] >> 3 & 7]
+        if not opened or not compare_digest(opened.seal(request[:at]), request[at:]):
             return AuthFault.BAD_MAC
-        version = request[0] >> 3 & 7
-        return Opened(Proof.KEY, lambda header: key.mac(header, version))
+        return opened
 
 
-_USUAL = frozenset({20, 24})
-"""Bytes of a MAC; in any version nothing else is as long."""
+_USUAL = frozenset({HEADER_LENGTH + 20, HEADER_LENGTH + 24})
+"""Bytes of a request with a MAC; in any version nothing else is as long."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from refclock.ntp.packet import HEADER_LENGTH, PacketError
 
@@ -23,8 +23,7 @@ _OLD_MACS: Final = frozenset({0, 4, 12, 20, 24, 36, 52, 68})
 """Before version 4: digests of up to 512 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One extension field."""
 
     kind: int

@@ -74,10 +74,14 @@ class Key:
 
     def mac(self, packet: bytes, version: int) -> bytes:
         """The MAC of a packet of that version: the number and the digest."""
-        digest = self.digest(packet)
+        return self.writer(version)(packet)
+
+    def writer(self, version: int) -> Callable[[bytes], bytes]:
+        """From packets of that version to their MACs."""
+        number, digest = self.number.to_bytes(4, "big"), self.digest
         if version >= 4:
-            digest = digest[:CUT]
-        return self.number.to_bytes(4, "big") + digest
+            return lambda packet: number + digest(packet)[:CUT]
+        return lambda packet: number + digest(packet)
 
     def proves(self, packet: bytes, mac: bytes) -> bool:
         """Is that the MAC of the packet? In constant time."""
@@ -162,10 +166,10 @@ def _from_hex(text: str) -> bytes:
 
 
 def _hash(name: str, secret: bytes) -> Callable[[bytes], bytes]:
-    keyed = hashlib.new(name, secret, usedforsecurity=False)
+    copy = hashlib.new(name, secret, usedforsecurity=False).copy
 
     def digest(packet: bytes) -> bytes:
-        state = keyed.copy()
+        state = copy()
         state.update(packet)
         return state.digest()
 
@@ -180,11 +184,12 @@ def _cmac(secret: bytes) -> Callable[[bytes], bytes]:
         raise KeyFault(
             "AES keys take a package that is missing: pip install 'refclock[nts]'"
         ) from None
-    keyed: Any = cmac.CMAC(ciphers.AES(secret))
+    copy: Callable[[], Any] = cmac.CMAC(ciphers.AES(secret)).copy
 
     def cmac_digest(packet: bytes) -> bytes:
-        state = keyed.copy()
+        state = copy()
         state.update(packet)
-        return bytes(state.finalize())
+        digest: bytes = state.finalize()
+        return digest
 
     return cmac_digest

@@ -190,9 +190,15 @@ class ReplyTemplate:
             _ABOUT_US.pack(0, 0, 0, code, 0),
         )
 
-    def stamp(self, replies: bytearray, place: int, local_ns: int) -> None:
-        """Write the transmit stamp of one reply."""
-        _STAMP.pack_into(replies, place * HEADER_LENGTH + 40, self.wire(local_ns))
+    def stamp(
+        self, replies: bytearray, places: Sequence[int], first_ns: int, step_ns: int
+    ) -> None:
+        """Write the transmit stamps of some replies: the first leaves at `first_ns`,
+        and each next one `step_ns` later."""
+        at_zero, gain = self._at_zero + first_ns * self._gain, step_ns * self._gain
+        for number, place in enumerate(places):
+            stamp = at_zero + number * gain >> _GAIN_SHIFT & _MASK  # as in `wire`
+            _STAMP.pack_into(replies, place * HEADER_LENGTH + 40, stamp)
 
     def finish(
         self, replies: bytearray, answered: Sequence[int], first_ns: int, step_ns: int

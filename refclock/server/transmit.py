@@ -182,8 +182,10 @@ class Transmitter:
             for begin in range(0, len(places), most):
                 group = places[begin : begin + most]
                 size = proof, len(group).bit_length()
-                delay = self._sealed_delays.setdefault(size, TransmitDelay())
-                ask = [place for place in group if place in asked]
+                delay = self._sealed_delays.get(size)
+                if delay is None:
+                    delay = self._sealed_delays[size] = TransmitDelay()
+                ask = [place for place in group if place in asked] if asked else ()
                 sent += self._send_group(template, senders, opened, group, ask, delay)
         return sent
 
@@ -198,22 +200,23 @@ class Transmitter:
     ) -> int:
         socket = self._socket
         tell = delay.watch_places(group, socket.now_ns()) if self._learn else {}
-        lefts = list(self._interleave(template, senders, asked, tell))
+        lefts: Sequence[tuple[int, bytes]] = ()
+        if asked:
+            lefts = list(self._interleave(template, senders, asked, tell))
         if tell:
             socket.watch(tell)
         replies = socket.replies
         at_ns, step_ns = socket.now_ns(), 0
         if self._learn:
             at_ns, step_ns = delay.leave(at_ns)
-        for place in group:
-            template.stamp(replies, place, at_ns)
-            at_ns += step_ns
+        template.stamp(replies, group, at_ns, step_ns)
         for place, left in lefts:
             interleave(socket.requests, replies, place, left)
         trailers: dict[int, bytes] = {}
         for place in group:
             at = place * HEADER_LENGTH
-            trailers[place] = opened[place].seal(bytes(replies[at : at + 48]))
+            header = bytes(replies[at : at + HEADER_LENGTH])
+            trailers[place] = opened[place].seal(header)
         return socket.send_sealed(trailers)
 
     def _interleave(

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from refclock.ntp.auth import AuthFault, Opened, Proof
 from refclock.ntp.extension import Field, encode, read
-from refclock.ntp.nts.aead import Cipher, cipher
+from refclock.ntp.nts.aead import TAG_LENGTH, Cipher, cipher
 from refclock.ntp.nts.cookies import Association, CookieKeys, Draw
 from refclock.ntp.packet import HEADER_LENGTH, PacketError
 
@@ -27,6 +27,15 @@ _MOST_REQUEST: Final = 864
 """Bytes of fields in a request of ours, as chrony's."""
 _COOKIE_LENGTHS: Final = range(16, 257, 4)
 _LENGTHS: Final = Struct(">HH")
+_USUAL: Final = Struct(">48xHH32xHH")
+"""Kind and length of a unique identifier of 32 bytes and of the cookie behind it."""
+_COOKIE_AT: Final = _USUAL.size - 4
+_COOKIE_STEPS: Final = frozenset({68, 100})
+"""Bytes of a field with a cookie of ours."""
+_PROOF_LENGTHS: Final = frozenset({36, 40})
+"""Of an authenticator that hides nothing, with a nonce of 12 or 16 bytes."""
+_SEALED_OVERHEAD: Final = 2 * _LENGTHS.size + TAG_LENGTH
+"""Bytes of an authenticator besides its nonce and the cookies in it."""
 _CLIENT_4: Final = 4 << 3 | 3
 
 
@@ -43,39 +52,45 @@ class NtsServer:
         fields in another order than ours are malformed."""
         if request[0] >> 3 & 7 != 4 or len(request) < HEADER_LENGTH + 28:
             return None
-        fields = read(request).fields
-        if not any(field.kind in _KINDS for field in fields):
-            return None
-        found = _shape(request, fields)
+        found = _usual_shape(request)
         if found is None:
-            return AuthFault.NTS
-        unique, cookie, count = found
-        identifier = request[unique.begin : unique.end]
+            fields = read(request).fields
+            if not any(field.kind in _KINDS for field in fields):
+                return None
+            found = _shape(request, fields)
+            if found is None:
+                return AuthFault.NTS
+        identifier = found.identifier
         keys = self._keys()
-        association = keys.open(cookie.body)
-        last = fields[-1]
+        association = keys.open(found.cookie)
         if association is not None:
             c2s = cipher(association.algorithm, association.c2s)
-            if _opened(c2s, last, request) is not None:
-                return self._answered(request, identifier, association, count, keys)
+            if _opened(c2s, found.authenticator, request) is not None:
+                return self._answered(
+                    len(request), identifier, association, found.wished, keys
+                )
         return Opened(Proof.NTS, lambda _: identifier, nak=True)
 
     def _answered(
         self,
-        request: bytes,
+        length: int,
         identifier: bytes,
         association: Association,
         count: int,
         keys: CookieKeys,
     ) -> Opened:
-        """All that does not depend on the reply's header is made here."""
+        """All that does not depend on the reply's header is made here.
+
+        `length`: of the request; a cookie that would make the reply longer is left out.
+        """
         draw, algorithm = self._draw, association.algorithm
         nonce = draw(algorithm.nonce_length)
         s2c = cipher(algorithm, association.s2c)
-        cookies = [encode(COOKIE, keys.seal(association, draw)) for _ in range(count)]
-        room = len(request) - HEADER_LENGTH - len(identifier)
-        while len(_authenticator(nonce, b"".join(cookies) + bytes(16))) > room:
-            cookies.pop()
+        room = length - HEADER_LENGTH - len(identifier) - _SEALED_OVERHEAD - len(nonce)
+        cookie = encode(COOKIE, keys.seal(association, draw))
+        cookies = [cookie] * min(count, room // len(cookie))
+        for place in range(1, len(cookies)):
+            cookies[place] = encode(COOKIE, keys.seal(association, draw))
         plain = b"".join(cookies)
 
         def seal(header: bytes) -> bytes:
@@ -147,9 +162,46 @@ class NtsClient:
         return fields
 
 
-def _shape(request: bytes, fields: Sequence[Field]) -> tuple[Field, Field, int] | None:
-    """The unique identifier, the cookie, and how many cookies are wished; None: the
-    fields are not as section 5.7 has them."""
+class _Shape(NamedTuple):
+    """A request's fields, as section 5.7 has them."""
+
+    identifier: bytes
+    """The whole field."""
+    cookie: bytes
+    wished: int
+    """Cookies."""
+    authenticator: Field
+
+
+def _usual_shape(request: bytes) -> _Shape | None:
+    """As `_shape`, for the order and the lengths that clients use; None: others."""
+    if len(request) < _USUAL.size or request[0] & 63 != _CLIENT_4:
+        return None
+    *identifier, cookie, step = _USUAL.unpack_from(request)
+    if identifier != [UNIQUE_ID, 36] or cookie != COOKIE or step not in _COOKIE_STEPS:
+        return None
+    wished, last = divmod(len(request) - _COOKIE_AT, step)
+    at = len(request) - last
+    placeholders = {
+        request[begin : begin + 4] for begin in range(_COOKIE_AT + step, at, step)
+    }
+    if (
+        not 1 <= wished <= MOST_COOKIES
+        or last not in _PROOF_LENGTHS
+        or request[at : at + 4] != _LENGTHS.pack(AUTHENTICATOR, last)
+        or placeholders - {_LENGTHS.pack(PLACEHOLDER, step)}
+    ):
+        return None
+    return _Shape(
+        request[HEADER_LENGTH:_COOKIE_AT],
+        request[_COOKIE_AT + 4 : _COOKIE_AT + step],
+        wished,
+        Field(AUTHENTICATOR, at, request[at + 4 :]),
+    )
+
+
+def _shape(request: bytes, fields: Sequence[Field]) -> _Shape | None:
+    """None: the fields are not as section 5.7 has them."""
     by_kind: dict[int, list[Field]] = {kind: [] for kind in _KINDS}
     for field in fields:
         by_kind.setdefault(field.kind, []).append(field)
@@ -170,7 +222,8 @@ def _shape(request: bytes, fields: Sequence[Field]) -> tuple[Field, Field, int] 
         return None
     if len(placeholders) >= MOST_COOKIES:
         return None
-    return unique[0], cookies[0], 1 + len(placeholders)
+    identifier = request[unique[0].begin : unique[0].end]
+    return _Shape(identifier, cookies[0].body, 1 + len(placeholders), fields[-1])
 
 
 def _opened(key: Cipher, field: Field, packet: bytes) -> bytes | None:
