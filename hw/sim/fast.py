@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from math import inf
 from typing import Final, Protocol
 
 from hw.emu.clock import VirtualClock
@@ -230,7 +231,8 @@ class Run:
             self._tell(Found(source, self.clock.read()[1], "emulated"))
 
         self.world.at(self._after(fault.at_s), out)
-        self.world.at(self._after(fault.at_s + fault.for_s), back)
+        if fault.for_s < inf:
+            self.world.at(self._after(fault.at_s + fault.for_s), back)
 
     def _hear(self, site: Site, line: TimedLine) -> None:
         _, last = self.clock.read()

@@ -45,6 +45,8 @@ class Budget:
     lag: Duration = ZERO
     """Without pulses: a sentence may come this much later or sooner than it is taken
     to."""
+    bias: Duration = ZERO
+    """How far the pulse that stands in for the first one may be from that."""
     doubt: Duration = ZERO
     """By how much pulses contradict our clock, while neither is known to be right."""
     filter: Duration = ZERO
@@ -61,11 +63,15 @@ class Budget:
     def systematic(self) -> Duration:
         """What no pulse can better."""
         fixed = self.latency + self.cable + self.receiver + self.reading
-        return fixed + self.lag + self.doubt
+        return fixed + self.lag + self.bias + self.doubt
 
     def lines(self) -> dict[str, float]:
         """Each cause and its share, s, for the status page."""
-        passing = {"sentence lag": self.lag, "disagreement": self.doubt}
+        passing = {
+            "sentence lag": self.lag,
+            "bias of the other pulse": self.bias,
+            "disagreement": self.doubt,
+        }
         return {name: line.seconds for name, line in passing.items() if line} | {
             f"{'measured ' * self.measured}pulse latency": self.latency.seconds,
             "cable": self.cable.seconds,

@@ -204,16 +204,18 @@ class Clock:
         innovation: Innovation | None = None,
         *,
         lag: Duration = ZERO,
+        bias: Duration = ZERO,
         doubt: Duration = ZERO,
     ) -> Innovation:
         """Take a sample in. `tai`: the reference time it is of; `innovation`: its own,
         if reckoned before; `lag`: uncertainty of a sentence's lag, alike each time;
+        `bias`: how far the time by another pulse may be from that by the first one;
         `doubt`: by how much another phase, no worse, contradicts a pulse."""
         innovation = self._bank.add(sample, innovation)
         if sample.source is SampleSource.PULSE:
             self._rejected.clear()
             self._doubt = doubt
-        self._budget = replace(self._budget, lag=lag)
+        self._budget = replace(self._budget, lag=lag, bias=bias)
         self._updated = tai
         return innovation
 

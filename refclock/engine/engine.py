@@ -11,6 +11,7 @@ UTC exists only in sentences and in what is served.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from refclock.diagnose.notes import Devices
@@ -129,6 +130,10 @@ class Engine:
         )
         self._devices = Devices()
         self._began: Mono | None = None
+        self._used: Mono | None = None
+        """When a pulse was last given to the clock."""
+        self._stands_in: Reference | None = None
+        """Whose pulse steers in place of the first one's."""
 
     @property
     def snapshot(self) -> ClockSnapshot:
@@ -185,6 +190,7 @@ class Engine:
             self._references,
             self._upstream,
             self.snapshot,
+            self._stands_in,
             self._devices,
             self._leaps,
             now,
@@ -213,8 +219,7 @@ class Engine:
             return ()
         sample, second = labelled
         if watched:
-            self._watch(reference, sample)
-            return ()
+            return self._watch(reference, sample, second)
         if self._stopped(reference, second, sample.mono):
             return self._without_pulse(sample.at, sample.mono)
         if not self._use(reference, sample, second, edge):
@@ -232,9 +237,12 @@ class Engine:
         return why is not None
 
     def _sides(self, second: Tai, residual: Duration, mono: Mono) -> bool | None:
-        """Do other servers exclude our clock, or (False) a pulse so far off it?"""
+        """Do others exclude our clock, or (False) a pulse so far off it? Another pulse
+        that agrees with our clock is one of them, as servers are."""
         if abs(residual) <= SMALL:
             return None
+        if any(each.agrees(mono) for each in self._references.watched):
+            return False
         return self._upstream.sides(second, second - residual, mono)
 
     def _use(
@@ -262,15 +270,45 @@ class Engine:
         residual = Duration.from_seconds(innovation.residual_s)
         self._measure(reference.meter.stamped(edge.at + residual, edge.era))
         reference.used_at(sample.mono)
+        self._used, self._stands_in = sample.mono, None
         self._clock.signal(Signal.SAMPLE)
         return True
 
-    def _watch(self, reference: Reference, sample: Sample) -> None:
-        """Another pulse than the one that steers: how far is it from the clock?"""
-        if self._clock.started:
-            innovation = self._clock.innovation(sample)
-            reference.offset = Duration.from_seconds(innovation.residual_s)
+    def _watch(
+        self, reference: Reference, sample: Sample, second: Tai
+    ) -> tuple[Command, ...]:
+        """Another pulse than the first: it tells how far it is from the clock, and,
+        once its bias is known, steers while the first one is not used."""
+        if not self._clock.started:
+            return ()
+        residual = Duration.from_seconds(self._clock.innovation(sample).residual_s)
+        reference.offset, bias = residual, reference.bias
+        own = self._clock.snapshot
+        bound = own.bound_at(sample.mono) - self._clock.budget.doubt
+        if bias.known:
+            away = residual - bias.mean
+            verdict = reference.judge(away, bound, sample.mono, None)
+            if verdict is PulseVerdict.RESTART:
+                bias.restart()
+            if verdict is not PulseVerdict.USE:
+                return ()
         reference.used_at(sample.mono)
+        if not self._vacant(reference, sample.mono):
+            bias.add(residual)
+        elif bias.known:
+            offset = sample.offset - bias.mean
+            self._clock.accept(replace(sample, offset=offset), second, bias=bias.line)
+            self._stands_in, self._used = reference, sample.mono
+            self._clock.signal(Signal.SAMPLE)
+            return self._conclude(sample.at, sample.mono)
+        return ()
+
+    def _vacant(self, reference: Reference, now: Mono) -> bool:
+        """May `reference` steer: is no pulse before it used any more?"""
+        first = self._first.last_used
+        lost = first is not None and now - first > self._clock.pulse_lost_after
+        other = self._stands_in
+        return lost and (other in {None, reference} or not other.agrees(now))
 
     def _measure(self, measured: Measured | None) -> None:
         """The pulse's latency is measured: used if that is surer than the prior."""
@@ -339,11 +377,12 @@ class Engine:
 
     def _without_pulse(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Publish the grown bound, if the last pulse used is too long ago."""
-        last = self._first.last_used
+        last = self._used
         if last is not None and now - last <= CONCLUDED_AFTER:
             return ()  # concluded at that pulse
         if last is None or now - last > self._clock.pulse_lost_after:
             self._clock.signal(Signal.PULSE_LOST)
+            self._stands_in = None
         return self._conclude(at, now)
 
     def _pulse_absent(self, now: Mono) -> bool:

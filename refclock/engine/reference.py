@@ -12,6 +12,7 @@ from typing import Final
 from refclock.diagnose.notes import Notes
 from refclock.discipline.latency import LatencyMeter, Measured
 from refclock.discipline.sample import Sample, SampleSource
+from refclock.engine.bias import Bias
 from refclock.engine.policy import EngineSettings
 from refclock.events import (
     Dropped,
@@ -66,6 +67,7 @@ ReceiverFact = (
 )
 
 
+_AGREES_FOR: Final = 3 * SECOND
 _DOUBT_AFTER: Final = 60 * SECOND
 
 
@@ -107,6 +109,8 @@ class Reference:
         """Pulses used."""
         self.offset: Duration | None = None
         """Its last pulse less the published clock, where it does not steer."""
+        self.bias = Bias()
+        """The same on average, as long as another pulse steers."""
 
     def sample(
         self, edge: PulseEdge, predict: Predict, *, by_clock: bool
@@ -160,6 +164,12 @@ class Reference:
         """Its pulse was used."""
         self.last_used, self.refusal = mono, None
         self.used += 1
+
+    def agrees(self, now: Mono) -> bool:
+        """Was its last pulse where the clock has it, but for a bias that is known?"""
+        last = self.last_used
+        fresh = last is not None and now - last < _AGREES_FOR
+        return fresh and self.bias.known and self.refusal is None
 
     def accept(self, message: TimeMessage) -> TimeMessage | None:
         """The message with its date made right; None: see `refusal`."""
@@ -242,6 +252,11 @@ class References:
         self._by_source = {
             source: each for each in self._all for source in (each.receiver, each.pulse)
         }
+
+    @property
+    def watched(self) -> tuple[Reference, ...]:
+        """All but the first."""
+        return self._all[1:]
 
     def __iter__(self) -> Iterator[Reference]:
         return iter(self._all)

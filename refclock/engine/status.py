@@ -46,12 +46,14 @@ def status(
     references: References,
     upstream: UpstreamWitness,
     served: ClockSnapshot,
+    stands_in: Reference | None,
     devices: Devices,
     leaps: LeapTable,
     now: Mono,
 ) -> Status:
     """Everything an operator may ask, as it stands at `now`. `served`: what clients
-    are told, by our own clock or by other servers."""
+    are told, by our own clock or by other servers. `stands_in`: whose pulse steers in
+    place of the first one's."""
     first, snapshot, budget = references.first, clock.snapshot, clock.budget
     notes, estimate = first.notes, clock.estimate(now)
     tai = snapshot.tai(snapshot.local, snapshot.realtime_offset)
@@ -94,7 +96,9 @@ def status(
         + tuple(_alarm(alarm, UPSTREAM, now) for alarm in upstream.alarms(now)),
         devices=dict(devices.shown),
         dropped=dict(notes.dropped),
-        sources=tuple(_source(each, first, devices, now) for each in references),
+        sources=tuple(
+            _source(each, first, stands_in, devices, now) for each in references
+        ),
         servers=_servers(clock, upstream, now),
         witness=_witness(clock, upstream, now),
     )
@@ -164,7 +168,11 @@ def _witness(
 
 
 def _source(
-    reference: Reference, first: Reference, devices: Devices, now: Mono
+    reference: Reference,
+    first: Reference,
+    stands_in: Reference | None,
+    devices: Devices,
+    now: Mono,
 ) -> SourceStatus:
     message, refusal = reference.notes.message, reference.refusal
     lost = [
@@ -179,6 +187,8 @@ def _source(
         pulses=reference.used,
         fix=message.fix.name.lower() if message else None,
         lag=_lags(reference),
+        bias_s=reference.bias.mean.seconds if reference.bias.known else None,
+        stands_in=reference is stands_in,
         refusal=f"{lost[0]} is gone" if lost else sentence(refusal) if refusal else "",
     )
 

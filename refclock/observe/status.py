@@ -64,6 +64,10 @@ class SourceStatus:
     lag: Mapping[str, LagStatus]
     refusal: str
     """Why its last pulse or message was not used."""
+    bias_s: Seconds | None = None
+    """What `offset_s` is on average; None: not known yet, or it is the first one."""
+    stands_in: bool = False
+    """Does it steer in place of the first one?"""
 
 
 @dataclass(frozen=True, slots=True)

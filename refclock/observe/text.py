@@ -82,7 +82,7 @@ def sources_text(status: Mapping[str, Any]) -> str:
     lines = [row.format(*head, "reach", "last", "auth", "why it is not used").rstrip()]
     for each in status["sources"]:
         fresh = each["last_pulse_age_s"]
-        used = each["steers"] and not each["refusal"]
+        used = (each["steers"] and not each["refusal"]) or each["stands_in"]
         lines.append(
             row.format(
                 "*" if used else "?" if each["refusal"] else "-",
@@ -202,6 +202,8 @@ def _source(source: Mapping[str, Any]) -> str:
     name = f"{source['receiver']}/{source['pulse']}"
     if source["refusal"]:
         return f"{name}: {source['refusal']}"
+    if source["stands_in"]:
+        return f"{name}: steers in place of the first one"
     if source["steers"]:
         return f"{name}: steers the clock"
     return f"{name}: {seconds(source['offset_s'])} from the clock, watched"

@@ -23,7 +23,7 @@ from refclock.discipline import bank, bound, control, outliers, servo
 from refclock.discipline.filters import kalman
 from refclock.discipline.stamps import level
 from refclock.drivers import line
-from refclock.engine import clock, engine, memory, witness
+from refclock.engine import bias, clock, engine, memory, witness
 from refclock.engine.realtime import RealtimeClock
 from refclock.events import Step, Trust
 from refclock.gnss import epoch, framer
@@ -278,6 +278,15 @@ BREAKS: Final = (
             "spoofed-date-against-nts",
             "spoofed-jump-against-nts",
             "upstream-leap-wrong",
+        ),
+    ),
+    Break(
+        "no pulse ever stands in for the first one",
+        _instead(bias.Bias, "known", property(lambda _: False)),
+        (
+            "two-receivers-first-lost",
+            "two-receivers-first-spoofed",
+            "two-receivers-first-coasts",
         ),
     ),
     Break(

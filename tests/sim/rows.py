@@ -281,6 +281,9 @@ ROWS: Final = (
     Row("interrupts", 300, 2.5, 2.0),
     # several receivers, and the server itself
     Row("two-receivers", 300, 2.5, 1.8, alarms="second", sooner_s=1700),
+    Row("two-receivers-first-lost", 900, 2.5, 2.5, sooner_s=1500),
+    Row("two-receivers-first-spoofed", 900, 2.5, 2.5, alarms="phase", sooner_s=1500),
+    Row("two-receivers-first-coasts", 900, 2.5, 2.5, sooner_s=1500),
     Row(
         "restarted",
         300,
