@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from hw.emu.clock import VirtualClock
-from hw.emu.oscillator import Knot, Oscillator, TraceRow, read_trace
+from hw.emu.oscillator import Knot, Oscillator, TraceRow
 from hw.emu.world import World
 from hw.sim.fast import UPTIME, Mind
+from hw.sim.logs import read_history
+from hw.sim.regimes import Judged
 from hw.sim.scenarios import Scenario
 from refclock.daemon.drive import Driven
 from refclock.events import (
@@ -50,10 +52,18 @@ class Scores:
     """Served less true, before the pulse of that second was used."""
     bound_s: list[float] = field(default_factory=list)
     """The bound given with it."""
+    serves: list[bool] = field(default_factory=list)
+    """Was it served as synchronised?"""
+    mode: list[str] = field(default_factory=list)
     between_s: list[float] = field(default_factory=list)
     """Served less true, between the pulses scored."""
     rate: list[float] = field(default_factory=list)
     """How fast the steered clock ran, less one; of every second but the first."""
+
+    def judged(self) -> list[Judged]:
+        """Each second, for `regimes`."""
+        parts = (self.at_pulse_s, self.bound_s, self.serves, self.mode)
+        return [Judged(*second) for second in zip(*parts, strict=True)]
 
 
 def replay_trace(
@@ -66,12 +76,17 @@ def replay_trace(
 
 
 def run_trace(
-    path: Path, engine: Mind, score_from_s: float, holdover_at_s: float = inf
+    path: Path,
+    engine: Mind,
+    score_from_s: float,
+    holdover_at_s: float = inf,
+    until_s: float = inf,
 ) -> Scores:
     """One run; from `holdover_at_s` on without pulses, whatever the trace has."""
     rows = [
         replace(row, pulse=row.pulse and row.t_s < holdover_at_s)
-        for row in read_trace(path)
+        for row in read_history(path)
+        if row.t_s <= until_s
     ]
     if len(rows) < 2:
         raise ValueError(f"{path}: fewer than two seconds")
@@ -81,9 +96,15 @@ def run_trace(
 def figures(
     scores: Scores, score_from_s: float, wall_s: float
 ) -> dict[str, float | None]:
-    """What is judged; None where there is nothing to judge."""
+    """What is judged: seconds served as synchronised; None where there are none."""
     first = round(score_from_s)
-    errors, bounds = scores.at_pulse_s[first:], scores.bound_s[first:]
+    served = scores.serves[first:]
+    errors = [
+        e for e, is_so in zip(scores.at_pulse_s[first:], served, strict=True) if is_so
+    ]
+    bounds = [
+        b for b, is_so in zip(scores.bound_s[first:], served, strict=True) if is_so
+    ]
     ranked = sorted(map(abs, errors))
     covered = [abs(e) <= b for e, b in zip(errors, bounds, strict=True)]
     return {
@@ -98,6 +119,7 @@ def figures(
         "within_10us_after_s": _within(scores.at_pulse_s, 1e-5),
         "within_1us_after_s": _within(scores.at_pulse_s, 1e-6),
         "seconds": len(scores.at_pulse_s) - 1,
+        "unsynchronised": len(served) - len(errors),
         "wall_s": wall_s,
     }
 
@@ -133,6 +155,8 @@ class Replay:
             error_s, bound_s = self._snapshot()
             scores.at_pulse_s.append(error_s)
             scores.bound_s.append(bound_s)
+            scores.serves.append(self._engine.snapshot.stratum < 16)
+            scores.mode.append(self._engine.mode.name)
             if row.t_s > 0:
                 scores.rate.append((mono - before).seconds - 1.0)
                 if row.pulse:
@@ -142,7 +166,7 @@ class Replay:
             if row.t_s == self._rows[-1].t_s:
                 break
             between = list(self._through(at, row))
-            if row.t_s >= score_from_s:
+            if row.t_s >= score_from_s and scores.serves[-1]:
                 scores.between_s += between
         return scores
 

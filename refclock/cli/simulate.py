@@ -10,7 +10,7 @@ import shutil
 import statistics
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,18 +18,19 @@ from textwrap import wrap
 from typing import Any, Final
 
 from hw.emu.faults import Fault, Kind
-from hw.sim.fast import fast
+from hw.sim.fast import Second, fast
+from hw.sim.regimes import Judged
 from hw.sim.scenarios import SCENARIOS, Scenario, find
 from hw.sim.trace import figures, run_trace
 from refclock.app.plot import PlotError, Series, draw
 from refclock.cli import complain
+from refclock.cli.judgement import HOLDOVERS_S, holdovers, judgement, text
 from refclock.cli.values import LONGEST_S, number
 from refclock.config import ConfigError
 from refclock.discipline.bound import BoundSettings
 from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import EngineSettings
-from refclock.observe.text import seconds
 from refclock.timebase import Duration, LeapTable
 
 HELP: Final = "run the engine over a trace or a scenario in fast time, and judge it"
@@ -47,7 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="CSV (or .gz) with t_s, free_phase_ns, pps_noise_ns, and if they are "
-        "there temperature_c and pulse (0: missing)",
+        "there temperature_c and pulse (0: missing); or a log: chrony's refclocks.log "
+        "or statistics.log, ntpd's loopstats or peerstats, what ppstest prints",
     )
     scenario_options(what)
     parser.add_argument(
@@ -61,7 +63,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--holdover-at",
         type=number(0, LONGEST_S),
         metavar="S",
-        help="take the pulse and the sentences away after so long",
+        nargs="+",
+        help="take the pulse and the sentences away after so long; of several, each in"
+        " a run of its own: error and bound from a minute to a day after",
     )
     parser.add_argument(
         "--score-from",
@@ -136,22 +140,35 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, EOFError, ValueError, csv.Error, zlib.error, PlotError) as error:
         complain("simulate", error)
         return 1
-    print(json.dumps(told) if args.json else _text(told))
+    print(json.dumps(told) if args.json else text(told))
     return 0
 
 
 def _trace(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     """The figures of a trace; in holdover also the error so long after its start."""
     began = time.perf_counter()
-    dark_s = math.inf if args.holdover_at is None else args.holdover_at
-    mind = engine(SCENARIOS["nominal"].table)
+    dark_s: float = args.holdover_at[0] if args.holdover_at else math.inf
     from_s = _SCORE_FROM_S if args.score_from is None else args.score_from
-    scores = run_trace(args.trace, mind, from_s, dark_s)
-    told = dict(figures(scores, from_s, time.perf_counter() - began))
+    scores = run_trace(args.trace, engine(SCENARIOS["nominal"].table), from_s, dark_s)
+    told = dict[str, Any](figures(scores, from_s, time.perf_counter() - began))
     errors = scores.at_pulse_s
     for after_s in (600, 3600, 14_400):
         if dark_s + after_s < len(errors):
             told[f"holdover_{after_s}s_s"] = abs(errors[round(dark_s) + after_s])
+    lived = scores.judged()
+    told |= judgement(lived, (), round(from_s))
+    if args.holdover_at and len(args.holdover_at) > 1:
+        others = [
+            run_trace(
+                args.trace,
+                engine(SCENARIOS["nominal"].table),
+                from_s,
+                at_s,
+                at_s + HOLDOVERS_S[-1],
+            ).judged()
+            for at_s in args.holdover_at[1:]
+        ]
+        told["holdovers"] = holdovers(args.holdover_at, [lived, *others])
     marks = (dark_s,) if math.isfinite(dark_s) else ()
     return told, Series(errors, scores.bound_s, scores.rate, args.trace.name, marks)
 
@@ -179,20 +196,8 @@ def _mind(scenario: Scenario, memory: Memory | None = None) -> Engine:
 def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     """The figures of a scenario: served time, 10 ms before the end of each second."""
     scenario: Scenario = args.scenario
-    if args.holdover_at is not None:
-        must_not_serve = tuple(
-            Fault(kind, args.holdover_at) for kind in (Kind.NO_PULSE, Kind.SILENT)
-        )
-        scenario = replace(scenario, faults=(*scenario.faults, *must_not_serve))
-    minds = [_mind(scenario)]
-
-    def renew() -> Engine:
-        minds.append(_mind(scenario, minds[-1].memory()))
-        return minds[-1]
-
-    seen = list(fast(scenario, minds[0], hours=args.hours, seed=args.seed, renew=renew))
-    if not seen:
-        raise ValueError(f"{args.hours:g} h are less than a second")
+    dark = args.holdover_at or [None]
+    seen, mind, faults = _lived(scenario, args, dark[0])
     from_s = args.score_from
     if from_s is None:
         from_s = min(_SCORE_FROM_S, len(seen) / 2)
@@ -204,7 +209,7 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
     judged = {
         "seconds": len(seen),
         "scored_from_s": round(from_s),
-        "mode": minds[-1].mode.name,
+        "mode": mind.mode.name,
         "synchronised": len(told) / len(scored),
         "rms_s": math.sqrt(math.fsum(e * e for e in errors) / len(errors))
         if errors
@@ -215,23 +220,37 @@ def _scenario(args: argparse.Namespace) -> tuple[dict[str, Any], Series]:
         else None,
         "bound_median_s": statistics.median(s.bound_s for s in told) if told else None,
     }
+    turns_s = {at for f in faults for at in (f.at_s, f.at_s + f.for_s)}
+    marks = sorted(at_s for at_s in turns_s if 0 < at_s < len(seen))
+    judged |= judgement(_judged(seen), marks, round(from_s))
+    if len(dark) > 1:
+        others = [_judged(_lived(scenario, args, at_s)[0]) for at_s in dark[1:]]
+        judged["holdovers"] = holdovers(dark, [_judged(seen), *others])
     clock = [second.clock_error_s for second in seen]
     rate = [after - before for before, after in pairwise(clock)]
     bounds = [second.bound_s for second in seen]
-    turns_s = {at for f in scenario.faults for at in (f.at_s, f.at_s + f.for_s)}
-    marks = sorted(at_s for at_s in turns_s if 0 < at_s < len(seen))
     errors_s = [second.error_s for second in seen]
     return judged, Series(errors_s, bounds, rate, scenario.name, marks)
 
 
-def _text(told: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name:<20} {_figure(name, told[name])}" for name in told)
+def _lived(
+    scenario: Scenario, args: argparse.Namespace, dark_s: float | None
+) -> tuple[list[Second], Engine, tuple[Fault, ...]]:
+    """One run of the scenario, the engine at its end, and all faults."""
+    if dark_s is not None:
+        gone = tuple(Fault(kind, dark_s) for kind in (Kind.NO_PULSE, Kind.SILENT))
+        scenario = replace(scenario, faults=(*scenario.faults, *gone))
+    minds = [_mind(scenario)]
+
+    def renew() -> Engine:
+        minds.append(_mind(scenario, minds[-1].memory()))
+        return minds[-1]
+
+    seen = list(fast(scenario, minds[0], hours=args.hours, seed=args.seed, renew=renew))
+    if not seen:
+        raise ValueError(f"{args.hours:g} h are less than a second")
+    return seen, minds[-1], scenario.faults
 
 
-def _figure(name: str, value: object) -> str:
-    if isinstance(value, float | None) and name.endswith(_LENGTHS):
-        return seconds(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-_LENGTHS: Final = ("rms_s", "p95_s", "p99_s", "max_s", "median_s", "0s_s")
+def _judged(seen: Sequence[Second]) -> list[Judged]:
+    return [Judged(s.error_s, s.bound_s, s.synchronised, s.mode) for s in seen]

@@ -175,3 +175,44 @@ def test_the_catalogue_fits(columns: int) -> None:
     assert max(map(len, lines)) <= columns
     words = " ".join(" ".join(lines).split())
     assert SCENARIOS["battery"].description in words
+
+
+def test_coverage_by_regime_and_the_worst_second(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--scenario", "nominal", "--hours", "0.3", "--score-from", "0")
+    figures = told(capsys, *words, "--holdover-at", "800")
+    assert list(figures["regimes"]) == ["start", "steady", "event", "holdover"]
+    assert all(each["coverage"] == 1.0 for each in figures["regimes"].values())
+    assert abs(figures["worst"]["error_s"]) <= figures["worst"]["bound_s"]
+    assert main(["simulate", *words]) == 0
+    page = capsys.readouterr().out
+    assert "in steady" in page
+    assert "worst second" in page
+
+
+def test_a_table_of_many_holdovers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trace(tmp_path / "trace.csv", 700)
+    lines = told(capsys, "--trace", path, "--holdover-at", "100", "300")["holdovers"]
+    assert [(each["at_s"], each["after_s"]) for each in lines] == [
+        (100, 60), (100, 300), (300, 60), (300, 300)
+    ]  # fmt: skip
+    assert all(each["error_s"] <= each["bound_s"] for each in lines)
+
+
+def test_a_log_of_another_daemon_is_a_trace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "ppstest.txt"
+    log.write_text(
+        "\n".join(
+            f"source 0 - assert {1_770_000_000 + k}.{20_000 + 2_000 * k:09d},"
+            f" sequence: {k} - clear  0.000000000, sequence: 0"
+            for k in range(200)
+        )
+    )
+    figures = told(capsys, "--trace", log, "--score-from", "100")
+    assert figures["unsynchronised"] == 0
+    assert figures["max_s"] < 1e-6
