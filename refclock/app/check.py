@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +61,7 @@ def check(path: Path) -> None:
 def faults(config: Config) -> Iterator[tuple[Key, str]]:
     """What this machine has not, or cannot do, of what the settings name."""
     yield from _devices(config)
+    yield from _upstreams(config)
     yield from _socket(Path(config.control.socket))
     yield from _state(Path(config.state.file))
     if config.control.socket == config.state.file:
@@ -93,6 +95,18 @@ def _devices(config: Config) -> Iterator[tuple[Key, str]]:
         if zone not in known:
             names = ", ".join(known) or "none"
             yield ("thermometer", "zone"), f"no zone {zone!r} here; there is {names}"
+
+
+def _upstreams(config: Config) -> Iterator[tuple[Key, str]]:
+    for number, each in enumerate(config.upstream, 1):
+        if each.key and not config.keys.file:
+            yield ("upstream", number, "key"), "it takes a file of keys: keys.file"
+        if each.nts and find_spec("OpenSSL") is None:
+            missing = "its packages are missing: pip install 'refclock[nts]'"
+            yield ("upstream", number, "nts"), missing
+        if each.authority and not Path(each.authority).is_file():
+            key = "upstream", number, "authority"
+            yield key, f"{each.authority} is not there, or no file"
 
 
 def _device(key: Key, name: str) -> Iterator[tuple[Key, str]]:

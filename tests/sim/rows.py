@@ -281,9 +281,17 @@ ROWS: Final = (
     Row("interrupts", 300, 2.5, 2.0),
     # several receivers, and the server itself
     Row("two-receivers", 300, 2.5, 1.8, alarms="second", sooner_s=1700),
-    Row("two-receivers-first-lost", 900, 2.5, 2.5, sooner_s=1500),
-    Row("two-receivers-first-spoofed", 900, 2.5, 2.5, alarms="phase", sooner_s=1500),
-    Row("two-receivers-first-coasts", 900, 2.5, 2.5, sooner_s=1500),
+    Row("two-receivers-first-lost", 600, 2.5, 2.5, sooner_s=1500),
+    Row(
+        "two-receivers-first-spoofed",
+        600,
+        2.5,
+        2.5,
+        alarms="phase",
+        sooner_s=1500,
+        slow=True,
+    ),
+    Row("two-receivers-first-coasts", 600, 2.5, 2.5, sooner_s=1500, slow=True),
     Row(
         "restarted",
         300,
@@ -351,6 +359,7 @@ ROWS: Final = (
         "phase",
         sooner_s=1500,
         clock_us=None,
+        slow=True,
     ),
     Row("nts-against-liars", 240, 2.5, 1.8),
     Row(

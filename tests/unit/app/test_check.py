@@ -137,3 +137,23 @@ def test_settings_that_are_not_there_name_the_next_action(tmp_path: Path) -> Non
         settings(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match=r"Is a directory; name a file that can be"):
         settings(tmp_path)
+
+
+def test_what_an_upstream_takes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+[[upstream]]
+host = "a"
+key = 3
+[[upstream]]
+host = "b"
+nts = true
+authority = "/nix/ca.pem"
+"""
+    monkeypatch.setattr(module, "find_spec", lambda _: None)
+    assert faults(text, tmp_path) == [
+        "7: upstream[1].key: it takes a file of keys: keys.file",
+        "10: upstream[2].nts: its packages are missing: pip install 'refclock[nts]'",
+        "11: upstream[2].authority: /nix/ca.pem is not there, or no file",
+    ]
