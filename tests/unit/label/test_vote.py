@@ -67,7 +67,7 @@ def test_what_cannot_be_told_is_in_doubt(kinds: dict[str, tuple[int, int]]) -> N
     ("within_s", "away_s", "decides"),
     [(0.3, 0.0, True), (0.6, 0.2, True), (0.6, -0.25, True), (0.95, 0.0, False)],
 )
-def test_sentences_more_than_a_second_late_give_way_to_a_witness_that_names_one(
+def test_of_sentences_a_second_late_a_witness_decides(
     lag_ms: int, within_s: float, away_s: float, decides: bool
 ) -> None:
     vote = Vote(15 * MILLISECOND, 3)
