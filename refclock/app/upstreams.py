@@ -11,8 +11,9 @@ from refclock.app.keys.keyclient import KeyClient, Wanted
 from refclock.board.ports import SystemClock
 from refclock.config import Config
 from refclock.daemon.supervise import Device, Driver
-from refclock.drivers.associations import Entry, Job, Network
-from refclock.drivers.upstream import UpstreamDriver
+from refclock.drivers.servers.associations import Entry
+from refclock.drivers.servers.driver import UpstreamDriver
+from refclock.drivers.servers.network import Job, Network
 from refclock.events import UPSTREAM
 from refclock.ntp.mac import Key
 from refclock.ntp.nts.records import Agreed

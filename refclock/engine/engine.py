@@ -11,16 +11,14 @@ UTC exists only in sentences and in what is served.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from refclock.diagnose.notes import Devices
-from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal
-from refclock.discipline.sample import Sample
 from refclock.engine.clock import GPS, PPS, Clock
 from refclock.engine.memory import LastGood, Memory
 from refclock.engine.policy import EngineSettings
+from refclock.engine.pulses import Pulses
 from refclock.engine.realtime import Stepped
 from refclock.engine.reference import ReceiverFact, Reference, References
 from refclock.engine.status import reason, status
@@ -50,8 +48,6 @@ from refclock.events import (
 )
 from refclock.events.upstream import UpstreamFact
 from refclock.integrity.alarm import Alarm
-from refclock.integrity.monitor import PulseVerdict
-from refclock.integrity.phase import SMALL
 from refclock.observe.status import Status
 from refclock.published import ClockSnapshot
 from refclock.reasons import Reason
@@ -128,12 +124,9 @@ class Engine:
         self._upstream = UpstreamWitness(
             settings.witness, persist, leaps, self._clock.oscillator
         )
+        self._pulses = Pulses(self._clock, self._references, self._upstream)
         self._devices = Devices()
         self._began: Mono | None = None
-        self._used: Mono | None = None
-        """When a pulse was last given to the clock."""
-        self._stands_in: Reference | None = None
-        """Whose pulse steers in place of the first one's."""
 
     @property
     def snapshot(self) -> ClockSnapshot:
@@ -158,7 +151,7 @@ class Engine:
             case Tick():
                 return self._tick(event)
             case Bracket():
-                self._measure(self._first.meter.watched(event))
+                self._pulses.measure(self._first.meter.watched(event))
             case InForce():
                 self._clock.rate_in_force(event)
                 self._upstream.in_force(event)
@@ -190,7 +183,7 @@ class Engine:
             self._references,
             self._upstream,
             self.snapshot,
-            self._stands_in,
+            self._pulses.stands_in,
             self._devices,
             self._leaps,
             now,
@@ -219,101 +212,11 @@ class Engine:
             return ()
         sample, second = labelled
         if watched:
-            return self._watch(reference, sample, second)
-        if self._stopped(reference, second, sample.mono):
-            return self._without_pulse(sample.at, sample.mono)
-        if not self._use(reference, sample, second, edge):
-            return self._without_pulse(sample.at, sample.mono)
-        return self._conclude(sample.at, sample.mono)
-
-    def _stopped(
-        self, reference: Reference, at: Tai, mono: Mono, within: Duration = ZERO
-    ) -> bool:
-        """Do other servers exclude that a clock that has no second yet begins so?"""
-        if self._clock.started:
-            return False
-        why = self._upstream.stops(at, mono, within)
-        reference.refusal = why or reference.refusal
-        return why is not None
-
-    def _sides(self, second: Tai, residual: Duration, mono: Mono) -> bool | None:
-        """Do others exclude our clock, or (False) a pulse so far off it? Another pulse
-        that agrees with our clock is one of them, as servers are."""
-        if abs(residual) <= SMALL:
-            return None
-        if any(each.agrees(mono) for each in self._references.watched):
-            return False
-        return self._upstream.sides(second, second - residual, mono)
-
-    def _use(
-        self, reference: Reference, sample: Sample, second: Tai, edge: PulseEdge
-    ) -> bool:
-        """Give the pulse to the clock if it is believed."""
-        innovation = None
-        if self._clock.started:
-            innovation = self._clock.innovation(sample)
-            residual = Duration.from_seconds(innovation.residual_s)
-            own = self._clock.snapshot
-            bound = own.bound_at(sample.mono) - self._clock.budget.doubt
-            sided = self._sides(second, residual, sample.mono)
-            verdict = reference.judge(residual, bound, sample.mono, sided)
-            if verdict is PulseVerdict.REJECT:
-                self._clock.reject(sample, reference.integrity.doubt())
-                return False
-            if verdict is PulseVerdict.RESTART:
-                self._clock.reset_phase()
-                self._clock.signal(Signal.PHASE_LOST)
-                innovation = None
-        innovation = self._clock.accept(
-            sample, second, innovation, doubt=reference.integrity.doubt()
-        )
-        residual = Duration.from_seconds(innovation.residual_s)
-        self._measure(reference.meter.stamped(edge.at + residual, edge.era))
-        reference.used_at(sample.mono)
-        self._used, self._stands_in = sample.mono, None
-        self._clock.signal(Signal.SAMPLE)
-        return True
-
-    def _watch(
-        self, reference: Reference, sample: Sample, second: Tai
-    ) -> tuple[Command, ...]:
-        """Another pulse than the first: it tells how far it is from the clock, and,
-        once its bias is known, steers while the first one is not used."""
-        if not self._clock.started:
-            return ()
-        residual = Duration.from_seconds(self._clock.innovation(sample).residual_s)
-        reference.offset, bias = residual, reference.bias
-        own = self._clock.snapshot
-        bound = own.bound_at(sample.mono) - self._clock.budget.doubt
-        if bias.known:
-            away = residual - bias.mean
-            verdict = reference.judge(away, bound, sample.mono, None)
-            if verdict is PulseVerdict.RESTART:
-                bias.restart()
-            if verdict is not PulseVerdict.USE:
-                return ()
-        reference.used_at(sample.mono)
-        if not self._vacant(reference, sample.mono):
-            bias.add(residual)
-        elif bias.known:
-            offset = sample.offset - bias.mean
-            self._clock.accept(replace(sample, offset=offset), second, bias=bias.line)
-            self._stands_in, self._used = reference, sample.mono
-            self._clock.signal(Signal.SAMPLE)
+            used = self._pulses.watch(reference, sample, second)
+            return self._conclude(sample.at, sample.mono) if used else ()
+        if self._pulses.use(reference, sample, second, edge):
             return self._conclude(sample.at, sample.mono)
-        return ()
-
-    def _vacant(self, reference: Reference, now: Mono) -> bool:
-        """May `reference` steer: is no pulse before it used any more?"""
-        first = self._first.last_used
-        lost = first is not None and now - first > self._clock.pulse_lost_after
-        other = self._stands_in
-        return lost and (other in {None, reference} or not other.agrees(now))
-
-    def _measure(self, measured: Measured | None) -> None:
-        """The pulse's latency is measured: used if that is surer than the prior."""
-        if measured is not None and self._clock.prefers(measured):
-            self._clock.latency_measured(measured, self._first.measured(measured))
+        return self._without_pulse(sample.at, sample.mono)
 
     def _message(self, message: TimeMessage) -> None:
         reference = self._references.of(message)
@@ -345,7 +248,7 @@ class Engine:
         if found is None:
             return
         alone, within = found[1], found[1].doubt + 4 * found[1].spread
-        if not self._stopped(reference, alone.tai, alone.mono, within):
+        if not self._pulses.stopped(reference, alone.tai, alone.mono, within):
             self._clock.accept_sentence(*found)
 
     def _receiver(self, fact: ReceiverFact) -> None:
@@ -377,12 +280,12 @@ class Engine:
 
     def _without_pulse(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Publish the grown bound, if the last pulse used is too long ago."""
-        last = self._used
+        last = self._pulses.used
         if last is not None and now - last <= CONCLUDED_AFTER:
             return ()  # concluded at that pulse
         if last is None or now - last > self._clock.pulse_lost_after:
             self._clock.signal(Signal.PULSE_LOST)
-            self._stands_in = None
+            self._pulses.stands_in = None
         return self._conclude(at, now)
 
     def _pulse_absent(self, now: Mono) -> bool:

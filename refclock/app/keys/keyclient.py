@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from refclock.codec import CodecError, dumps, loads
-from refclock.drivers.associations import RefusedError
+from refclock.drivers.servers.network import RefusedError
 from refclock.ntp.nts.aead import Algorithm
 from refclock.ntp.nts.cookies import Association
 from refclock.ntp.nts.records import Agreed, ExchangeError

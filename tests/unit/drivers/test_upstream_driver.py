@@ -8,8 +8,9 @@ import pytest
 
 from hw.emu.server import EmulatedServer, Upstream
 from hw.emu.world import World
-from refclock.drivers.associations import Entry, Job, Network, Place, RefusedError
-from refclock.drivers.upstream import UpstreamDriver
+from refclock.drivers.servers.associations import Entry
+from refclock.drivers.servers.driver import UpstreamDriver
+from refclock.drivers.servers.network import Job, Network, Place, RefusedError
 from refclock.events import (
     Command,
     Event,

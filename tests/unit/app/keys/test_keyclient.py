@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from refclock.app.keys.keyclient import KeyClient, Wanted
-from refclock.drivers.associations import RefusedError
+from refclock.drivers.servers.network import RefusedError
 from refclock.ntp.nts.records import Agreed
 from tests.unit.app.keys.test_tls import NOW, pki, serving
 

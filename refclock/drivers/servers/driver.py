@@ -13,7 +13,8 @@ from random import Random
 from typing import Final
 
 from refclock.board.ports import SystemClock
-from refclock.drivers.associations import Entry, Place, Slot, Socket
+from refclock.drivers.servers.associations import Entry, Slot
+from refclock.drivers.servers.network import Place, Socket
 from refclock.events import Event
 from refclock.published import ClockSnapshot
 from refclock.timebase import MILLISECOND, SECOND, Duration, Mono

@@ -9,22 +9,21 @@ the addresses any may be first, whatever its family.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final
 
+from refclock.drivers.servers.network import Job, Network, Place, RefusedError, Socket
 from refclock.events import Event, NoReply, ServerAdded, ServerRemoved
 from refclock.ntp.nts.fields import NtsClient
 from refclock.ntp.nts.records import Agreed
-from refclock.timebase import DAY, MINUTE, SECOND, Duration, Local, Mono
+from refclock.timebase import DAY, MINUTE, SECOND, Duration, Mono
 from refclock.upstream.association import Association, reference_id
 from refclock.upstream.poll import Poll
 from refclock.upstream.sealing import Sealing
 from refclock.upstream.settings import UpstreamSettings
 
-Place = tuple[Any, ...]
-"""A socket address, as the resolver gives it."""
 BAD_ROUNDS: Final = 4
 POOL: Final = 4
 _REFRESH: Final = 14 * DAY
@@ -36,57 +35,6 @@ _KEYS_LAST: Final = 28 * DAY
 _UNREACHED: Final = 16 * SECOND
 _MOST_DOUBLINGS: Final = 12
 _REFUSED: Final = 1024 * SECOND
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Job(Protocol[T_co]):
-    """Something that is done elsewhere and takes its time."""
-
-    def result(self) -> T_co | None:
-        """None: it is not done yet. OSError: it failed, and why."""
-        ...
-
-
-class Socket(Protocol):
-    """A socket of a random port of ours, connected to one server."""
-
-    @property
-    def ours(self) -> str:
-        """Our address towards that server."""
-        ...
-
-    def send(self, data: bytes) -> Local:
-        """Send; when it left. OSError: it could not."""
-        ...
-
-    def read(self) -> tuple[bytes, Local]:
-        """What has come, and when. BlockingIOError: nothing has; OSError: the port is
-        closed."""
-        ...
-
-    def fileno(self) -> int:
-        """To wait for it."""
-        ...
-
-    def close(self) -> None:
-        """Give it back."""
-        ...
-
-
-class RefusedError(OSError):
-    """Keys were not given, by who could be reached."""
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """What servers are reached by."""
-
-    look_up: Callable[[str, int, str], Job[Sequence[Place]]]
-    exchange: Callable[[UpstreamSettings], tuple[Job[Agreed], bool]]
-    """Begin a key exchange; was the true time known, to check the certificate at?"""
-    true_time: Callable[[], bool]
-    """Is the true time known now?"""
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Other time servers: their addresses and keys, and how they are asked."""
