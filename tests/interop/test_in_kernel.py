@@ -12,6 +12,7 @@ import pytest
 
 from tests.interop.programs import Program
 from tests.interop.test_chronyd import Chronyd
+from tests.interop.test_peers import had_newer, takes_for_stratum_1
 from tests.rig.networks import Network, cabled
 from tests.rig.test_in_kernel_live import IN_KERNEL, Served, serving
 
@@ -68,6 +69,19 @@ def test_chronyd_believes_it(
     else:
         assert by_sockets == before[1]
         assert by_kernel - before[0] >= len(rows)
+
+
+def test_ntpd_rs_believes_it(
+    wired: tuple[Network, Network], served: Served, tmp_path: Path
+) -> None:
+    _, client = wired
+    before = served.answered
+    within = ("nsenter", "-t", str(client.pid), "-n")
+    source = 'mode = "server"\naddress = "10.77.0.1:123"'
+    takes_for_stratum_1(had_newer("ntp-daemon"), source, tmp_path, within)
+    by_kernel, by_sockets = served.answered
+    assert by_kernel > before[0]
+    assert by_sockets == before[1]
 
 
 @pytest.fixture(scope="module")

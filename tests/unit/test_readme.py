@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hw.sim.scenarios import SCENARIOS
 from refclock.cli import COMMANDS
+from tests.interop.peers import drawn_into
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -88,3 +89,8 @@ def test_how_many_faults_there_are() -> None:
     told = re.search(r"(\d+) named faults", README)
     assert told
     assert int(told[1]) == len(SCENARIOS) - len({"nominal"})
+
+
+def test_the_table_of_clients_is_the_one_that_is_tested() -> None:
+    """`python -m tests.interop.peers` draws it."""
+    assert drawn_into(README) == README
