@@ -71,6 +71,8 @@ class UpstreamWitness:
         self._persist = persist
         self._upstreams = Upstreams()
         self._raw = RawTime()
+        self._last: Selected | None = None
+        """What servers agreed on at the last fact."""
         self._served: ClockSnapshot | None = None
         self._alarms = Alarms()
         self._against = 0
@@ -91,6 +93,7 @@ class UpstreamWitness:
 
     def slept(self) -> None:
         """The monotonic clock may have stood still."""
+        self._last = None
         self._upstreams.forget()
 
     def in_force(self, command: InForce) -> None:
@@ -124,12 +127,14 @@ class UpstreamWitness:
     def observe(self, fact: UpstreamFact, era: int) -> Witness | None:
         """Another fact; what comes back may name and vouch for a second: it is what
         servers agree on that nobody can forge."""
-        if not isinstance(fact, ServerReply):
+        if isinstance(fact, ServerReply):
+            raw = self._raw.at(fact.mono)
+            self._upstreams.observe(replace(fact, mono=raw))
+        else:
             self._upstreams.observe(fact)
-            return None
-        self._upstreams.observe(replace(fact, mono=self._raw.at(fact.mono)))
-        selected = self.selected(fact.mono)
-        if selected is None or not selected.proven:
+        selected = self._last = self.selected(fact.mono)
+        answered = isinstance(fact, ServerReply)
+        if not answered or selected is None or not selected.proven:
             return None
         interval = selected.interval
         at = Local(fact.mono.ns)
@@ -142,7 +147,7 @@ class UpstreamWitness:
         """Do servers exclude our own clock's time, which was `served` at `fact`?"""
         if not isinstance(fact, ServerReply) or snapshot.stratum >= 16:
             return
-        selected = self.selected(fact.mono)
+        selected = self._last
         if selected is None or served is None:
             return
         interval = selected.interval
@@ -204,7 +209,7 @@ class UpstreamWitness:
         """The leap second at the end of this day that servers announce which nobody can
         forge. `ours`: the next one known; another one is an alarm, and is believed only
         beyond the table's expiry."""
-        selected = self.selected(mono)
+        selected = self._last
         if selected is None or not selected.proven:
             return ours
         due = ours is not None and ZERO < ours.at - now <= _LEAP_AHEAD

@@ -199,3 +199,17 @@ def test_interleaved_the_exchange_before_is_measured() -> None:
     assert isinstance(found, ServerReply)
     assert found.mono == NOW + 2 * WAY
     assert abs(found.delay - (2 * WAY - MILLISECOND)) <= Duration(1)
+
+
+def test_a_storm_of_naks_beside_a_true_answer_changes_nothing() -> None:
+    two = Two(Keyed(KEY))
+    data = two.us.ask(NOW, two.draw)
+    two.us.sent(LOCAL, 0)
+    asked = Packet.decode(data)
+    for _ in range(100):
+        assert two.take(two.reply(asked) + bytes(4)) is None
+    plain = two.reply(asked)
+    true = plain + KEY.mac(plain, data[0] >> 3 & 7)
+    assert isinstance(two.take(true), ServerReply)
+    assert two.us.expired(NOW + 20 * SECOND) is None
+    assert not two.us.renewal
