@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -60,7 +60,7 @@ class Authentication:
         """As one `NtpService` takes them."""
         found: list[Authenticator] = []
         if self.cookies is not None:
-            found.append(NtsServer(self.cookies.get, secrets.token_bytes))
+            found.append(NtsServer(self.cookies.get, os.urandom))
         if self._symmetric is not None:
             found.append(self._symmetric)
         return found

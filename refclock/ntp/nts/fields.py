@@ -9,7 +9,7 @@ or shorter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -182,14 +182,12 @@ def _usual_shape(request: bytes) -> _Shape | None:
         return None
     wished, last = divmod(len(request) - _COOKIE_AT, step)
     at = len(request) - last
-    placeholders = {
-        request[begin : begin + 4] for begin in range(_COOKIE_AT + step, at, step)
-    }
+    begins = range(_COOKIE_AT + step, at, step)
     if (
         not 1 <= wished <= MOST_COOKIES
         or last not in _PROOF_LENGTHS
         or request[at : at + 4] != _LENGTHS.pack(AUTHENTICATOR, last)
-        or placeholders - {_LENGTHS.pack(PLACEHOLDER, step)}
+        or (begins and _heads(request, begins) != {_LENGTHS.pack(PLACEHOLDER, step)})
     ):
         return None
     return _Shape(
@@ -198,6 +196,11 @@ def _usual_shape(request: bytes) -> _Shape | None:
         wished,
         Field(AUTHENTICATOR, at, request[at + 4 :]),
     )
+
+
+def _heads(request: bytes, begins: Iterable[int]) -> set[bytes]:
+    """Kinds and lengths of the fields that begin there."""
+    return {request[begin : begin + 4] for begin in begins}
 
 
 def _shape(request: bytes, fields: Sequence[Field]) -> _Shape | None:

@@ -11,11 +11,11 @@ from itertools import product
 
 import pytest
 
-from hw.abi.addresses import links
+from hw.abi.addresses import LOOPBACK, Link, links
 from hw.abi.bpf.assembler import assemble
 from hw.abi.bpf.programs import XDP, Program
 from hw.linux.clock import FreeClock
-from hw.net.responder import program
+from hw.net.responder import places, program
 from hw.net.responder.instructions import clock, reply
 from hw.net.responder.layout import SLOT
 from hw.net.responder.program import XDP_PASS
@@ -84,6 +84,18 @@ def test_every_byte_of_the_address_on_the_wire(admit: Admit, hook: str) -> None:
     others = [bytes(at) + b"\4" + bytes(11 - at) for at in range(6)]
     frames = [Frame(PLAIN, macs=macs) for macs in (bytes(12), *others)]
     assert outcomes(admit(), frames, hook) == "yuuuuuu"
+
+
+def test_at_the_xdp_hook_the_address_is_the_interface_s(
+    admit: Admit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac = b"\1\2\3\4\5\6"
+    lo = Link("lo", 1, LOOPBACK, 0, mac)
+    monkeypatch.setattr(places, "links", lambda: iter([lo]))
+    responder = admit()
+    others = [mac[:at] + b"\xff" + mac[at + 1 :] for at in range(6)]
+    frames = [Frame(PLAIN, macs=to + bytes(6)) for to in (mac, bytes(6), *others)]
+    assert outcomes(responder, frames, "xdp") == "yuuuuuuu"
 
 
 @HOOKS

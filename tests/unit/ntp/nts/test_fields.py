@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from refclock.ntp.auth import AuthFault, Opened, Proof
 from refclock.ntp.extension import encode, read
+from refclock.ntp.nts import fields
 from refclock.ntp.nts.aead import Algorithm
 from refclock.ntp.nts.cookies import Association, CookieKeys
 from refclock.ntp.nts.fields import (
@@ -193,3 +194,21 @@ def test_any_fields_get_an_answer_no_longer_than_they_are(
     asking.request(HEADER)
     assert not asking.proves(data)
     assert not asking.is_nak(data)
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+@pytest.mark.parametrize("cookies", [1, 7, 8])
+def test_the_usual_shape_is_read_as_any_other(
+    algorithm: Algorithm, cookies: int
+) -> None:
+    """Of a client's request with up to one byte changed, by either reader."""
+    request = client(algorithm, cookies).request(HEADER)
+    draw = Random(cookies)
+    assert fields._usual_shape(request) is not None
+    for at in (0, *range(48, len(request), 2)):
+        changed = bytearray(request)
+        changed[at] ^= draw.choice((0, 1, 2, 4, 0x40))
+        usual = fields._usual_shape(bytes(changed))
+        if usual is not None:
+            whole = read(bytes(changed)).fields
+            assert fields._shape(bytes(changed), whole) == usual
