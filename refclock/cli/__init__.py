@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "simulate",
     "capture",
     "replay",
+    "files",
 )
 
 

@@ -15,7 +15,7 @@ from refclock.config import Config, ConfigError, load, overlaid, parse
 from refclock.server.settings import LeapMode, ListenerSettings
 from refclock.settings import Range
 
-MANUAL = Path(__file__).parents[2] / "config" / "refclock.toml"
+MANUAL = Path(__file__).parents[3] / "config" / "refclock.toml"
 
 
 def faults(text: str) -> list[str]:

@@ -1,9 +1,7 @@
-"""TOML to one frozen tree of settings, or every fault at once.
+"""A file of settings in TOML to a dataclass, or every fault at once with its place.
 
-A room's settings are a frozen dataclass in that room, each with its default and
-its range; here they are only composed and loaded. The file is outside, so it is
-refused whole: each fault with file, line, key, what is allowed and, for a key
-unknown key, the nearest known one.
+The file is outside, so it is refused whole: each fault with file, line, key and what is
+allowed there.
 """
 
 from __future__ import annotations
@@ -12,114 +10,11 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, Self, TypeVar
+from typing import Any, Final, NoReturn, Self, TypeVar
 
-from refclock.board.wiring import (
-    PairSettings,
-    PulseSettings,
-    ReceiverSettings,
-    RtcSettings,
-    ThermometerSettings,
-)
-from refclock.codec import CodecError, Fault, decode, dotted, encode
-from refclock.discipline.bound import BoundSettings
-from refclock.discipline.servo import SteerSettings
-from refclock.engine.policy import (
-    AcquireSettings,
-    ClockSettings,
-    EngineSettings,
-    HoldoverSettings,
-)
-from refclock.integrity.monitor import IntegritySettings
-from refclock.label.labeller import LabelSettings
-from refclock.ntp.mac import KeysSettings
-from refclock.ntp.nts.settings import NtsSettings
-from refclock.server.settings import LeapMode, ServerSettings
-from refclock.settings import Range
-from refclock.upstream.settings import UpstreamSettings, WitnessSettings
-
-
-@dataclass(frozen=True, slots=True)
-class ControlSettings:
-    """The socket that `refclock status` asks."""
-
-    socket: str = "/run/refclock/control.sock"
-    everyone: bool = False
-    """May any user ask? Clients are listed for root and the group only."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateSettings:
-    """What is remembered across restarts."""
-
-    file: str = "/var/lib/refclock/state.json"
-    save_every_s: Annotated[int, Range(10, 86_400, "s")] = 600
-
-
-@dataclass(frozen=True, slots=True)
-class LeapSettings:
-    """Where leap seconds are known from."""
-
-    file: str = "auto"
-    """A leap-seconds.list; "auto": the system's or the packaged one, the newer."""
-    mode: LeapMode = LeapMode.ANNOUNCE
-    """What listeners do with a leap second that do not say so themselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Every setting of the daemon."""
-
-    receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
-    pulse: PulseSettings = field(default_factory=PulseSettings)
-    watched: tuple[PairSettings, ...] = ()
-    thermometer: ThermometerSettings = field(default_factory=ThermometerSettings)
-    rtc: RtcSettings = field(default_factory=RtcSettings)
-    upstream: tuple[UpstreamSettings, ...] = ()
-    witness: WitnessSettings = field(default_factory=WitnessSettings)
-    clock: ClockSettings = field(default_factory=ClockSettings)
-    steer: SteerSettings = field(default_factory=SteerSettings)
-    acquire: AcquireSettings = field(default_factory=AcquireSettings)
-    holdover: HoldoverSettings = field(default_factory=HoldoverSettings)
-    bound: BoundSettings = field(default_factory=BoundSettings)
-    label: LabelSettings = field(default_factory=LabelSettings)
-    integrity: IntegritySettings = field(default_factory=IntegritySettings)
-    leap: LeapSettings = field(default_factory=LeapSettings)
-    server: ServerSettings = field(default_factory=ServerSettings)
-    keys: KeysSettings = field(default_factory=KeysSettings)
-    nts: NtsSettings = field(default_factory=NtsSettings)
-    control: ControlSettings = field(default_factory=ControlSettings)
-    state: StateSettings = field(default_factory=StateSettings)
-
-    def engine(self) -> EngineSettings:
-        """The part of it that makes the engine."""
-        return EngineSettings(
-            self.clock,
-            self.steer,
-            self.acquire,
-            self.holdover,
-            self.label,
-            self.integrity,
-            self.bound,
-            self.witness,
-        )
-
-    def differs(self, other: Config) -> list[str]:
-        """The keys whose values are not those of `other`, as `server.port`."""
-        ours, theirs = encode(Config, self), encode(Config, other)
-        return list(_differences(ours, theirs, ()))
-
-
-def _differences(
-    ours: Mapping[str, Any], theirs: Mapping[str, Any], at: tuple[str, ...]
-) -> Iterator[str]:
-    for key, value in ours.items():
-        if isinstance(value, Mapping):
-            yield from _differences(value, theirs[key], (*at, key))
-        elif value != theirs[key]:
-            yield ".".join((*at, key))
+from refclock.codec import CodecError, Fault, decode, dotted
 
 
 class ConfigError(ValueError):
@@ -140,44 +35,35 @@ class Places:
 
     name: str
     lines: Mapping[Key, int]
+    beneath: Places | None = None
+    """Those of the file this one is laid over."""
 
     @classmethod
-    def of(cls, text: str, name: str) -> Self:
+    def of(cls, text: str, name: str, beneath: Places | None = None) -> Self:
         """Of TOML text."""
-        return cls(name, dict(_lines(text)))
+        return cls(name, dict(_lines(text)), beneath)
 
     def fault(self, key: Key, message: str) -> str:
-        """`file:line: key: message`."""
+        """`file:line: key: message`, in the file that has the key."""
+        if self.beneath and key not in self.lines and key in self.beneath.lines:
+            return self.beneath.fault(key, message)
         where = f"{dotted(key)}: " if key else ""
         return f"{self.name}:{_line(self.lines, key)}: {where}{message}"
 
 
-def load(path: Path, under: Table | None = None) -> Config:
-    """The settings in the file at `path`, laid over the tables of `under`.
-
-    OSError: cannot be read. ConfigError: every fault, one a line.
-    """
-    return parse(_bytes(path), str(path), under)
-
-
-def places(path: Path) -> Places:
-    """Where each key stands in the file at `path`. OSError, ConfigError: as `load`."""
-    return Places.of(_text(_bytes(path), str(path)), str(path))
-
-
-def parse(
-    raw: bytes, name: str = "configuration", under: Table | None = None
-) -> Config:
-    """The settings in TOML text; `name` is what faults call it."""
-    return read(Config, raw, name, under)
-
-
-def read(kind: type[T], raw: bytes, name: str, under: Table | None = None) -> T:
-    """A dataclass in TOML text, laid over the tables of `under`.
+def read(
+    kind: type[T],
+    raw: bytes,
+    name: str,
+    under: Table | None = None,
+    beneath: Places | None = None,
+) -> T:
+    """A dataclass in TOML text, laid over the tables of `under`, whose keys stand at
+    `beneath`.
 
     ConfigError: every fault, one a line as `name:line: key: what`.
     """
-    text = _text(raw, name)
+    text = text_of(raw, name)
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # no date, digits without end
@@ -185,7 +71,7 @@ def read(kind: type[T], raw: bytes, name: str, under: Table | None = None) -> T:
     try:
         return decode(kind, overlaid(under or {}, table))
     except CodecError as error:
-        at = Places.of(text, name)
+        at = Places.of(text, name, beneath)
         faults = sorted(error.faults, key=lambda fault: _line(at.lines, fault.path))
         raise ConfigError(
             "\n".join(at.fault(fault.path, _advice(fault)) for fault in faults)
@@ -204,7 +90,7 @@ def overlaid(under: Table, over: Table) -> dict[str, Any]:
     return merged
 
 
-def _bytes(path: Path) -> bytes:
+def content(path: Path) -> bytes:
     with path.open("rb") as file:
         raw = file.read(_LARGEST + 1)
     if len(raw) > _LARGEST:
@@ -212,7 +98,7 @@ def _bytes(path: Path) -> bytes:
     return raw
 
 
-def _text(raw: bytes, name: str) -> str:
+def text_of(raw: bytes, name: str) -> str:
     """UTF-8, with or without the mark that some editors begin a file with."""
     try:
         return raw.decode("utf-8-sig")
