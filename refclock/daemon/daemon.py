@@ -260,7 +260,8 @@ class Daemon:
             if now >= tick_at:
                 self._handle(Tick(now, local, self._clock.era))
                 engine = self._engine
-                self._journal.state(engine.mode, engine.reason(now), engine.alarms(now))
+                reason, alarms = engine.reason(now), engine.alarms(now)
+                self._journal.state(engine.mode, reason, alarms, now)
                 tick_at = now + _TICK
                 if now >= save_at:
                     save_at = now + self._save_every

@@ -12,9 +12,11 @@ from typing import Final
 from refclock.diagnose.words import sentence
 from refclock.discipline.mode import Mode
 from refclock.events import Configured, Event, Found, Lost
-from refclock.integrity.alarm import Alarm, AlarmKind
+from refclock.integrity.alarm import Alarm, Ledger
 from refclock.observe.escape import escape
+from refclock.observe.text import headline
 from refclock.reasons import Code, Reason
+from refclock.timebase import Mono
 
 log = logging.getLogger("refclock")
 
@@ -30,8 +32,7 @@ class Journal:
         if self._address.startswith("@"):
             self._address = "\0" + self._address[1:]
         self._last: tuple[Mode | None, tuple[Code, ...]] = None, ()
-        self._alarms: dict[tuple[AlarmKind, Code], str] = {}
-        """Those that stand, as they were logged when they came."""
+        self._ledger = Ledger()
         self._lost: dict[str, str] = {}
 
     def notify(self, say: str) -> None:
@@ -57,23 +58,26 @@ class Journal:
         elif isinstance(event, Configured):
             log.info("%s: %s", event.source, event.text)
 
-    def state(self, mode: Mode, reason: Reason, alarms: Iterable[Alarm]) -> None:
-        """Log another mode, another reason for it, alarms that come and go.
+    def state(
+        self, mode: Mode, reason: Reason, alarms: Iterable[Alarm], now: Mono
+    ) -> None:
+        """Log another mode, another reason for it, alarms raised and over.
 
         Reasons and alarms are recognised by their codes: a number in one that changes
         is worth no line.
         """
-        text = sentence(reason)
-        self.notify(f"WATCHDOG=1\nSTATUS={mode.name}: {escape(text)}")
+        text, alarms = sentence(reason), tuple(alarms)
+        shown = headline(mode.name, len(alarms))
+        self.notify(f"WATCHDOG=1\nSTATUS={shown}: {escape(text)}")
         last_mode, last_codes = self._last
         if mode is not last_mode:
             log.info("%s: %s", mode.name, text)
         elif reason.codes != last_codes and mode is not Mode.TRACK:
             log.info("still %s: %s", mode.name, text)
         self._last = mode, reason.codes
-        standing = {(alarm.kind, alarm.reason.code): alarm for alarm in alarms}
-        for key in sorted(standing.keys() - self._alarms.keys()):
-            self._alarms[key] = sentence(standing[key].reason)
-            log.warning("alarm: %s", self._alarms[key])
-        for key in sorted(self._alarms.keys() - standing.keys()):
-            log.info("alarm over: %s", self._alarms.pop(key))
+        for change in self._ledger.update(alarms, now):
+            said = sentence(change.alarm.reason)
+            if change.raised:
+                log.warning("alarm: %s", said)
+            else:
+                log.info("alarm over: %s", said)

@@ -208,6 +208,7 @@ def _alarm(alarm: Alarm, source: SourceId, now: Mono) -> AlarmStatus:
         code=alarm.reason.code,
         parameters=alarm.reason.parameters,
         source=source,
+        severity=alarm.kind.severity.value,
     )
 
 

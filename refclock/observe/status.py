@@ -46,6 +46,8 @@ class AlarmStatus:
     """The reason's, stable over versions."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     source: str = "gps0"
+    severity: str = "warning"
+    """critical: the served time itself may be false; or warning."""
 
 
 @dataclass(frozen=True, slots=True)

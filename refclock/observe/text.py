@@ -11,7 +11,7 @@ from refclock.observe.escape import escape
 def to_text(status: Mapping[str, Any]) -> str:
     """The page `refclock status` prints, from the object of `to_json`."""
     lines = [
-        f"{status['mode']:<10} {status['reason']}",
+        f"{headline(status['mode'], len(status['alarms'])):<10} {status['reason']}",
         f"serving    stratum {status['stratum']}, refid {status['refid'] or '-'}, "
         f"leap {status['leap']}",
         f"time       {status['utc'] or 'unknown'}",
@@ -49,7 +49,7 @@ def to_text(status: Mapping[str, Any]) -> str:
             f"{why} {n}" for why, n in sorted(status["dropped"].items())
         )
         lines.append(f"refused    {refused}")
-    lines += [f"ALARM      {alarm['text']}" for alarm in status["alarms"]]
+    lines += [f"ALARM      {_alarm(alarm)}" for alarm in status["alarms"]]
     lines.append(f"clients    {_server(status['server'])}")
     if status["clients"]:
         lines += [f"{'':11}{row}" for row in _clients(status["clients"])]
@@ -59,6 +59,17 @@ def to_text(status: Mapping[str, Any]) -> str:
         for host in status["denied"]
     ]
     return "\n".join(map(escape, lines))
+
+
+def headline(mode: str, alarms: int) -> str:
+    """The mode, and how many alarms stand: never the mode alone while one does."""
+    if not alarms:
+        return mode
+    return f"{mode}, {alarms} ALARM{'S' if alarms > 1 else ''}:"
+
+
+def _alarm(alarm: Mapping[str, Any]) -> str:
+    return f"{alarm['text']} ({alarm['severity']}, for {seconds(alarm['age_s'])})"
 
 
 def clients_text(clients: Sequence[Mapping[str, Any]]) -> str:

@@ -261,7 +261,7 @@ def run(seed: int, count: int) -> int:
             handle(event)
     status = engine.status(now)
     json.dumps(asdict(status))
-    journal.state(engine.mode, engine.reason(now), engine.alarms(now))
+    journal.state(engine.mode, engine.reason(now), engine.alarms(now), now)
     Memory.parse(engine.memory().text())
     return facts
 

@@ -586,7 +586,10 @@ def test_the_log_tells_of_devices_and_of_the_mode(
     assert len([text for text in said if text.startswith("COLD: ")]) == 1
 
 
-def test_the_log_tells_of_each_alarm_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_tells_of_each_alarm_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("refclock.integrity.alarm.HOLD", SECOND)
     caplog.set_level(logging.INFO, "refclock")
     now = FreeClock().read()[1]
     jammed = Interference(now, jammed=True, spoofed=False, detail="jammed")

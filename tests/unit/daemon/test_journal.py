@@ -11,7 +11,7 @@ from refclock.discipline.mode import Mode
 from refclock.events import GPS0, PPS0, Found, Lost
 from refclock.integrity.alarm import Alarm, AlarmKind
 from refclock.reasons import Code, Reason
-from refclock.timebase import Mono
+from refclock.timebase import MINUTE, Mono
 
 NOW = Mono(1)
 
@@ -52,7 +52,7 @@ def test_a_mode_is_told_and_another_reason_for_it_but_not_while_all_is_well(
         (Mode.TRACK, Reason.of(Code.FOLLOWING, bound_s=9e-6)),
         (Mode.TRACK, Reason.of(Code.WAITING_FOR_PULSE)),
     ):
-        journal.state(mode, reason, ())
+        journal.state(mode, reason, (), NOW)
     assert caplog.messages == [
         "COLD: no sentence from the receiver for 12 s: check wiring and speed",
         "still COLD: the receiver has no fix: give the antenna a view of the sky",
@@ -67,7 +67,7 @@ def test_another_cause_of_the_same_mode_is_told(
     journal = Journal()
     for cause in (Code.NO_PULSE, Code.NO_SENTENCE):
         reason = Reason.of(Code.HOLDING_OVER, Reason.of(cause))
-        journal.state(Mode.HOLDOVER, reason, ())
+        journal.state(Mode.HOLDOVER, reason, (), NOW)
     assert [text.split(":")[0] for text in caplog.messages] == [
         "HOLDOVER",
         "still HOLDOVER",
@@ -89,13 +89,16 @@ def test_an_alarm_is_told_when_it_comes_and_when_it_goes(
         reason = Reason.of(Code.LINE_CROWDED, share=share)
         return Alarm(AlarmKind.LINE, reason, NOW)
 
+    now = NOW
     for alarms in (
         [moved(310.0)],
         [moved(325.0), crowded(0.8)],
         [crowded(0.9)],
         [],
+        [],
     ):
-        journal.state(Mode.COLD, Reason.of(Code.NO_FIX), alarms)
+        journal.state(Mode.COLD, Reason.of(Code.NO_FIX), alarms, now)
+        now += MINUTE
     assert [text[:38] for text in caplog.messages[1:]] == [
         "alarm: the antenna is 310 m from where",
         "alarm: the receiver's line is 80% full",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from refclock.observe.status import AlarmStatus, LagStatus, Status, to_json
-from refclock.observe.text import seconds, to_text
+from refclock.observe.text import headline, seconds, to_text
 from refclock.server.admission.clients import ClientStatus, busiest
 
 COLD = Status(
@@ -102,7 +102,7 @@ def test_everything_an_operator_asks_is_on_the_page() -> None:
         "EXPIRED on 2026-06-28",
         "fix valid, line 43% full\n",
         "checksum_mismatch 2",
-        "ALARM      the antenna moved 400 m",
+        "ALARM      the antenna moved 400 m (warning, for 3 s)",
         "device     receiver: /dev/gps0 at 9600 Bd",
         "requests 7\n           address ",
         "denied     100.64.0.7, 17 requests, 3 s ago; to answer it add its network to "
@@ -128,3 +128,9 @@ def test_a_table_still_good_says_until_when() -> None:
         )
     )
     assert "good until 2027-06-28" in page
+
+
+def test_the_mode_never_stands_alone_while_an_alarm_does() -> None:
+    assert headline("TRACK", 0) == "TRACK"
+    assert headline("TRACK", 1) == "TRACK, 1 ALARM:"
+    assert headline("TRACK", 2) == "TRACK, 2 ALARMS:"
