@@ -28,6 +28,10 @@ from refclock.timebase import (
     Utc,
 )
 
+PPS: Final = b"PPS\0"
+"""Reference id while pulses are used (RFC 5905, 7.3)."""
+GPS: Final = b"GPS\0"
+"""Reference id while none is."""
 NEVER: Final = Mono(0)
 """`at` of a snapshot of nothing."""
 UNKNOWN: Final = 16 * SECOND

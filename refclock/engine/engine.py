@@ -15,12 +15,14 @@ from typing import Final
 
 from refclock.diagnose.notes import Devices
 from refclock.discipline.mode import Mode, Signal
-from refclock.engine.clock import GPS, PPS, Clock
+from refclock.engine.clock import Clock
 from refclock.engine.memory import LastGood, Memory
+from refclock.engine.oscillator import Rate
 from refclock.engine.policy import EngineSettings
 from refclock.engine.pulses import Pulses
 from refclock.engine.realtime import Stepped
-from refclock.engine.reference import ReceiverFact, Reference, References
+from refclock.engine.reference import Reference
+from refclock.engine.references import References
 from refclock.engine.status import reason, status
 from refclock.engine.witness import UpstreamWitness
 from refclock.events import (
@@ -63,13 +65,8 @@ from refclock.timebase import (
     Utc,
 )
 
-__all__ = ["GPS", "PPS", "Engine"]
-
 CONCLUDED_AFTER: Final = Duration(2_500_000_000)
 """No pulse was used for so long: bound and rate are reckoned without one."""
-PULSE_ABSENT_AFTER: Final = 10 * SECOND
-"""No pulse came at all for so long, and twice the silence after which it is lost:
-sentences alone must do."""
 LEARNED_BEFORE: Final = 10 * SECOND
 
 
@@ -104,25 +101,13 @@ class Engine:
             precision=precision,
             learned=memory.learned if memory else None,
         )
-        lags = memory.learned_lags() if memory else {}
-        self._references = References(
-            [
-                Reference(
-                    pair,
-                    settings,
-                    leaps,
-                    floor,
-                    lags=lags if pair is pairs[0] else {},
-                    last_good=memory.last_good if memory else None,
-                    latency=latency,
-                )
-                for pair in pairs
-            ]
+        self._references = References.of_pairs(
+            pairs, settings, leaps, floor, latency=latency, memory=memory
         )
         self._first = self._references.first
         persist = settings.integrity.persist_s * SECOND
         self._upstream = UpstreamWitness(
-            settings.witness, persist, leaps, self._clock.oscillator
+            settings.witness, persist, leaps, lambda: Rate.of(self._clock.learned())
         )
         self._pulses = Pulses(self._clock, self._references, self._upstream)
         self._devices = Devices()
@@ -136,13 +121,12 @@ class Engine:
     @property
     def mode(self) -> Mode:
         """How much the clock is worth."""
-        return self._clock.mode
+        return self._clock.certainty.mode
 
     def handle(self, event: Event) -> tuple[Command, ...]:
         """Take one fact in; what comes back is to be applied to the clock at once."""
         self._devices.note(event)
-        if reference := self._references.of(event):
-            reference.notes.note(event)
+        self._references.note(event)
         match event:
             case PulseEdge():
                 return self._edge(event)
@@ -164,7 +148,7 @@ class Engine:
             case AntennaFeed() | Identity() | Configured() | Lost() | Found():
                 pass
             case _:
-                self._receiver(event)
+                self._references.observe(event, self._clock.tai(event.mono))
         return ()
 
     def shutdown(self) -> tuple[Command, ...]:
@@ -201,7 +185,7 @@ class Engine:
 
     def _edge(self, edge: PulseEdge) -> tuple[Command, ...]:
         reference = self._references.of(edge)
-        if reference is None or edge.era < self._clock.era:
+        if reference is None or edge.era < self._clock.realtime.era:
             return ()  # of no pulse of ours, or stamped by a clock stepped since
         self._follow(edge.at, edge.mono, edge.era)
         watched = reference is not self._first
@@ -226,11 +210,13 @@ class Engine:
         ahead = reference.labeller.observe(accepted)
         if ahead is not None:
             self._hold_or_adopt(reference, ahead, message.mono)
-        local = self._clock.local(message.mono)
+        local = self._clock.realtime.local(message.mono)
         if reference is not self._first or ahead or local is None:
             return
-        if self._pulse_absent(message.mono):
-            self._sentence(reference, accepted, local)
+        if reference.pulse_absent(
+            message.mono, self._began, self._clock.pulse_lost_after
+        ):
+            self._pulses.stand_in(reference, accepted, local)
 
     def _hold_or_adopt(self, reference: Reference, ahead: Duration, now: Mono) -> None:
         """Sentences differ from our clock by whole seconds, or (zero) no longer do."""
@@ -240,31 +226,17 @@ class Engine:
             reference.labeller.adopt(ahead)
             self._clock.shift(ahead)
 
-    def _sentence(
-        self, reference: Reference, message: TimeMessage, local: Local
-    ) -> None:
-        """Without pulses a sentence is a sample too, of a much larger spread."""
-        found = reference.sentence_sample(message, local)
-        if found is None:
-            return
-        alone, within = found[1], found[1].doubt + 4 * found[1].spread
-        if not self._pulses.stopped(reference, alone.tai, alone.mono, within):
-            self._clock.accept_sentence(*found)
-
-    def _receiver(self, fact: ReceiverFact) -> None:
-        if reference := self._references.of(fact):
-            reference.observe(fact, self._clock.tai(fact.mono))
-
     def _witness(self, witness: Witness) -> None:
         """Another's word on the time. A battery clock that the kernel has set from ours
         is no witness any more; its reading from before is carried on."""
         echo = witness.source == RTC0 and self._clock.sets_rtc
-        if witness.era == self._clock.era and not echo:
+        if witness.era == self._clock.realtime.era and not echo:
             self._references.witness(witness)
 
     def _server(self, fact: UpstreamFact) -> None:
         """What another server answered, or that it did not."""
-        if (witness := self._upstream.observe(fact, self._clock.era)) is not None:
+        witness = self._upstream.observe(fact, self._clock.realtime.era)
+        if witness is not None:
             self._references.witness(witness)
         served = self._clock.tai(fact.mono)
         self._upstream.compare(fact, self._clock.snapshot, served)
@@ -284,16 +256,9 @@ class Engine:
         if last is not None and now - last <= CONCLUDED_AFTER:
             return ()  # concluded at that pulse
         if last is None or now - last > self._clock.pulse_lost_after:
-            self._clock.signal(Signal.PULSE_LOST)
+            self._clock.certainty.signal(Signal.PULSE_LOST)
             self._pulses.stands_in = None
         return self._conclude(at, now)
-
-    def _pulse_absent(self, now: Mono) -> bool:
-        """Has no pulse come, used or not, for so long that sentences must do?"""
-        pulse = self._first.notes.pulse
-        last = pulse.mono if pulse else self._began
-        absent = max(PULSE_ABSENT_AFTER, 2 * self._clock.pulse_lost_after)
-        return last is not None and now - last > absent
 
     # the clock
 
@@ -301,11 +266,11 @@ class Engine:
         """Notice that the local clock was stepped since it was last read."""
         stepped = self._clock.follow(local, mono, era)
         if stepped in {Stepped.SLIGHTLY, Stepped.AWAY}:
-            self._references.stepped(self._clock.step, mono)
+            self._references.stepped(self._clock.realtime.step, mono)
         if stepped is Stepped.AWAY:
             self._restart()
             self._upstream.slept()
-            self._clock.signal(Signal.PHASE_LOST)
+            self._clock.certainty.signal(Signal.PHASE_LOST)
 
     def _conclude(self, at: Local, now: Mono) -> tuple[Command, ...]:
         """Judge, steer and publish, as things stand at `now`."""

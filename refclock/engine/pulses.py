@@ -13,12 +13,13 @@ from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Signal
 from refclock.discipline.sample import Sample
 from refclock.engine.clock import Clock
-from refclock.engine.reference import Reference, References
+from refclock.engine.reference import Reference
+from refclock.engine.references import References
 from refclock.engine.witness import UpstreamWitness
-from refclock.events import PulseEdge
+from refclock.events import PulseEdge, TimeMessage
 from refclock.integrity.monitor import PulseVerdict
 from refclock.integrity.phase import SMALL
-from refclock.timebase import ZERO, Duration, Mono, Tai
+from refclock.timebase import ZERO, Duration, Local, Mono, Tai
 
 
 class Pulses:
@@ -39,14 +40,14 @@ class Pulses:
         self, reference: Reference, sample: Sample, second: Tai, edge: PulseEdge
     ) -> bool:
         """Give a pulse of the first receiver to the clock, if it is believed."""
-        if self.stopped(reference, second, sample.mono):
+        if self._stopped(reference, second, sample.mono):
             return False
         innovation = None
         if self._clock.started:
             innovation = self._clock.innovation(sample)
             residual = Duration.from_seconds(innovation.residual_s)
             own = self._clock.snapshot
-            bound = own.bound_at(sample.mono) - self._clock.budget.doubt
+            bound = own.bound_at(sample.mono) - self._clock.certainty.budget.doubt
             sided = self._sides(second, residual, sample.mono)
             verdict = reference.judge(residual, bound, sample.mono, sided)
             if verdict is PulseVerdict.REJECT:
@@ -54,7 +55,7 @@ class Pulses:
                 return False
             if verdict is PulseVerdict.RESTART:
                 self._clock.reset_phase()
-                self._clock.signal(Signal.PHASE_LOST)
+                self._clock.certainty.signal(Signal.PHASE_LOST)
                 innovation = None
         innovation = self._clock.accept(
             sample, second, innovation, doubt=reference.integrity.doubt()
@@ -63,7 +64,7 @@ class Pulses:
         self.measure(reference.meter.stamped(edge.at + residual, edge.era))
         reference.used_at(sample.mono)
         self.used, self.stands_in = sample.mono, None
-        self._clock.signal(Signal.SAMPLE)
+        self._clock.certainty.signal(Signal.SAMPLE)
         return True
 
     def watch(self, reference: Reference, sample: Sample, second: Tai) -> bool:
@@ -74,7 +75,7 @@ class Pulses:
         residual = Duration.from_seconds(self._clock.innovation(sample).residual_s)
         reference.offset, bias = residual, reference.bias
         own = self._clock.snapshot
-        bound = own.bound_at(sample.mono) - self._clock.budget.doubt
+        bound = own.bound_at(sample.mono) - self._clock.certainty.budget.doubt
         if bias.known:
             away = residual - bias.mean
             verdict = reference.judge(away, bound, sample.mono, None)
@@ -89,11 +90,23 @@ class Pulses:
             offset = sample.offset - bias.mean
             self._clock.accept(replace(sample, offset=offset), second, bias=bias.line)
             self.stands_in, self.used = reference, sample.mono
-            self._clock.signal(Signal.SAMPLE)
+            self._clock.certainty.signal(Signal.SAMPLE)
             return True
         return False
 
-    def stopped(
+    def stand_in(
+        self, reference: Reference, message: TimeMessage, local: Local
+    ) -> None:
+        """Without pulses a sentence is a sample too, of a much larger spread. `local`:
+        when it came."""
+        found = reference.sentence_sample(message, local)
+        if found is None:
+            return
+        alone, within = found[1], found[1].doubt + 4 * found[1].spread
+        if not self._stopped(reference, alone.tai, alone.mono, within):
+            self._clock.accept_sentence(*found)
+
+    def _stopped(
         self, reference: Reference, at: Tai, mono: Mono, within: Duration = ZERO
     ) -> bool:
         """Do other servers exclude that a clock that has no second yet begins so?"""
@@ -105,7 +118,7 @@ class Pulses:
 
     def measure(self, measured: Measured | None) -> None:
         """The pulse's latency is measured: used if that is surer than the prior."""
-        if measured is not None and self._clock.prefers(measured):
+        if measured is not None and self._clock.certainty.prefers(measured):
             self._clock.latency_measured(
                 measured, self._references.first.measured(measured)
             )

@@ -5,7 +5,7 @@ All that is learned and believed of a receiver is kept here, under its source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -16,8 +16,6 @@ from refclock.engine.bias import Bias
 from refclock.engine.policy import EngineSettings
 from refclock.events import (
     Dropped,
-    Event,
-    InForce,
     Interference,
     LeapNotice,
     LineLoad,
@@ -27,11 +25,9 @@ from refclock.events import (
     Sawtooth,
     SkyView,
     SourcePair,
-    Tick,
     TimeMessage,
     Witness,
 )
-from refclock.integrity.alarm import Alarm
 from refclock.integrity.monitor import Integrity, MessageRefused, PulseVerdict
 from refclock.label.labeller import (
     OTHER_EDGE,
@@ -68,6 +64,9 @@ ReceiverFact = (
 
 
 _AGREES_FOR: Final = 3 * SECOND
+PULSE_ABSENT_AFTER: Final = 10 * SECOND
+"""No pulse came at all for so long, and twice the silence after which it is lost:
+sentences alone must do."""
 _DOUBT_AFTER: Final = 60 * SECOND
 
 
@@ -171,6 +170,14 @@ class Reference:
         fresh = last is not None and now - last < _AGREES_FOR
         return fresh and self.bias.known and self.refusal is None
 
+    def pulse_absent(self, now: Mono, began: Mono | None, lost_after: Duration) -> bool:
+        """Has no pulse come, used or not, for so long that sentences must do? `began`:
+        when the engine did; `lost_after`: the silence after which a pulse is lost."""
+        pulse = self.notes.pulse
+        last = pulse.mono if pulse else began
+        absent = max(PULSE_ABSENT_AFTER, 2 * lost_after)
+        return last is not None and now - last > absent
+
     def accept(self, message: TimeMessage) -> TimeMessage | None:
         """The message with its date made right; None: see `refusal`."""
         accepted = self.integrity.accept(message)
@@ -240,53 +247,3 @@ class Reference:
             return ZERO
         named = pulse if said.pulse is None else self._leaps.tai(said.pulse)
         return said.error if abs(named - pulse) < MILLISECOND else ZERO
-
-
-class References:
-    """All receivers of the board with their pulses. Used by one thread."""
-
-    def __init__(self, references: Sequence[Reference]) -> None:
-        """The first one steers the clock, the others are watched."""
-        self._all = tuple(references)
-        self.first = self._all[0]
-        self._by_source = {
-            source: each for each in self._all for source in (each.receiver, each.pulse)
-        }
-
-    @property
-    def watched(self) -> tuple[Reference, ...]:
-        """All but the first."""
-        return self._all[1:]
-
-    def __iter__(self) -> Iterator[Reference]:
-        return iter(self._all)
-
-    def of(self, event: Event) -> Reference | None:
-        """The one that `event` comes from; None: it is from no receiver or pulse."""
-        if isinstance(event, Tick | InForce):
-            return None
-        return self._by_source.get(event.source)
-
-    def alarms(self, now: Mono) -> list[Alarm]:
-        """What stands now, of all."""
-        return [alarm for each in self for alarm in each.integrity.alarms(now)]
-
-    def witness(self, witness: Witness) -> None:
-        """Another's word on the time."""
-        for each in self:
-            each.witness(witness)
-
-    def know(self, leaps: LeapTable) -> None:
-        """Use another table of leap seconds."""
-        for each in self:
-            each.know(leaps)
-
-    def stepped(self, by: Duration, now: Mono) -> None:
-        """Another program set the clock by that much."""
-        for each in self:
-            each.integrity.stepped(by, now)
-
-    def restart(self) -> None:
-        """The clock begins afresh."""
-        for each in self:
-            each.restart()

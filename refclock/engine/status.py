@@ -5,9 +5,12 @@ from __future__ import annotations
 from refclock.diagnose.notes import Devices
 from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
+from refclock.discipline.bank import Estimate
 from refclock.engine.clock import Clock
-from refclock.engine.reference import Reference, References
-from refclock.engine.witness import Rate, UpstreamWitness
+from refclock.engine.oscillator import Rate
+from refclock.engine.reference import Reference
+from refclock.engine.references import References
+from refclock.engine.witness import UpstreamWitness
 from refclock.events import UPSTREAM, SourceId
 from refclock.integrity.alarm import Alarm
 from refclock.observe.status import (
@@ -20,7 +23,7 @@ from refclock.observe.status import (
 )
 from refclock.published import ClockSnapshot
 from refclock.reasons import Reason
-from refclock.timebase import LeapSecond, LeapTable, Mono
+from refclock.timebase import LeapSecond, LeapTable, Mono, Utc
 from refclock.upstream.filter import Interval
 from refclock.upstream.servers import Row
 
@@ -30,13 +33,13 @@ _LEAP = ("none", "insert", "delete", "unsynchronised")
 def reason(clock: Clock, first: Reference, devices: Devices, now: Mono) -> Reason:
     """Why the mode is what it is."""
     return why(
-        clock.mode,
+        clock.certainty.mode,
         first.notes,
         devices.lost,
         (first.receiver, first.pulse),
         first.refusal,
-        clock.budget,
-        clock.limit,
+        clock.certainty.budget,
+        clock.certainty.limit,
         now,
     )
 
@@ -54,7 +57,8 @@ def status(
     """Everything an operator may ask, as it stands at `now`. `served`: what clients
     are told, by our own clock or by other servers. `stands_in`: whose pulse steers in
     place of the first one's."""
-    first, snapshot, budget = references.first, clock.snapshot, clock.budget
+    first, snapshot = references.first, clock.snapshot
+    mode, budget = clock.certainty.mode, clock.certainty.budget
     notes, estimate = first.notes, clock.estimate(now)
     tai = snapshot.tai(snapshot.local, snapshot.realtime_offset)
     offset = None if estimate is None else estimate.offset - snapshot.utc_behind_tai
@@ -62,7 +66,7 @@ def status(
     message, leap = notes.message, snapshot.leap
     because = reason(clock, first, devices, now)
     return Status(
-        mode=clock.mode.name,
+        mode=mode.name,
         reason=sentence(because),
         reason_codes=because.codes,
         reason_parameters=because.parameters,
@@ -75,7 +79,7 @@ def status(
         steering_ppm=None if steering_ppb is None else steering_ppb * 1e-3,
         bound_s=budget.total.seconds if estimate else None,
         bound_parts=budget.lines() if estimate else {},
-        good_for_s=clock.time_left(estimate).seconds or None if estimate else None,
+        good_for_s=_time_left_s(clock, estimate) if estimate else None,
         last_pulse_age_s=_age(first.last_used, now),
         last_sentence_age_s=_age(message.mono if message else None, now),
         pulses=first.used,
@@ -116,7 +120,7 @@ def _refid(served: ClockSnapshot) -> str:
 def _servers(
     clock: Clock, upstream: UpstreamWitness, now: Mono
 ) -> tuple[ServerStatus, ...]:
-    rate = clock.oscillator()
+    rate = Rate.of(clock.learned())
     return tuple(
         ServerStatus(
             name=row.server.name,
@@ -144,10 +148,24 @@ def _delay(row: Row, now: Mono, rate: Rate) -> float | None:
 
 def _from_ours(clock: Clock, interval: Interval | None, now: Mono) -> float | None:
     """Their time less ours; None: one of the two is not known."""
-    ours = clock.utc(now)
+    ours = _utc(clock, now)
     if interval is None or ours is None:
         return None
     return (interval.utc - ours).seconds
+
+
+def _time_left_s(clock: Clock, estimate: Estimate) -> float | None:
+    """How long the bound stays within the holdover limit; None: it does not."""
+    return clock.certainty.time_left(clock.sigma_ahead(estimate)).seconds or None
+
+
+def _utc(clock: Clock, now: Mono) -> Utc | None:
+    """The published time if it is known, else what CLOCK_REALTIME shows: UTC either
+    way."""
+    if (tai := clock.tai(now)) is not None:
+        return clock.snapshot.posix(tai)
+    at = clock.realtime.local(now)
+    return None if at is None else Utc(at.ns)
 
 
 def _witness(

@@ -13,9 +13,10 @@ without other servers a clock that has its second is the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from refclock.engine.oscillator import Rate
 from refclock.events import UPSTREAM, InForce, ServerReply, UpstreamFact, Witness
 from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
 from refclock.integrity.leapcount import SEASONS
@@ -41,16 +42,6 @@ ROUNDS: Final = 3
 """Of all servers, in which the published time is excluded, before it is an alarm."""
 _LEAP_AHEAD: Final = DAY
 """A server announces a leap second so long ahead, RFC 5905."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How the oscillator runs."""
-
-    gain: float
-    """How fast true time gains on it, s/s."""
-    drift: float
-    """How far `gain` may be off, s/s."""
 
 
 class UpstreamWitness:

@@ -6,7 +6,7 @@ import pytest
 
 from refclock.discipline.bank import Bank, Innovation, Sample, SampleSource
 from refclock.discipline.mode import Mode
-from refclock.engine.engine import GPS, PPS, Engine
+from refclock.engine.engine import Engine
 from refclock.engine.memory import Memory
 from refclock.engine.policy import ClockSettings, EngineSettings, HoldoverSettings
 from refclock.engine.recording import Beginning
@@ -42,6 +42,7 @@ from refclock.events import (
     Witness,
 )
 from refclock.integrity.monitor import IntegritySettings, Policy
+from refclock.published import GPS, PPS
 from refclock.timebase import (
     DAY,
     MICROSECOND,
