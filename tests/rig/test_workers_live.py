@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,23 @@ def workers(publisher: Publisher) -> Iterator[tuple[Workers, int]]:
         port = both._sockets[0][1][0].getsockname()[1]
         until(lambda: all(ask(port, f"127.0.0.{n}") for n in (2, 3)), both)
         yield both, port
+
+
+def test_modules_of_the_current_folder_are_not_run(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service started as root must not run what anyone may leave there."""
+    for name in ("refclock", "socket", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+        )
+    monkeypatch.chdir(tmp_path)
+    listeners = [ListenerSettings(("127.0.0.1",), 0)]
+    with closing(Workers(listeners, publisher, ServerSettings(workers=2))) as both:
+        port = both._sockets[0][1][0].getsockname()[1]
+        until(lambda: ask(port) is not None, both)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_each_client_has_its_worker_and_hears_what_is_published(

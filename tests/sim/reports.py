@@ -407,7 +407,7 @@ REPORTS: Final = (
         "D11",
         "modules of another in the current folder",
         (),
-        ("workers_live: each_client_has_its_worker_and_hears_what_is_published",),
+        ("workers_live: modules_of_the_current_folder_are_not_run",),
     ),
     Report(
         "D12",
