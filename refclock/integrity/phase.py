@@ -16,6 +16,9 @@ is the receiver's claim against ours, and ours is worth what stands behind it:
 
     younger than a minute        follows at once: it is worth no more than the run
 
+A pulse off by 0.3 s or more has been given another second than the one before, which
+only sentences do while a clock is young: it begins anew at once.
+
 Until it is decided the error may be the whole disagreement: that is `doubt`, and part
 of the published bound; of a young clock that followed, until the new phase has lasted
 longer than the old one. To follow a run is an alarm, unless the gap explains it.
@@ -110,6 +113,16 @@ class PhaseJudge:
         `confirmed`: a witness excludes our clock and not the pulse, or (False) the
         pulse and not our clock.
         """
+        young = self._steady < YOUNG and confirmed is not False
+        if young and abs(residual) >= FURTHEST:
+            return self._restart(now, abs(residual))
+        return self._judged(residual, bound, now, confirmed)
+
+    def _judged(
+        self, residual: Duration, bound: Duration, now: Mono, confirmed: bool | None
+    ) -> PulseVerdict:
+        """The same of a pulse of the second that our clock carries."""
+        excluded = confirmed is False
         if not self._off:
             self._limit = max(BOUNDS * bound, SMALL)
         if abs(residual) <= self._limit:
@@ -127,7 +140,6 @@ class PhaseJudge:
             return PulseVerdict.REJECT
         if max(self._off) - min(self._off) > self._limit:
             return PulseVerdict.USE  # no jump: the noise is another one
-        excluded = confirmed is False
         explained = gap > ZERO and abs(residual) <= SMALL + _times(gap, DRIFT)
         if (self._steady < YOUNG or explained) and not excluded:
             return self._restart(now, ZERO if explained else max(map(abs, self._off)))

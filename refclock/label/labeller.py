@@ -175,6 +175,7 @@ class Labeller:
         if isinstance(named, Doubt):
             return Unlabelled(self._doubt or named.reason)
         second, by = named
+        self._sentences.begin(self._vote.lags(second, edge.mono))
         return self._settled(edge, second, second, by)
 
     def carry(self, at: Tai, mono: Mono) -> None:

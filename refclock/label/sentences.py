@@ -7,7 +7,7 @@ without a pulse into a sample, and finds sentences that name another second than
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,8 @@ _PRIOR: Final = Lag(250 * MILLISECOND, 50 * MILLISECOND)
 """Of a kind never measured."""
 _WITHIN: Final = SECOND
 """A sentence of unknown lag is taken to come within the second it names."""
+_MET: Final = 3
+"""From so many sentences on a lag shows which second the next one names."""
 _HALF: Final = 500 * MILLISECOND
 _WHOLE: Final = 250 * MILLISECOND
 """A lag further than this from whole seconds beyond the usual one is a late or early
@@ -60,6 +62,16 @@ class SentenceLags:
         """The monotonic clock carries no second any more; the lags stay."""
         self._histories = {}
 
+    def begin(self, lags: Mapping[str, Sequence[Duration]]) -> None:
+        """A pulse has its first second: the lags that the latest sentences have by it,
+        of kinds never measured before."""
+        for kind, seen in lags.items():
+            if kind not in self.lags:
+                lag = Lag()
+                for each in seen:
+                    lag = lag.learn(each)
+                self.lags[kind] = lag
+
     def compare(
         self, kind: str, sentence: Named, anchor: Named
     ) -> tuple[Duration | None, Named]:
@@ -71,9 +83,10 @@ class SentenceLags:
         """
         lag = anchor.at(sentence.mono) - sentence.named
         known = self.lags.get(kind, Lag())
-        away = (known.mean if known.known else _HALF) - lag
+        met = known.count >= _MET
+        away = (known.mean if met else _HALF) - lag
         ahead = away.rounded(SECOND)
-        if known.known:
+        if met:
             off_by_seconds = ahead != ZERO and abs(away - ahead) < _WHOLE
         else:
             off_by_seconds = not ZERO <= lag < 3 * _HALF

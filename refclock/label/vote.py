@@ -143,6 +143,13 @@ class Vote:
             return Doubt(Reason.of(Code.SENTENCES_DISAGREE, kinds=kinds))
         return next((d for d in votes.values() if isinstance(d, Doubt)), few)
 
+    def lags(self, second: Tai, edge: Mono) -> dict[str, list[Duration]]:
+        """How late the latest sentences of each kind came, if the edge is `second`."""
+        return {
+            kind: [second - at for at in seen]
+            for kind, seen in self._running(edge).items()
+        }
+
     def fits(self, edge: Mono, lags: Mapping[str, Lag], near: Duration) -> bool | None:
         """Is that edge within `near` of a second, by lags learned before, or by
         witnesses? None: none is known well enough to tell."""

@@ -49,6 +49,7 @@ REPORTS: Final = (
             "second: each_voucher_has_a_limit",
             "second: a_right_leap_count_vouches_for_no_reset_of_the_time",
             "second: nor_for_another_second_than_it_named_with_that_count",
+            "first_second: a_second_corrected_at_the_start_is_served_right_in_the_end",
         ),
     ),
     Report(

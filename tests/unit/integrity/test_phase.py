@@ -162,3 +162,16 @@ def test_a_young_clock_does_not_yield_to_what_a_witness_excludes() -> None:
     line = Line()
     line.pulses(30, 0.0)
     assert set(line.pulses(30, 20_000.0, confirmed=False)) == {REJECT}
+
+
+def test_a_young_clock_begins_anew_with_another_second() -> None:
+    line = Line()
+    line.pulses(2, 0.0)
+    assert line.pulses(1, 1e6, confirmed=False) == [REJECT]
+    assert line.pulses(1, 1e6) == [RESTART]
+    assert line.judge.doubt() >= SECOND, "the one before may have been right"
+
+
+def test_however_wide_its_bound_is() -> None:
+    judge = PhaseJudge(Alarms(), MINUTE, follow=False)
+    assert judge.pulse(SECOND, SECOND, BOOT) is RESTART

@@ -754,3 +754,15 @@ def test_a_leap_second_more_is_known() -> None:
     labeller.know(table)
     message = TimeMessage(LEAPS.posix(START), mono(START), "RMC", Fix.VALID)
     assert labeller.tai(message) == START + 3 * SECOND
+
+
+def test_the_lags_of_the_sentences_that_named_the_first_second_are_known_at_once() -> (
+    None
+):
+    """So that one that names another second is not taken for a later one."""
+    sky = Sky(warm=False)
+    second = 0
+    while not sky.labels:
+        second += 1
+        sky.run(1, second)
+    assert sky.labeller.lags()["RMC"].count >= 3

@@ -236,7 +236,8 @@ def test_a_week_count_that_rolled_over() -> None:
     for line in (REAL / "telit-he910-april-2019.nmea").read_bytes().splitlines():
         run.observe(line + b"\r\n", Utc.of(2019, 4, 7, 0, 2, 32))
     assert run.off == []
-    assert set(run.refused) == {"the receiver says it is 1999-08-22, which cannot be"}
+    (refused,) = set(run.refused)
+    assert refused.startswith("the receiver says it is 1999-08-22, which cannot be: ")
 
 
 def test_zda_with_gga_beside_it_is_enough() -> None:
