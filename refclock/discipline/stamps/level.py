@@ -13,13 +13,14 @@ the mean of 1/g. While the level is not one, r itself follows it, by g^(1/FOLLOW
 pulse, so that the level comes back to one.
 
 A residual where the one before it was is a jump and not noise: it says nothing here.
-Noise is independent from pulse to pulse, and a clock whose rate has jumped is not. So a
-residual beyond 3 deviations counts by no more than the scatter s of the last four about
-a straight line: with a, b, c, d in order the squares left over are
+Noise is independent from pulse to pulse, and a clock whose rate has jumped is not. So
+instead of a residual beyond 3 deviations, behind others on that side, the scatter s of
+the last four about a straight line counts, if that is below 2: with a, b, c, d in order
+the squares left over are
 
     2 s^2 = (a - b - c + d)^2/4 + (a - 3 b + 3 c - d)^2/20
 
-Where noise grows s grows with it.
+Where noise grows, or a stamp is late, s is as large as the residual.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ QUIET: Final = 0.9
 """Above this chance of level one the others do not count."""
 FAR: Final = 25.0
 """Normalised square of a residual that may be a jump."""
+EVEN: Final = 4.0
+"""Normalised square of a scatter that is no more than noise of level one has."""
 LARGE: Final = 9.0
 """Normalised square of a residual that may be of a clock whose rate has jumped."""
 NEAR: Final = 9.0
@@ -66,9 +69,10 @@ class NoiseLevel:
         apart = e - before
         if e2 > FAR * s2 and apart * apart < NEAR * s2:
             return self._multiplier(self.chances)
-        if e2 > LARGE * s2:
+        if e2 > LARGE * s2 and b * e > 0.0 and c * e > EVEN * s2:
             line, cube = a - b - c + e, a - 3.0 * b + 3.0 * c - e
-            e2 = min(e2, 0.5 * (line * line / 4.0 + cube * cube / 20.0))
+            scatter2 = 0.5 * (line * line / 4.0 + cube * cube / 20.0)
+            e2 = scatter2 if scatter2 < EVEN * s2 else e2
         weighed = [
             chance * exp(-0.5 * e2 / (x + g * r)) / sqrt(x + g * r)
             for chance, g in zip(self.chances, LEVELS, strict=True)

@@ -86,10 +86,15 @@ class Modes:
         return self._now.mu
 
     def _follow(self, e: float, sigma: float) -> None:
+        """Modes nearer together than APART deviations cannot be told apart: while a
+        burst of noise lasts all pulses are of the reference."""
         near = 0.5 * APART * sigma
+        if abs(self._now.mu) < 2.0 * near:
+            self._now = min(self._modes, key=lambda mode: abs(mode.mu))
         if abs(e - self._now.mu) > near:
             nearest = min(self._modes, key=lambda mode: abs(e - mode.mu))
-            if nearest is not self._now and abs(e - nearest.mu) < near:
+            apart = abs(nearest.mu - self._now.mu)
+            if apart > 2.0 * near and abs(e - nearest.mu) < near:
                 self._change(nearest, sigma)
         for mode in self._modes:
             mode.share += ((mode is self._now) - mode.share) / max(self._pulses, 1.0)

@@ -161,3 +161,14 @@ def test_a_rate_that_jumped_is_no_louder_noise() -> None:
     for k in range(30):
         level.observe(k * US + rng.gauss(0.0, US), 0.0, US * US, 1.0)
     assert level.quiet
+
+
+def test_in_a_burst_of_noise_no_pulse_is_of_another_mode() -> None:
+    """Two modes 9 us apart, and then noise that would hide them: the reference."""
+    modes = Modes()
+    for k in range(400):
+        modes.place(-9 * US if 200 <= k < 300 else 0.0, 0.3 * US)
+        modes.reference()
+    assert modes.place(0.0, 0.3 * US) == 0.0
+    for e in (-9 * US, -14 * US, 4 * US, -8 * US):
+        assert modes.place(e, 4 * US) == 0.0
