@@ -31,7 +31,7 @@ from refclock.timebase import SECOND, Duration, LeapSecond, Utc
 log = logging.getLogger("refclock")
 
 _OWN_SOCKETS: Final = (
-    "for sockets of our own take refclock.service.d/sockets.conf away, and restart"
+    "for sockets of our own take refclock.service.d/sockets.conf away as it says"
 )
 
 
@@ -58,10 +58,11 @@ def key_exchange(
 
     try:
         exchange: Service = module.KeyExchange(config.nts, config.server, cookies, now)
-    except OSError as error:
-        if error.errno == errno.EAFNOSUPPORT:  # RestrictAddressFamilies=
+    except (OSError, MemoryError) as error:
+        # RestrictAddressFamilies=, and MemoryDenyWriteExecute= for the TLS library
+        if isinstance(error, MemoryError) or error.errno == errno.EAFNOSUPPORT:
             raise OSError(
-                f"nts: no socket can be opened to exchange keys at; {_OWN_SOCKETS}"
+                f"nts: the sandbox lets no keys be exchanged; {_OWN_SOCKETS}"
             ) from error
         raise
     return exchange

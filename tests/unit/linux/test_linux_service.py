@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -54,13 +55,22 @@ def test_it_may_steer_the_clock_and_take_port_123_and_no_more(
 
 
 def test_nothing_takes_away_what_it_lives_on(unit: dict[str, list[str]]) -> None:
-    for taken in ("PrivateDevices", "DevicePolicy", "ProtectClock"):
+    for taken in ("PrivateDevices", "ProtectClock", "MemoryDenyWriteExecute"):
         assert f"[Service]{taken}" not in unit
-    assert "[Service]MemoryDenyWriteExecute" not in unit
     assert "@clock" in unit["[Service]SystemCallFilter"]
     assert {"AF_INET", "AF_INET6", "AF_UNIX"} <= set(
         unit["[Service]RestrictAddressFamilies"]
     )
+
+
+def test_it_has_the_devices_of_a_time_server_and_no_others(
+    unit: dict[str, list[str]],
+) -> None:
+    assert unit["[Service]DevicePolicy"] == ["closed"]
+    allowed = set(unit["[Service]DeviceAllow"]) - {"rw"}
+    kinds = ("ttyAMA", "ttyS", "ttyACM", "ttyUSB", "gnss", "pts", "pps", "ptp")
+    assert {f"char-{kind}" for kind in (*kinds, "gpiochip", "i2c", "rtc")} <= allowed
+    assert not allowed & {"char-mem", "block-*", "char-*"}
 
 
 def test_its_folders_are_the_configuration_s_defaults(
@@ -71,11 +81,17 @@ def test_its_folders_are_the_configuration_s_defaults(
 
 
 @pytest.mark.parametrize(
-    "other",
-    ["chrony", "ntpsec", "ntp", "ntpd-rs", "openntpd", "systemd-timesyncd", "gpsd"],
+    "other", ["chrony", "ntpsec", "ntpd-rs", "openntpd", "systemd-timesyncd"]
 )
-def test_it_never_runs_beside_another(unit: dict[str, list[str]], other: str) -> None:
-    assert f"{other}.service" in unit["[Unit]Conflicts"]
+def test_others_give_way_to_it_while_it_is_enabled(
+    unit: dict[str, list[str]], other: str
+) -> None:
+    assert "[Unit]Conflicts" not in unit  # whoever starts the other would stop us
+    setup = (SYSTEMD.parent / "setup.sh").read_text()
+    (others,) = re.findall(r"for other in (.*); do\n.*yield.conf", setup)
+    assert other in others.split()
+    wants = "/etc/systemd/system/multi-user.target.wants/refclock.service"
+    assert f"ConditionPathExists=!{wants}" in (SYSTEMD / "yield.conf").read_text()
 
 
 def test_its_user_is_made_with_the_groups_of_its_devices(

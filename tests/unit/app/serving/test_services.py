@@ -95,14 +95,17 @@ def test_what_takes_sockets_of_our_own_says_how_to_have_them(
     assert made.fileno() == -1
 
 
-def test_so_does_a_key_exchange_without_a_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "refusal", [OSError(errno.EAFNOSUPPORT, "not supported"), MemoryError("closure")]
+)
+def test_so_does_a_key_exchange_in_the_strictest_sandbox(
+    refusal: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
-        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        raise refusal
 
     exchange = SimpleNamespace(KeyExchange=refused)
     monkeypatch.setattr(module, "import_module", lambda _: exchange)
     keys = CookieKeyFile(tmp_path / "keys")
-    with pytest.raises(OSError, match=r"nts: no socket .*sockets.conf away"):
+    with pytest.raises(OSError, match=r"nts: the sandbox .*sockets.conf away"):
         key_exchange(parse(b""), keys, right, FreeClock())
