@@ -1,12 +1,15 @@
 #!/bin/sh
-# All the set-up a fresh Debian or Raspberry Pi OS needs, then one of two things:
+# All the set-up a fresh Debian or Raspberry Pi OS needs, then one of these:
 #   sh config/setup.sh demo [options of refclock demo]
 #   sh config/setup.sh test [options of pytest]
-# The packages go into .venv, or the folder that REFCLOCK_VENV names. They are fetched
-# once: a second run needs no network.
+#   sudo sh config/setup.sh install    into /opt/refclock, with its service; or upgrade
+#   sudo sh config/setup.sh remove     all of that but settings and state
+# For demo and test the packages go into .venv, or the folder that REFCLOCK_VENV names.
+# They are fetched once: a second run needs no network.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${REFCLOCK_VENV:-.venv}
+home=/opt/refclock
 
 say() { echo "setup: $*" >&2; }
 fail() {
@@ -18,12 +21,56 @@ wish=${1:-}
 case $wish in
 demo) what=. ;;
 test) what='.[test]' ;;
+install | remove)
+    [ "$(id -u)" -eq 0 ] || fail "$wish is for root: sudo sh config/setup.sh $wish"
+    ;;
 *)
-    echo "usage: sh config/setup.sh demo|test [options of refclock demo, or of pytest]" >&2
+    echo "usage: sh config/setup.sh demo [options of refclock demo]" >&2
+    echo "       sh config/setup.sh test [options of pytest]" >&2
+    echo "       sudo sh config/setup.sh install|remove" >&2
     exit 2
     ;;
 esac
 shift
+
+# Files of the service: from here, to there. Units of other time daemons get yield.conf.
+service_files() {
+    units=/etc/systemd/system
+    echo config/systemd/refclock.service $units/refclock.service
+    echo config/systemd/refclock.socket $units/refclock.socket
+    echo config/systemd/refclock-wait.service $units/refclock-wait.service
+    echo config/systemd/refclock.service.d/sockets.conf \
+        $units/refclock.service.d/sockets.conf
+    for other in chrony ntpsec ntpd-rs openntpd systemd-timesyncd; do
+        echo config/systemd/yield.conf $units/$other.service.d/refclock.conf
+    done
+    echo config/systemd/ntp-units.list /etc/systemd/ntp-units.d/10-refclock.list
+    echo config/systemd/refclock.sysusers /etc/sysusers.d/refclock.conf
+    echo udev/99-refclock.rules /etc/udev/rules.d/99-refclock.rules
+}
+
+# Where systemd or udev do not run, as in a chroot, they read the files when they start.
+reread() {
+    [ ! -d /run/systemd/system ] || systemctl daemon-reload
+    if [ -S /run/udev/control ]; then
+        udevadm control --reload
+        udevadm trigger
+    fi
+}
+
+if [ "$wish" = remove ]; then
+    if [ -d /run/systemd/system ]; then
+        systemctl disable --now refclock.service refclock-wait.service || true
+    fi
+    service_files | while read -r _ there; do
+        rm -f "$there"
+        rmdir "${there%/*}" 2>/dev/null || true
+    done
+    rm -rf "$home"
+    reread
+    say "removed; /etc/refclock and /var/lib/refclock are left, and the user refclock"
+    exit 0
+fi
 
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     lack="Python 3 with its module venv is missing"
@@ -40,6 +87,27 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$(python3 --version) is too old; 3.11 (Debian 12) is the oldest that will do"
+
+if [ "$wish" = install ]; then
+    [ -e pyproject.toml ] || fail "there is no source here; run it in a clone"
+    say "installing refclock into $home; this takes minutes on a small board"
+    [ ! -e "$home" ] || [ -e "$home/pyvenv.cfg" ] || fail "$home is something else"
+    python3 -m venv --clear "$home"
+    "$home/bin/python" -m pip install -q --disable-pip-version-check . ||
+        fail "the packages could not be installed; is there a network?"
+    say "installing units, udev rules and the user refclock"
+    service_files | while read -r here there; do
+        install -D -m 644 "$here" "$there"
+    done
+    [ -e /etc/refclock/refclock.toml ] ||
+        install -D -m 644 config/refclock.toml /etc/refclock/refclock.toml
+    systemd-sysusers refclock.conf
+    reread
+    say "installed; the settings are in /etc/refclock/refclock.toml. Next:"
+    echo "  $home/bin/refclock run --check"
+    echo "  sudo timedatectl set-ntp true"
+    exit 0
+fi
 
 # pip's script names the interpreter it was made for: another one, or none, where the
 # clone was moved or copied, or Python upgraded.

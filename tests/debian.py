@@ -19,6 +19,7 @@ def call(
     command: Sequence[str],
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    limit_s: float = _LIMIT_S,
 ) -> str:
     """What it prints. MissingError: it failed, with its own last words."""
     try:
@@ -29,12 +30,12 @@ def call(
             check=True,
             capture_output=True,
             text=True,
-            timeout=_LIMIT_S,
+            timeout=limit_s,
         ).stdout
     except FileNotFoundError as error:
         raise MissingError(f"there is no {command[0]} here") from error
     except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command[0]} took over {_LIMIT_S} s") from error
+        raise MissingError(f"{command[0]} took over {limit_s} s") from error
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().splitlines()[-3:]
         raise MissingError(f"{' '.join(command[:3])}: {' '.join(last)}") from error
@@ -63,3 +64,19 @@ def unpacked_here(
 def unpack(package: Path, into: Path) -> None:
     """All files of a package."""
     call(["dpkg-deb", "-x", str(package), str(into)])
+
+
+def mirrors() -> tuple[str, str | None]:
+    """Where this machine's apt has Debian from, and its security updates; None: it has
+    none of these.
+
+    MissingError: it has no Debian.
+    """
+    form = "$(CODENAME) $(REPO_URI)"
+    told = call(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+    suites = {at: suite for suite, at in map(str.split, told.splitlines())}
+    secure = next((at for at in suites if suites[at].endswith("-security")), None)
+    main = next((at for at in suites if at != secure), None)
+    if main is None:
+        raise MissingError("apt of this machine knows no mirror of Debian")
+    return main, secure

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.debian import MissingError, call, unpacked_here
+from tests.debian import MissingError, call, mirrors, unpacked_here
 
 ARCH: Final = "arm64"
 SUITE: Final = "bookworm"
@@ -91,13 +91,7 @@ def unpacked_newer(name: str, into: Path) -> None:
 
 def _sources(arch: str, suites: Sequence[str]) -> str:
     """Of apt: these suites, from the mirrors this machine's own come from."""
-    form = "$(CODENAME) $(REPO_URI)"
-    told = call(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
-    mirrors = {at: suite for suite, at in map(str.split, told.splitlines())}
-    secure = next((at for at in mirrors if mirrors[at].endswith("-security")), None)
-    main = next((at for at in mirrors if at != secure), None)
-    if main is None:
-        raise MissingError("apt of this machine knows no mirror of Debian")
+    main, secure = mirrors()
     found = {each: secure if "-security" in each else main for each in suites}
     return "".join(
         f"deb [arch={arch} signed-by={_KEYS}] {mirror} {suite} main\n"
