@@ -99,8 +99,15 @@ if [ "$wish" = install ]; then
     service_files | while read -r here there; do
         install -D -m 644 "$here" "$there"
     done
-    [ -e /etc/refclock/refclock.toml ] ||
-        install -D -m 644 config/refclock.toml /etc/refclock/refclock.toml
+    if [ ! -e /etc/refclock/refclock.toml ]; then
+        mkdir -p /etc/refclock
+        cat >/etc/refclock/refclock.toml <<EOF
+# What differs from the defaults; nothing has to. Every setting is explained by
+#   $home/bin/refclock files config/refclock.toml
+# A hat's own wiring, by the name of its file in config/boards:
+#board = "uputronics"
+EOF
+    fi
     systemd-sysusers refclock.conf
     reread
     say "installed; the settings are in /etc/refclock/refclock.toml. Next:"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import socket
 from collections.abc import Callable, Mapping
 
 from hw.net.ask import Asker
@@ -21,6 +23,8 @@ from refclock.published import ClockSnapshot
 from refclock.timebase import Duration, Utc
 from refclock.upstream.sealing import Keyed, Plain, Sealing
 from refclock.upstream.settings import UpstreamSettings
+
+log = logging.getLogger("refclock")
 
 
 class OurTime:
@@ -50,6 +54,14 @@ class OurTime:
         return snapshot.posix(snapshot.tai(local, Duration(local.ns - mono.ns)))
 
 
+def _network_here() -> bool:
+    """Is there an interface beside loopback? A sandbox may forbid even to look."""
+    try:
+        return any(name != "lo" for _, name in socket.if_nameindex())
+    except OSError:
+        return False
+
+
 def upstream_devices(
     config: Config,
     keys: Mapping[int, Key],
@@ -60,6 +72,11 @@ def upstream_devices(
     """One device for all servers, if there are any. OSError: a key is missing."""
     if not config.upstream:
         return []
+    if not _network_here():
+        log.warning(
+            "upstream: this process sees no network, so no server can be asked: take "
+            "refclock.service.d/sockets.conf away as it says"
+        )
     chance = random.SystemRandom()
     time = OurTime(clock, snapshot, floor)
 
