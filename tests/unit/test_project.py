@@ -20,7 +20,6 @@ LONG: Final = {
     "hw/net/listen.py": 376,
     "hw/net/udp.py": 370,
     "hw/sim/fast.py": 326,
-    "refclock/diagnose/stream.py": 301,
     "refclock/diagnose/words.py": 320,
     "refclock/discipline/bank.py": 528,
     "refclock/gnss/ubx.py": 372,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from refclock.diagnose.stream import Anomaly, EpochRow, StreamReport
+from refclock.diagnose.history import Anomaly
+from refclock.diagnose.stream import EpochRow, StreamReport
 from refclock.timebase import SECOND
 
 GOLDEN = Path(__file__).parents[2] / "golden"
