@@ -29,7 +29,7 @@ from refclock.drivers.latency import PAUSE_S, LatencyDriver, Unseen
 from refclock.drivers.pps import PpsDriver
 from refclock.drivers.rtc import RtcDriver
 from refclock.drivers.thermometer import ThermometerDriver
-from refclock.engine.recording import Beginning
+from refclock.engine.kept.recording import Beginning
 from refclock.events import GPS0, ONE_PAIR, PIN0, PPS0, RTC0, TEMP0
 from refclock.published import ClockSnapshot
 from refclock.receiver.configurator import Configurator

@@ -11,7 +11,7 @@ from typing import Any, Final
 from refclock.app.storage.recorder import lines
 from refclock.cli import complain, say
 from refclock.engine.engine import Engine
-from refclock.engine.recording import Beginning, Outcome, RecordingError
+from refclock.engine.kept.recording import Beginning, Outcome, RecordingError
 from refclock.events import Command, Event
 from refclock.timebase import Mono
 

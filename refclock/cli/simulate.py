@@ -29,7 +29,7 @@ from refclock.cli.values import LONGEST_S, number
 from refclock.config import ConfigError
 from refclock.discipline.bound import BoundSettings
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.engine.policy import EngineSettings
 from refclock.timebase import Duration, LeapTable
 

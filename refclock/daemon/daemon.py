@@ -29,7 +29,7 @@ from refclock.daemon.journal import Journal
 from refclock.daemon.parts import Control, Published, Recorder, Service
 from refclock.daemon.supervise import Device, supervise
 from refclock.engine.engine import Engine
-from refclock.engine.recording import Counted, Outcome
+from refclock.engine.kept.recording import Counted, Outcome
 from refclock.events import Command, Event, Tick
 from refclock.observe.status import Status, clients_json, error_json, to_json
 from refclock.published import ClockSnapshot

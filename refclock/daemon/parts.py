@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from refclock.engine.recording import Entry
+from refclock.engine.kept.recording import Entry
 from refclock.server.admission.clients import ClientStatus
 from refclock.server.settings import ServerSettings
 from refclock.timebase import Duration

@@ -1,16 +1,37 @@
-"""How far the published time may be off, and the mode that follows from it."""
+"""How far the published time may be off and the mode that follows from it; how well the
+frequency of the oscillator is known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
-from refclock.discipline.bound import Budget, time_left
+from refclock.discipline.bound import SIGMAS, Budget, time_left
 from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Mode, Signal, next_mode
+from refclock.discipline.sample import Learned
 from refclock.engine.policy import EngineSettings
+from refclock.events import MONO_DRIFT
 from refclock.published import UNKNOWN
 from refclock.timebase import ZERO, Duration
+from refclock.upstream.filter import DRIFT
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How the oscillator runs."""
+
+    gain: float
+    """How fast true time gains on it, s/s."""
+    drift: float
+    """How far `gain` may be off, s/s."""
+
+    @classmethod
+    def of(cls, learned: Learned) -> Self:
+        """As far as is learned of the oscillator."""
+        drift = min(max(DRIFT, SIGMAS * learned.rate_sigma), MONO_DRIFT)
+        return cls(learned.rate, drift)
 
 
 class Certainty:

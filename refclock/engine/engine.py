@@ -15,14 +15,14 @@ from typing import Final
 
 from refclock.diagnose.notes import Devices
 from refclock.discipline.mode import Mode, Signal
+from refclock.engine.certainty import Rate
 from refclock.engine.clock import Clock
-from refclock.engine.memory import LastGood, Memory
-from refclock.engine.oscillator import Rate
+from refclock.engine.kept.memory import LastGood, Memory
 from refclock.engine.policy import EngineSettings
 from refclock.engine.pulses import Pulses
 from refclock.engine.realtime import Stepped
-from refclock.engine.reference import Reference
-from refclock.engine.references import References
+from refclock.engine.receivers.reference import Reference
+from refclock.engine.receivers.references import References
 from refclock.engine.status import reason, status
 from refclock.engine.witness import UpstreamWitness
 from refclock.events import (

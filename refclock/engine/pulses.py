@@ -13,8 +13,8 @@ from refclock.discipline.latency import Measured
 from refclock.discipline.mode import Signal
 from refclock.discipline.sample import Sample
 from refclock.engine.clock import Clock
-from refclock.engine.reference import Reference
-from refclock.engine.references import References
+from refclock.engine.receivers.reference import Reference
+from refclock.engine.receivers.references import References
 from refclock.engine.witness import UpstreamWitness
 from refclock.events import PulseEdge, TimeMessage
 from refclock.integrity.monitor import PulseVerdict

@@ -6,10 +6,10 @@ from refclock.diagnose.notes import Devices
 from refclock.diagnose.why import why
 from refclock.diagnose.words import sentence
 from refclock.discipline.bank import Estimate
+from refclock.engine.certainty import Rate
 from refclock.engine.clock import Clock
-from refclock.engine.oscillator import Rate
-from refclock.engine.reference import Reference
-from refclock.engine.references import References
+from refclock.engine.receivers.reference import Reference
+from refclock.engine.receivers.references import References
 from refclock.engine.witness import UpstreamWitness
 from refclock.events import UPSTREAM, SourceId
 from refclock.integrity.alarm import Alarm

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from refclock.engine.oscillator import Rate
+from refclock.engine.certainty import Rate
 from refclock.events import UPSTREAM, InForce, ServerReply, UpstreamFact, Witness
 from refclock.integrity.alarm import Alarm, AlarmKind, Alarms
 from refclock.integrity.leapcount import SEASONS

@@ -22,7 +22,7 @@ from refclock.timebase import DAY, MINUTE, SECOND, Mono, Utc
 
 ROLLOVER: Final = 7 * 1024 * DAY
 BACKED: Final = 10 * MINUTE
-"""A time is kept when it was served for so long (`engine.memory`)."""
+"""A time is kept when it was served for so long (`engine.kept.memory`)."""
 _GPS_BEGAN: Final = Utc.of(1980, 1, 6)
 _SLACK: Final = 7 * DAY
 _REACH: Final = 20 * 365 * DAY

@@ -28,7 +28,7 @@ from refclock.board.ports import Chunk
 from refclock.daemon.journal import Journal
 from refclock.drivers.gnss import GnssDriver
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.engine.policy import EngineSettings
 from refclock.events import Event, PulseEdge, Tick
 from refclock.timebase import (

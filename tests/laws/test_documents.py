@@ -18,15 +18,15 @@ from refclock.config import ConfigError, parse
 from refclock.daemon.control import ControlServer
 from refclock.discipline.sample import Learned
 from refclock.engine.engine import Engine
-from refclock.engine.memory import KnownLag, Memory, MemoryLostError
-from refclock.engine.policy import EngineSettings
-from refclock.engine.recording import (
+from refclock.engine.kept.memory import KnownLag, Memory, MemoryLostError
+from refclock.engine.kept.recording import (
     Beginning,
     Outcome,
     RecordingError,
     read,
     write,
 )
+from refclock.engine.policy import EngineSettings
 from refclock.events import (
     RTC0,
     Edge,

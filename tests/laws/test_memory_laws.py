@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from refclock.discipline.bank import Learned
-from refclock.engine.memory import KnownLag, LastGood, Memory, MemoryLostError
+from refclock.engine.kept.memory import KnownLag, LastGood, Memory, MemoryLostError
 from refclock.label.lag import Lag
 from refclock.published import ClockSnapshot
 from refclock.timebase import DAY, SECOND, ZERO, Duration, Local, Mono, Tai, Utc

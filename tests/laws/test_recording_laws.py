@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from refclock.board.ports import Chunk
-from refclock.engine.recording import (
+from refclock.engine.kept.recording import (
     Beginning,
     Counted,
     Entry,

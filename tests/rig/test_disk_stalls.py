@@ -17,7 +17,7 @@ from refclock.app.storage.state import recall
 from refclock.board.ports import Board
 from refclock.config import parse
 from refclock.daemon.control import ask
-from refclock.engine.recording import read
+from refclock.engine.kept.recording import read
 from refclock.events import Tick
 from refclock.timebase import SECOND
 

@@ -16,7 +16,7 @@ from hw.sim.fast import Second, fast
 from hw.sim.scenarios import Scenario
 from refclock.discipline.mode import Mode
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.engine.policy import ClockSettings, EngineSettings
 from refclock.events import Command, Event, Step, Tick
 from refclock.published import ClockSnapshot

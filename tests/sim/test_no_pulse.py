@@ -11,7 +11,7 @@ from hw.sim.fast import Run, Second
 from hw.sim.scenarios import SCENARIOS, Scenario
 from refclock.discipline.mode import Mode, Signal, next_mode
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.engine.policy import AcquireSettings, EngineSettings, HoldoverSettings
 from refclock.timebase import Mono
 from tests.sim.play import engine

@@ -12,7 +12,7 @@ import pytest
 from hw.sim.fast import fast
 from hw.sim.scenarios import SCENARIOS
 from refclock.discipline.sample import Learned
-from refclock.engine.memory import KnownLag, Memory
+from refclock.engine.kept.memory import KnownLag, Memory
 from refclock.timebase import SECOND, Duration
 from tests.sim.play import UNCOVERED, engine
 

@@ -8,7 +8,7 @@ import pytest
 
 from hw.sim.fast import Second, fast
 from hw.sim.scenarios import SCENARIOS
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.timebase import Duration
 from tests.sim.play import engine
 

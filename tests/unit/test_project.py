@@ -29,7 +29,6 @@ WIDE: Final = {
     "hw/abi": "one kernel interface a file",
     "hw/sim": "to be split",
     "refclock/cli": "one command a file",
-    "refclock/engine": "to be split",
 }
 """Rooms of more modules, and why."""
 

@@ -19,7 +19,7 @@ from typing import IO, Final
 from refclock.app.storage.disk import DiskThread
 from refclock.board.ports import ByteStream, Chunk
 from refclock.daemon.supervise import plain
-from refclock.engine.recording import Beginning, Entry, RecordingError, read, write
+from refclock.engine.kept.recording import Beginning, Entry, RecordingError, read, write
 from refclock.timebase import Duration
 
 log = logging.getLogger("refclock")

@@ -12,7 +12,7 @@ from typing import Final
 from refclock.app.storage.disk import DiskThread
 from refclock.app.storage.files import read_at_most
 from refclock.daemon.supervise import plain
-from refclock.engine.memory import Memory, MemoryLostError
+from refclock.engine.kept.memory import Memory, MemoryLostError
 from refclock.observe.escape import escape
 
 log = logging.getLogger("refclock")

@@ -23,9 +23,9 @@ from refclock.config import Config, ControlSettings, StateSettings
 from refclock.daemon.control import ask
 from refclock.daemon.daemon import Daemon
 from refclock.discipline.bank import Bank
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
+from refclock.engine.kept.recording import Beginning
 from refclock.engine.policy import ClockSettings
-from refclock.engine.recording import Beginning
 from refclock.events import GPS0, PIN0, PPS0, RTC0, TEMP0
 from refclock.receiver.configurator import QUESTION, TRIES
 from refclock.server.settings import ServerSettings

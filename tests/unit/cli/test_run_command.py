@@ -17,7 +17,7 @@ from refclock.app.storage.recorder import lines
 from refclock.cli import main, run
 from refclock.daemon.control import ask
 from refclock.daemon.daemon import Daemon
-from refclock.engine.recording import Beginning, Counted
+from refclock.engine.kept.recording import Beginning, Counted
 
 SIGNALS = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 

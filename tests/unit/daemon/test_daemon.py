@@ -20,8 +20,8 @@ from refclock.daemon.drive import measured_precision
 from refclock.daemon.parts import Published
 from refclock.daemon.supervise import Device, Driver
 from refclock.engine.engine import Engine
+from refclock.engine.kept.recording import Counted, Entry, Outcome
 from refclock.engine.policy import EngineSettings
-from refclock.engine.recording import Counted, Entry, Outcome
 from refclock.events import (
     GPS0,
     PPS0,

@@ -7,9 +7,9 @@ import pytest
 from refclock.discipline.bank import Bank, Innovation, Sample, SampleSource
 from refclock.discipline.mode import Mode
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
+from refclock.engine.kept.recording import Beginning
 from refclock.engine.policy import ClockSettings, EngineSettings, HoldoverSettings
-from refclock.engine.recording import Beginning
 from refclock.events import (
     GPS0,
     PPS0,

@@ -15,8 +15,8 @@ from hw.sim.scenarios import SCENARIOS
 from refclock.app.storage import recorder as module
 from refclock.app.storage.recorder import FileRecorder, lines
 from refclock.cli import main
+from refclock.engine.kept.recording import Beginning, RecordingError, write
 from refclock.engine.policy import EngineSettings
-from refclock.engine.recording import Beginning, RecordingError, write
 from refclock.events import Temperature, Tick
 from refclock.timebase import ZERO, Local, Mono
 

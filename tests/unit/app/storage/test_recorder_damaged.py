@@ -7,7 +7,7 @@ import pytest
 
 from refclock.app.storage.recorder import lines
 from refclock.cli import main
-from refclock.engine.recording import RecordingError, write
+from refclock.engine.kept.recording import RecordingError, write
 from refclock.events import Tick
 from refclock.timebase import Local, Mono
 

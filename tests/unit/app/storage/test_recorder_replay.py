@@ -15,8 +15,8 @@ from refclock.board.ports import Chunk
 from refclock.cli import main
 from refclock.cli.replay import replay
 from refclock.engine.engine import Engine
+from refclock.engine.kept.recording import Beginning, Outcome, RecordingError
 from refclock.engine.policy import EngineSettings
-from refclock.engine.recording import Beginning, Outcome, RecordingError
 from refclock.events import Command, Event, Tick
 from refclock.timebase import SECOND, ZERO, Duration, Mono
 

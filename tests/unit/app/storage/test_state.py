@@ -17,7 +17,7 @@ import pytest
 from refclock.app.storage import state as module
 from refclock.app.storage.state import StateFile, recall, remember
 from refclock.discipline.bank import Bank
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.timebase import Utc
 
 MEMORY = Memory.parse(Memory(Bank().learned(), {}, Utc.of(2026, 11, 23)).text())

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 from refclock.board.ports import Chunk
 from refclock.codec import CodecError, decode, dumps, parsed
 from refclock.engine.engine import Engine
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.engine.policy import EngineSettings
 from refclock.events import ONE_PAIR, Command, Event, SourcePair
 from refclock.published import ClockSnapshot

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from refclock.engine.memory import Memory
+from refclock.engine.kept.memory import Memory
 from refclock.engine.policy import EngineSettings
-from refclock.engine.reference import ReceiverFact, Reference
+from refclock.engine.receivers.reference import ReceiverFact, Reference
 from refclock.events import Event, InForce, SourcePair, Tick, Witness
 from refclock.integrity.alarm import Alarm
 from refclock.timebase import Duration, LeapTable, Mono, Tai, Utc

@@ -12,8 +12,8 @@ from typing import Final
 from refclock.diagnose.notes import Notes
 from refclock.discipline.latency import LatencyMeter, Measured
 from refclock.discipline.sample import Sample, SampleSource
-from refclock.engine.bias import Bias
 from refclock.engine.policy import EngineSettings
+from refclock.engine.receivers.bias import Bias
 from refclock.events import (
     Dropped,
     Interference,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from random import Random
 
-from refclock.engine.bias import LEAST, Bias
+from refclock.engine.receivers.bias import LEAST, Bias
 from refclock.timebase import NANOSECOND, ZERO, Duration
 
 

@@ -1,0 +1,1 @@
+"""What is kept of an engine: memory over a restart, a recording for a replay."""

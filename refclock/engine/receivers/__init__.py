@@ -1,0 +1,1 @@
+"""All that is learned and believed of each receiver and its pulse."""
