@@ -23,8 +23,10 @@ from refclock.discipline import bank, bound, control, outliers, servo
 from refclock.discipline.filters import kalman
 from refclock.discipline.stamps import level
 from refclock.drivers import line
-from refclock.engine import bias, clock, engine, memory, witness
+from refclock.engine import clock, engine, witness
+from refclock.engine.kept import memory
 from refclock.engine.realtime import RealtimeClock
+from refclock.engine.receivers import bias
 from refclock.events import Step, Trust
 from refclock.gnss import epoch, framer
 from refclock.integrity import antenna, dates, monitor
