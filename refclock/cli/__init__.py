@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "run",
     "status",
     "sources",
+    "doctor",
     "wait",
     "query",
     "nts",

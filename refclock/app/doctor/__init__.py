@@ -1,0 +1,1 @@
+"""Why this machine is not stratum 1: checks from evidence to findings, all pure."""
