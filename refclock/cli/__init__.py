@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "demo",
     "run",
     "status",
+    "page",
     "sources",
     "doctor",
     "wait",
