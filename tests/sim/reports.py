@@ -131,7 +131,7 @@ REPORTS: Final = (
         "B2",
         "another time service that stops this one",
         (),
-        ("linux_service: it_never_runs_beside_another",),
+        ("linux_service: others_give_way_to_it_while_it_is_enabled",),
     ),
     Report(
         "B3",
@@ -529,9 +529,9 @@ REPORTS: Final = (
         "faults of the settings without line and key",
         (),
         (
-            "config: every_fault_is_told_at_once_with_its_line",
-            "config: what_is_no_toml_is_told_with_its_line",
-            "config: a_byte_order_mark_is_passed_over",
+            "toml: every_fault_is_told_at_once_with_its_line",
+            "toml: what_is_no_toml_is_told_with_its_line",
+            "toml: a_byte_order_mark_is_passed_over",
         ),
     ),
     Report(

@@ -77,7 +77,7 @@ def test_of_a_clock_not_known_yet_no_sentence_makes_a_server(
             modes.append(changed)
         return changed
 
-    monkeypatch.setattr("refclock.engine.clock.next_mode", noted)
+    monkeypatch.setattr("refclock.engine.certainty.next_mode", noted)
     world = speaking(0.25, Fault(Kind.NO_PULSE), Fault(Kind.STEP_S, 100, 1, 5.0))
     lived(world, engine(world, CONTENT), 200)
     assert modes == [Mode.COLD, Mode.HOLDOVER, Mode.COLD, Mode.HOLDOVER]
