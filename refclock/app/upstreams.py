@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
 from collections.abc import Callable, Mapping
 
 from hw.net.ask import Asker
+from hw.net.listen import interfaces
 from hw.net.resolve import Lookup
 from refclock.app.keys.keyclient import KeyClient, Wanted
 from refclock.board.ports import SystemClock
@@ -54,14 +54,6 @@ class OurTime:
         return snapshot.posix(snapshot.tai(local, Duration(local.ns - mono.ns)))
 
 
-def _network_here() -> bool:
-    """Is there an interface beside loopback? A sandbox may forbid even to look."""
-    try:
-        return any(name != "lo" for _, name in socket.if_nameindex())
-    except OSError:
-        return False
-
-
 def upstream_devices(
     config: Config,
     keys: Mapping[int, Key],
@@ -72,7 +64,7 @@ def upstream_devices(
     """One device for all servers, if there are any. OSError: a key is missing."""
     if not config.upstream:
         return []
-    if not _network_here():
+    if all(name == "lo" for name in interfaces()):
         log.warning(
             "upstream: this process sees no network, so no server can be asked: take "
             "refclock.service.d/sockets.conf away as it says"
