@@ -15,10 +15,9 @@ from refclock.config import Config
 from refclock.daemon.supervise import Device, Driver
 from refclock.drivers.servers.associations import Entry
 from refclock.drivers.servers.driver import UpstreamDriver
-from refclock.drivers.servers.network import Job, Network
+from refclock.drivers.servers.network import Network
 from refclock.events import UPSTREAM
 from refclock.ntp.mac import Key
-from refclock.ntp.nts.records import Agreed
 from refclock.published import ClockSnapshot
 from refclock.timebase import Duration, Utc
 from refclock.upstream.sealing import Keyed, Plain, Sealing
@@ -72,7 +71,7 @@ def upstream_devices(
     chance = random.SystemRandom()
     time = OurTime(clock, snapshot, floor)
 
-    def exchange(settings: UpstreamSettings) -> tuple[Job[Agreed], bool]:
+    def exchange(settings: UpstreamSettings) -> tuple[KeyClient, bool]:
         known, now = time.known(), time.utc()
         wanted = Wanted(settings.host, settings.nts_port, settings.authority, now)
         return KeyClient(wanted), known

@@ -51,7 +51,11 @@ def metrics(status: Mapping[str, Any] | None, version: str) -> str:
     lines += _family("pulses_used_total", "Since the start.", used, "counter")
     refused = [({"reason": why}, n) for why, n in status["dropped"].items()]
     lines += _family("dropped_total", "Bytes, lines and pulses.", refused, "counter")
-    served = [({"kind": kind}, n) for kind, n in status["server"].items()]
+    hosts = status["server"].get("clients", 0)
+    lines += _family("ntp_clients", "Hosts remembered.", [({}, hosts)])
+    served = [
+        ({"kind": kind}, n) for kind, n in status["server"].items() if kind != "clients"
+    ]
     lines += _family("ntp_packets_total", "As counted, by kind.", served, "counter")
     return "\n".join(lines) + "\n"
 

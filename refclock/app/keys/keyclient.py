@@ -86,6 +86,11 @@ class KeyClient:
             raise (RefusedError if given.refused else OSError)(given.why)
         return given.agreed
 
+    def end(self) -> None:
+        """Give it up: no process of it is left."""
+        self._process.kill()
+        self._process.communicate()
+
 
 def given(wanted: Wanted) -> Given:
     """Exchange keys; what came of it."""

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from refclock.drivers.servers.network import Job, Network, Place, RefusedError, Socket
+from refclock.drivers.servers.network import (
+    Exchange,
+    Job,
+    Network,
+    Place,
+    RefusedError,
+    Socket,
+)
 from refclock.events import Event, NoReply, ServerAdded, ServerRemoved
 from refclock.ntp.nts.fields import NtsClient
 from refclock.ntp.nts.records import Agreed
@@ -60,7 +67,7 @@ class _Keys:
     """Keys from an NTS key exchange, and when to have others."""
 
     agreed: Agreed | None = None
-    job: Job[Agreed] | None = None
+    job: Exchange | None = None
     checked: bool = False
     """Its certificate was checked at the true time."""
     checking: bool = False
@@ -116,6 +123,9 @@ class Entry:
 
     def close(self) -> None:
         """Ask no more."""
+        if self._keys.job is not None:
+            self._keys.job.end()
+            self._keys.job = None
         for slot in self.slots:
             slot.close()
 

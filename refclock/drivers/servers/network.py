@@ -23,6 +23,13 @@ class Job(Protocol[T_co]):
         ...
 
 
+class Exchange(Job[Agreed], Protocol):
+    """A key exchange, in a process of its own."""
+
+    def end(self) -> None:
+        """Give it up: no process of it is left."""
+
+
 class Socket(Protocol):
     """A socket of a random port of ours, connected to one server."""
 
@@ -58,7 +65,7 @@ class Network:
     """What servers are reached by."""
 
     look_up: Callable[[str, int, str], Job[Sequence[Place]]]
-    exchange: Callable[[UpstreamSettings], tuple[Job[Agreed], bool]]
+    exchange: Callable[[UpstreamSettings], tuple[Exchange, bool]]
     """Begin a key exchange; was the true time known, to check the certificate at?"""
     true_time: Callable[[], bool]
     """Is the true time known now?"""

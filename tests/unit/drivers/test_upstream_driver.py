@@ -10,7 +10,7 @@ from hw.emu.server import EmulatedServer, Upstream
 from hw.emu.world import World
 from refclock.drivers.servers.associations import Entry
 from refclock.drivers.servers.driver import UpstreamDriver
-from refclock.drivers.servers.network import Job, Network, Place, RefusedError
+from refclock.drivers.servers.network import Exchange, Job, Network, Place, RefusedError
 from refclock.events import (
     Command,
     Event,
@@ -50,11 +50,15 @@ class Done:
 
     value: object = None
     error: OSError | None = None
+    given_up: bool = False
 
     def result(self) -> object:
         if self.error is not None:
             raise self.error
         return self.value
+
+    def end(self) -> None:
+        self.given_up = True
 
 
 @dataclass
@@ -133,7 +137,7 @@ class Net:
         self.looked_up.append((host, port))
         return Done(self.places, self.lookup_error)  # type: ignore[return-value]
 
-    def exchange(self, _settings: UpstreamSettings) -> tuple[Job[Agreed], bool]:
+    def exchange(self, _settings: UpstreamSettings) -> tuple[Exchange, bool]:
         self.exchanges += 1
         return self.keys, self.true  # type: ignore[return-value]
 
@@ -244,6 +248,15 @@ def test_with_nts_the_keys_come_first_and_say_whom_to_ask(net: Net) -> None:
     assert net.looked_up == [("ntp.test", 1123)]
     assert all(len(data) > 200 for _, data in net.sent)
     assert not kinds(found, ServerReply)  # it does not prove its answers
+
+
+def test_a_key_exchange_under_way_ends_with_its_driver(net: Net) -> None:
+    net.keys = Done()  # not done yet
+    driver = net.driver(NTS)
+    net.run(driver, 3 * SECOND)
+    assert not net.keys.given_up
+    driver.close()
+    assert net.keys.given_up
 
 
 def test_keys_nobody_answers_to_are_exchanged_anew(net: Net) -> None:

@@ -138,4 +138,6 @@ def test_metrics_are_in_base_units_with_quoted_labels(feed: Feed) -> None:
     assert 'refclock_mode{mode="cold"} 0' in lines
     assert 'refclock_alarm{kind="li\\"ne",source="gps0"} 1' in lines
     assert 'refclock_ntp_packets_total{kind="served"} 7' in lines
+    assert "# TYPE refclock_ntp_clients gauge" in lines
+    assert not any('kind="clients"' in line for line in lines)
     assert not any(line.startswith("refclock_steering") for line in lines)

@@ -42,3 +42,17 @@ def test_who_is_not_who_it_should_be_is_told_from_who_is_not_there(pki: Path) ->
     with pytest.raises(OSError, match="refused") as gone:
         ended(KeyClient(Wanted("127.0.0.1", port, "", NOW)))
     assert not isinstance(gone.value, RefusedError)
+
+
+def test_given_up_it_leaves_no_process() -> None:
+    before = children()
+    job = KeyClient(Wanted("127.0.0.1", 9, "", NOW))
+    (child,) = children() - before
+    job.end()
+    assert child not in children()
+
+
+def children() -> set[int]:
+    """Our child processes, by number."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(number) for each in lists for number in each.read_text().split()}
