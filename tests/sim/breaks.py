@@ -226,7 +226,7 @@ def _since_the_pulse(patch: pytest.MonkeyPatch) -> None:
 _ROLLOVERS_STAND: Final = _instead(dates, "unrolled", lambda utc, _floor: (utc, 0))
 _UNNAMED: Final = _instead(clock.Clock, "predict", lambda *_: None)
 _UNJUDGED: Final = _instead(
-    monitor.Integrity, "pulse", lambda *_: monitor.PulseVerdict.USE
+    monitor.Integrity, "pulse", lambda *_, **__: monitor.PulseVerdict.USE
 )
 _ONE_FILTER: Final = _all(
     _instead(bank, "WANDERING", kalman.WANDERING[:1]),
