@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -193,13 +194,18 @@ def booted(root: Root) -> Iterator[Booted]:
             stdout=out,
             stderr=out,
         )
+    leader = None
     try:
-        system = Booted(_leader(process, log))
+        leader = _leader(process, log)
+        system = Booted(leader)
         with suppress(AssertionError):  # "degraded" will do
             system.until("systemctl is-system-running --wait", limit_s=30)
         yield system
     finally:
-        process.kill()  # and with it all that runs in the container
+        if leader is not None:  # and with it all that runs in the container
+            with suppress(ProcessLookupError):
+                os.kill(leader, signal.SIGKILL)
+        process.kill()
         process.wait()
         log.unlink()
 
