@@ -44,11 +44,17 @@ class Link:
     mac: bytes
 
 
+def interfaces() -> Iterator[str]:
+    """Their names, from /proc: if_nameindex(3) would ask by netlink, which the
+    service may not use."""
+    for line in (_PROC / "dev").read_text().splitlines()[2:]:
+        yield line.partition(":")[0].strip()
+
+
 def links() -> Iterator[Link]:
     """All of this network namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        for line in (_PROC / "dev").read_text().splitlines()[2:]:
-            name = line.partition(":")[0].strip()
+        for name in interfaces():
             asked = struct.pack(f"{_IFREQ_BYTES}s", name.encode())
             try:
                 index, flags, hardware = (

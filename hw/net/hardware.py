@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from hw.abi.addresses import interfaces
 from hw.abi.interface import (
     FILTER_ALL,
     FILTER_NTP_ALL,
@@ -27,7 +28,6 @@ from hw.abi.interface import (
 )
 from hw.abi.ptp import PtpClock
 from hw.net.card import Card, Tell
-from hw.net.listen import interfaces
 
 _FILTERS: Final = (FILTER_ALL, FILTER_NTP_ALL)
 _NETWORK: Final = Path("/sys/class/net")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from hw.abi.addresses import interfaces
 from hw.abi.interface import interface_index
 from hw.abi.sockets import (
     FILTER_INSTRUCTION,
@@ -351,13 +352,6 @@ def _advice(error: OSError, address: str, port: int, interface: str | None) -> s
     if error.errno == errno.EPERM:
         return f"{where}: to choose an interface takes Linux 5.7, or CAP_NET_RAW"
     return f"{where}: {error.strerror}"
-
-
-def interfaces() -> Iterator[str]:
-    """Their names, from /proc: if_nameindex(3) would ask by netlink, which the
-    service may not use."""
-    for line in (_PROC / "thread-self/net/dev").read_text().splitlines()[2:]:
-        yield line.partition(":")[0].strip()
 
 
 def _holders(port: int) -> Iterator[str]:

@@ -6,8 +6,8 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 
+from hw.abi.addresses import interfaces
 from hw.net.ask import Asker
-from hw.net.listen import interfaces
 from hw.net.resolve import Lookup
 from refclock.app.keys.keyclient import KeyClient, Wanted
 from refclock.board.ports import SystemClock

@@ -17,7 +17,7 @@ MOST_LINES_OF_ENGINE: Final = 250
 MOST_MODULES: Final = 8
 """Of a room."""
 LONG: Final = {
-    "hw/net/listen.py": 376,
+    "hw/net/listen.py": 370,
     "hw/net/udp.py": 370,
     "hw/sim/fast.py": 326,
     "refclock/diagnose/words.py": 320,

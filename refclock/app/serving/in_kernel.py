@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from hw.abi.addresses import interfaces
 from hw.abi.capabilities import drop_privileges
 from hw.net.hardware import switch_on_all
-from hw.net.listen import interface_of, interfaces
+from hw.net.listen import interface_of
 from hw.net.responder.responder import KernelResponder
 from refclock.board.ports import SystemClock
 from refclock.board.responder import Responder

@@ -6,12 +6,12 @@ import os
 import time
 from typing import Any, Final
 
+from hw.abi.addresses import interfaces
 from hw.abi.interface import Stamping, device_of, stamping
 from hw.abi.ptp import PtpClock, carried, rate
 from hw.abi.timex import ADJ_FREQUENCY, Timex, clock_adjtime
 from hw.linux.pulse.phc import PhcPulse
 from hw.net.hardware import any_card, switch_on
-from hw.net.listen import interfaces
 from refclock.board.wiring import WantedEdge
 from tests.kernel.guest.refusal import refusal
 
