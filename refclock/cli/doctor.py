@@ -8,13 +8,13 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 from refclock.app.doctor.evidence import Evidence, Finding, Severity
 from refclock.app.doctor.gather import gather
 from refclock.app.doctor.ladder import examine, exit_code
 from refclock.cli import say
+from refclock.cli.run import settings_option
 from refclock.cli.status import NoAnswerError, asked, socket_option
 
 HELP: Final = "find out why this machine is not stratum 1, and what to do next"
@@ -27,13 +27,7 @@ _MARKS: Final = {Severity.FAIL: "x", Severity.WARN: "!", Severity.NOTE: "-"}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path("/etc/refclock/refclock.toml"),
-        metavar="FILE",
-        help="settings (default: %(default)s)",
-    )
+    settings_option(parser)
     socket_option(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.epilog = "Exit code 0: nothing to do; 1: warnings; 2: a failure."

@@ -8,7 +8,9 @@ from functools import partial
 from typing import Final
 
 from refclock.cli import complain
+from refclock.cli.run import EX_UNAVAILABLE
 from refclock.cli.status import socket_option
+from refclock.cli.values import address, port
 from refclock.daemon.control import ask
 from refclock.page.feed import Feed
 from refclock.page.server import PageServer
@@ -22,14 +24,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     socket_option(parser)
     parser.add_argument(
         "--listen",
+        type=address,
         default="127.0.0.1",
         metavar="ADDRESS",
         help="IPv4 address to listen on (default: %(default)s, this machine alone)",
     )
     parser.add_argument(
-        "--port", type=int, choices=range(65536), default=_PORT, metavar="PORT",
+        "--port",
+        type=port,
+        default=_PORT,
+        metavar="N",
         help="TCP port (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--name",
         action="append",
@@ -46,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         server = PageServer((args.listen, args.port), feed, args.name)
     except OSError as error:
         complain("page", f"{args.listen} port {args.port}: {error.strerror}")
-        return 69
+        return EX_UNAVAILABLE
     threading.Thread(target=feed.run, name="feed", daemon=True).start()
     print(f"http://{args.listen}:{server.server_address[1]}/", flush=True)
     try:
