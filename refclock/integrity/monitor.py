@@ -93,7 +93,7 @@ _BESIDE: Final = {
 """Refusals that an operator should know of."""
 _CORRECTED: Final = 30 * SECOND
 """A receiver names another second so soon after its count was corrected."""
-_CROWDED: Final = 0.7
+CROWDED: Final = 0.7
 """Of what the receiver's line can carry."""
 
 
@@ -246,7 +246,7 @@ class Integrity:
     def line(self, load: LineLoad) -> None:
         """Beyond 70 % a burst of sentences more makes all of them late. Where nothing
         was understood yet it is no sentences that crowd the line."""
-        if load.share < _CROWDED or self._named is None:
+        if load.share < CROWDED or self._named is None:
             self._alarms.clear(AlarmKind.LINE)
             return
         self._alarms.raise_(

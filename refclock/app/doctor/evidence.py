@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from hw.linux.probe.machine import Machine
 from hw.linux.probe.ports import Port
 from hw.linux.probe.programs import Program
 from refclock.config import Config
 from refclock.timebase import Utc
-
-UNSYNCHRONISED: Final = 16
-"""The stratum of a server that has no time."""
 
 
 class Severity(StrEnum):

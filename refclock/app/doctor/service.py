@@ -13,6 +13,7 @@ from refclock.app.doctor.evidence import (
     is_ours,
     warn,
 )
+from refclock.integrity.monitor import CROWDED
 from refclock.timebase import SECOND
 
 _FOREIGN_UNITS: Final = {
@@ -21,8 +22,6 @@ _FOREIGN_UNITS: Final = {
     "ntp-daemon": "ntpd-rs",
     "systemd-timesyn": "systemd-timesyncd",
 }
-_CROWDED: Final = 0.7
-"""Share of a line from which sentences come late."""
 _SOON_S: Final = 28 * 86_400
 _JOURNAL: Final = "journalctl -u refclock -n 20"
 
@@ -128,7 +127,7 @@ def battery(evidence: Evidence) -> Iterator[Finding]:
 
 def _numbers(status: Mapping[str, Any]) -> Iterator[Finding]:
     load = status["line_load"]
-    if load is not None and load >= _CROWDED:
+    if load is not None and load >= CROWDED:
         yield warn(
             "line-crowded",
             f"the receiver's line is {load:.0%} full, and its sentences come late",
